@@ -1,0 +1,66 @@
+//! What the judge concluded, with the numbers that led to it.
+
+use serde::{Deserialize, Serialize};
+
+/// What came of judging. The five outcomes are never mixed up with one another: in particular, no
+/// data and a source error are neither a pass nor, by themselves, a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every limit is shown to be kept.
+    Pass,
+    /// A limit is shown to be exceeded.
+    Fail,
+    /// Neither is shown yet.
+    Inconclusive,
+    /// Not one request was counted, although the revision had weight.
+    NoData,
+    /// The figures could not be had, or made no sense.
+    SourceError,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// The share of failed requests, 0 to 1.
+    Errors,
+    /// The 95th percentile of latency, in seconds.
+    P95,
+    /// The 99th percentile of latency, in seconds.
+    P99,
+    /// The share of the memory limit in use, 0 to 1.
+    Memory,
+    /// Restarts of instances.
+    Restarts,
+}
+
+/// One limit, held against the figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was measured.
+    pub metric: Metric,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The canary's value, in the metric's unit.
+    pub canary: f64,
+    /// The stable revision's value, where the limit is relative to it.
+    pub stable: Option<f64>,
+    /// The value that may not be exceeded, in the metric's unit.
+    pub limit: f64,
+    /// The finding as a person would say it, such as `errors 5.1 % (limit 5 %)`.
+    pub sentence: String,
+}
+
+/// The judge's conclusion about one step so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What came of it, over all limits: the gravest finding decides.
+    pub outcome: Outcome,
+    /// How many of the canary's requests it rests on.
+    pub requests: u64,
+    /// One plain sentence with the numbers that decided.
+    pub sentence: String,
+    /// Every limit by itself.
+    pub findings: Vec<Finding>,
+}

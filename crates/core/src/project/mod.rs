@@ -1,0 +1,1 @@
+//! The project file `leadsman.yaml`: read, checked, resolved.

@@ -1,0 +1,59 @@
+//! Where requests should go, and what the data plane acknowledged: the contract between plan and
+//! data plane.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstanceId, RevisionId, ServiceName};
+use crate::spec::{Probe, RouteRule};
+use crate::time::Timestamp;
+use crate::weight::Weight;
+
+/// How requests of one environment should be spread. The weights of each service sum to 100 %.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Routes {
+    /// Where requests are accepted.
+    pub listen: SocketAddr,
+    /// How requests find their service, the most specific rule first.
+    pub rules: Vec<RouteRule>,
+    /// The sides of each service.
+    pub services: BTreeMap<ServiceName, Vec<Side>>,
+}
+
+/// One revision of a service, as a receiver of requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The revision.
+    pub revision: RevisionId,
+    /// Its share of the service's requests. A side of weight 0 gets requests only while no other
+    /// side has a healthy instance: it is the way back.
+    pub weight: Weight,
+    /// Its instances and where they accept requests; never empty for a side with weight.
+    pub instances: BTreeMap<InstanceId, SocketAddr>,
+    /// How the data plane watches over the health of its instances.
+    pub probe: Probe,
+}
+
+/// What the data plane acknowledged last.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AcknowledgedRoutes {
+    /// The weights in force, by service.
+    pub weights: BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>>,
+    /// The instances that may still get new requests.
+    pub instances: BTreeSet<InstanceId>,
+    /// Instances that get no new requests, but still answer older ones.
+    pub draining: BTreeMap<InstanceId, Draining>,
+    /// Why the environment's requests are not accepted, such as a port that is taken.
+    pub problem: Option<String>,
+}
+
+/// An instance that gets no new requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Since when.
+    pub since: Timestamp,
+    /// How many requests it still answers.
+    pub in_flight: u64,
+}

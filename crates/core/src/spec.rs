@@ -1,0 +1,171 @@
+//! What a release says about its services, with every default filled in and every overlay applied.
+//!
+//! The project file is how people write this; [`crate::project`] turns it into these types.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use leadsman_analysis::Limits;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
+use crate::weight::Weight;
+
+/// Everything that one environment of one release is: what runs, and how requests reach it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentSpec {
+    /// The application.
+    pub application: ApplicationName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Where the data plane accepts requests for this environment.
+    pub listen: SocketAddr,
+    /// The services, by name.
+    pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// How requests find their service, the most specific rule first.
+    pub routes: Vec<RouteRule>,
+}
+
+/// Which requests go to which service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteRule {
+    /// Only requests for this host, in lower case and without port; `None` is any host.
+    pub host: Option<String>,
+    /// Only requests whose path is this or lies below it; begins with `/`.
+    pub path: String,
+    /// The service that answers.
+    pub service: ServiceName,
+}
+
+/// One service, completely described: two equal ones run the same thing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceSpec {
+    /// How many instances run when it serves alone; at least 1.
+    pub instances: u16,
+    /// The program and its arguments. `$PORT` and `${NAME}` stand for the instance's port and for
+    /// its environment variables. No shell is involved.
+    pub run: Vec<String>,
+    /// What is unpacked for it, by path relative to the project file; `None` runs a command that
+    /// is already there.
+    pub artifact: Option<String>,
+    /// The folder it runs in, relative to the unpacked artifact (or to the project file's folder
+    /// where there is no artifact); `.` by default.
+    pub folder: String,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// The user it runs as; `None` is the user of Leadsman itself.
+    pub user: Option<String>,
+    /// How much memory an instance may use, in bytes.
+    pub memory: Option<u64>,
+    /// How many files an instance may have open.
+    pub files: Option<u64>,
+    /// When an instance counts as ready.
+    pub ready: Readiness,
+    /// How an instance is stopped.
+    pub stop: Stop,
+    /// The services that must be promoted before this one moves.
+    pub after: Vec<ServiceName>,
+    /// How a new revision comes in.
+    pub strategy: Strategy,
+    /// What it is held to while it comes in.
+    pub limits: Limits,
+}
+
+/// When an instance counts as ready for requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// How to find out.
+    pub probe: Probe,
+    /// How often to ask.
+    pub every: Duration,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    /// How long after its start an instance may take to become ready.
+    pub within: Duration,
+    /// How long it must stay ready without a break before it gets requests.
+    pub steady: Duration,
+}
+
+/// A question whose answer tells whether an instance is ready.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    /// `GET` of this path answers with a status from 200 to 399.
+    Http(String),
+    /// Its port accepts a connection.
+    Tcp,
+    /// A command ends with status 0. It has the instance's environment, `PORT` included.
+    Command(Vec<String>),
+}
+
+/// How an instance is stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The signal that asks it to end, such as `TERM` or `INT`.
+    pub signal: String,
+    /// How long requests under way may take after it gets no new ones.
+    pub drain: Duration,
+    /// How long it may take to end after the signal before it is killed.
+    pub grace: Duration,
+}
+
+/// How a new revision takes over from the one that serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strategy {
+    /// The stages in order. The last one always has all the weight.
+    pub steps: Vec<Step>,
+    /// How many instances each side has on the way.
+    pub sizing: Sizing,
+    /// How long the previous revision stays ready after promotion, so that the way back is one
+    /// switch. Zero stops it as soon as it has drained.
+    pub keep_warm: Duration,
+    /// How long a step may stay inconclusive after its soak before `on_inconclusive` applies.
+    pub patience: Duration,
+    /// What happens then.
+    pub on_inconclusive: OnInconclusive,
+}
+
+/// One stage of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// The new revision's share of requests.
+    pub weight: Weight,
+    /// How long it is held, and judged. `None` goes on as soon as the data plane has acknowledged
+    /// the weight: the step rests on readiness alone.
+    pub soak: Option<Duration>,
+}
+
+/// How many instances each side has during a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sizing {
+    /// The new side is as large as its weight asks for, the old side stays whole: canary.
+    Proportional,
+    /// Both sides are whole from the beginning: blue/green.
+    Full,
+    /// One is started, one is stopped, in turn: rolling. The old side shrinks on the way, so the
+    /// way back has to grow first.
+    InTurn,
+}
+
+/// What happens to a step that stays inconclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInconclusive {
+    /// It waits for a person.
+    Hold,
+    /// It is rolled back.
+    Rollback,
+}
+
+/// A service of a release as it is deployed: its description and the digest of its artifact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleasedService {
+    /// What it is.
+    pub spec: ServiceSpec,
+    /// The artifact's digest; `None` where a command runs that is already there.
+    pub artifact: Option<Digest>,
+    /// The project file's folder: an absolute path, the working folder where there is no artifact.
+    pub origin: String,
+}
