@@ -20,7 +20,9 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self { counts: vec![0; BUCKETS] }
+        Self {
+            counts: vec![0; BUCKETS],
+        }
     }
 }
 
@@ -36,7 +38,10 @@ impl From<Vec<(u16, u64)>> for Histogram {
 
 impl From<Histogram> for Vec<(u16, u64)> {
     fn from(histogram: Histogram) -> Self {
-        (0_u16..).zip(histogram.counts).filter(|(_, count)| *count > 0).collect()
+        (0_u16..)
+            .zip(histogram.counts)
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 }
 

@@ -19,7 +19,9 @@ pub fn is_name(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && !text.ends_with('-')
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 macro_rules! name {
@@ -148,8 +150,15 @@ pub struct InstanceId(String);
 impl InstanceId {
     /// Returns the name of the `ordinal`th instance (counted from 1) of `revision`.
     pub fn new(environment: &EnvironmentId, revision: &RevisionId, ordinal: u16) -> Self {
-        let EnvironmentId { application, environment } = environment;
-        let RevisionId { service, release, deployment } = revision;
+        let EnvironmentId {
+            application,
+            environment,
+        } = environment;
+        let RevisionId {
+            service,
+            release,
+            deployment,
+        } = revision;
         Self(format!(
             "{application}.{environment}.{service}.r{}.d{}.{ordinal}",
             release.0, deployment.0
@@ -213,7 +222,11 @@ impl TryFrom<String> for Digest {
 
     fn try_from(text: String) -> Result<Self, InvalidDigest> {
         let digits = text.strip_prefix("sha256:").unwrap_or("");
-        if digits.len() == 64 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if digits.len() == 64
+            && digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             Ok(Self(text))
         } else {
             Err(InvalidDigest(text))

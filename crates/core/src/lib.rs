@@ -3,12 +3,38 @@
 //! Everything here is pure. There is no clock, no IO, no randomness and nothing asynchronous: the
 //! moment is an argument, the world is an observation, and what should be done is a value.
 //!
-//! Read first: [`spec::EnvironmentSpec`] (what a release is).
+//! Read first: [`Environment`] (the state), [`Event`] (what changes it) and [`Plan`] (what follows
+//! from it). Then the three functions that are the heart of it: [`decide`], [`evolve`], [`plan`].
 
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+mod command;
+mod decide;
+mod deployment;
+mod environment;
+mod event;
+mod evolve;
 pub mod id;
+mod observed;
+mod plan;
 pub mod project;
+mod reason;
+mod refusal;
+mod release;
 pub mod route;
 pub mod spec;
 pub mod time;
 pub mod weight;
 pub mod workload;
+
+pub use command::{Command, Scope};
+pub use decide::decide;
+pub use deployment::{Cause, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage};
+pub use environment::{Ended, Environment, Queued};
+pub use event::{ApplicationEvent, Event, Passed};
+pub use evolve::evolve;
+pub use observed::Observed;
+pub use plan::{Plan, plan};
+pub use reason::{Reason, Waiting, Who};
+pub use refusal::{Hint, Refusal};
+pub use release::{KnownRelease, ReleaseContent, Routing, Standing};

@@ -19,7 +19,11 @@ impl Weight {
 
     /// Returns the weight of `hundredths` of a percent; more than all is all.
     pub const fn from_hundredths(hundredths: u16) -> Self {
-        Self(if hundredths > 10_000 { 10_000 } else { hundredths })
+        Self(if hundredths > 10_000 {
+            10_000
+        } else {
+            hundredths
+        })
     }
 
     /// Returns the weight in whole percent; more than all is all.

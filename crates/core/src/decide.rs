@@ -1,0 +1,490 @@
+//! Judges a command against the state: granted as events, or refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::command::{Command, Scope};
+use crate::deployment::{Cause, Deployment, End, Origin, Phase, Rollout, Stage};
+use crate::environment::{Environment, Queued};
+use crate::event::{Event, Passed};
+use crate::id::{DeploymentNumber, ReleaseNumber, ServiceName};
+use crate::refusal::Refusal;
+use crate::release::{KnownRelease, ReleaseContent, Standing};
+use crate::spec::{OnInconclusive, ReleasedService, Sizing, Step, Strategy};
+use crate::weight::Weight;
+
+/// Judges what `by` asks for. The events of a granted command are recorded together, on the very
+/// version of the state that they were decided on.
+///
+/// # Errors
+///
+/// The refusal, where the command does not fit the state.
+pub fn decide(
+    environment: &Environment,
+    command: &Command,
+    by: &str,
+) -> Result<Vec<Event>, Refusal> {
+    match command {
+        Command::Ship { release, content } => ship(environment, *release, content, by),
+        Command::Pause => pause(environment, by),
+        Command::Resume => resume(environment, by),
+        Command::Promote { all } => promote(environment, *all, by),
+        Command::Abort => abort(environment, by),
+        Command::Retry => retry(environment, by),
+        Command::Rollback { to, scope } => rollback(environment, *to, scope, by),
+    }
+}
+
+fn ship(
+    environment: &Environment,
+    release: ReleaseNumber,
+    content: &Arc<ReleaseContent>,
+    by: &str,
+) -> Result<Vec<Event>, Refusal> {
+    if let Some(KnownRelease {
+        standing: Standing::Rejected { cause, .. },
+        ..
+    }) = environment.releases.get(&release)
+    {
+        return Err(Refusal::Rejected {
+            release,
+            cause: cause.clone(),
+        });
+    }
+    let on_its_way = match (&environment.queued, &environment.deployment) {
+        (Some(queued), _) => Some(queued.release),
+        (None, Some(deployment)) if deployment.cause.is_none() => Some(deployment.release),
+        (None, _) => None,
+    };
+    if on_its_way == Some(release) {
+        return Err(Refusal::AlreadyOnItsWay(release));
+    }
+    if environment.deployment.is_none() && environment.already_runs(content) {
+        return Err(Refusal::AlreadyServes(release));
+    }
+    let content = Arc::clone(content);
+    Ok(enter(
+        environment,
+        Queued {
+            release,
+            content,
+            origin: Origin::Ship,
+            by: by.to_owned(),
+        },
+    ))
+}
+
+/// Brings a release in: at once, or as soon as the present deployment has made room.
+fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
+    let Some(deployment) = &environment.deployment else {
+        return vec![start(environment, next)];
+    };
+    let superseded = Event::DeploymentEnded {
+        end: End::Superseded { by: next.release },
+    };
+    // A promoted or frozen deployment has nothing left to take back: what serves, serves.
+    let makes_room_at_once = match deployment.phase {
+        Phase::Settling { .. } => !deployment.is_returning(),
+        Phase::Frozen { .. } => true,
+        Phase::Moving => false,
+    };
+    if makes_room_at_once {
+        let after = crate::evolve(environment.clone(), deployment.started_at, &superseded);
+        return vec![superseded, start(&after, next)];
+    }
+    let moving: BTreeSet<ServiceName> = deployment
+        .rollouts
+        .iter()
+        .filter(|(_, r)| !r.is_at_rest() && !matches!(r.stage, Stage::Returning { .. }))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let cause = Cause::Superseded { by: next.release };
+    let mut events = Vec::new();
+    if !moving.is_empty() {
+        events.push(Event::RollbackStarted {
+            services: moving,
+            cause,
+        });
+    }
+    events.push(Event::DeploymentQueued {
+        release: next.release,
+        content: next.content,
+        origin: next.origin,
+        by: next.by,
+    });
+    events
+}
+
+/// Returns the event with which `next` begins, given that no deployment is under way.
+pub(crate) fn start(environment: &Environment, next: Queued) -> Event {
+    let rollouts = next
+        .content
+        .services
+        .iter()
+        .filter(|(name, service)| match environment.stable.get(*name) {
+            Some(stable) => !service.runs_the_same_as(&stable.service),
+            None => true,
+        })
+        .map(|(name, service)| (name.clone(), way(environment, name, service, next.origin)))
+        .collect();
+    Event::DeploymentStarted {
+        number: DeploymentNumber(environment.last_deployment.0 + 1),
+        release: next.release,
+        content: next.content,
+        origin: next.origin,
+        rollouts,
+        by: next.by,
+    }
+}
+
+/// Returns the way that a service takes: its strategy, but all at once where there is nothing to
+/// compare with, or where the release has proven itself before. Nothing is kept warm then: there
+/// is no previous revision, or it is the one that was just left for a reason.
+fn way(
+    environment: &Environment,
+    name: &ServiceName,
+    service: &ReleasedService,
+    origin: Origin,
+) -> Strategy {
+    let strategy = &service.spec.strategy;
+    let is_rollback = matches!(origin, Origin::Rollback { .. });
+    if environment.stable.contains_key(name) && !is_rollback {
+        return strategy.clone();
+    }
+    Strategy {
+        steps: vec![Step {
+            weight: Weight::ALL,
+            soak: None,
+        }],
+        sizing: Sizing::Full,
+        keep_warm: Duration::ZERO,
+        patience: strategy.patience,
+        on_inconclusive: OnInconclusive::Hold,
+    }
+}
+
+fn pause(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
+    let deployment = moving(environment)?;
+    match &deployment.paused {
+        Some(pause) => Err(Refusal::AlreadyPaused {
+            by: pause.by.clone(),
+        }),
+        None => Ok(vec![Event::DeploymentPaused { by: by.to_owned() }]),
+    }
+}
+
+fn resume(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
+    let deployment = moving(environment)?;
+    match &deployment.paused {
+        Some(_) => Ok(vec![Event::DeploymentResumed { by: by.to_owned() }]),
+        None => Err(Refusal::NotPaused),
+    }
+}
+
+fn promote(environment: &Environment, all: bool, by: &str) -> Result<Vec<Event>, Refusal> {
+    let deployment = moving(environment)?;
+    let by = by.to_owned();
+    let mut events = Vec::new();
+    if deployment.paused.is_some() {
+        events.push(Event::DeploymentResumed { by: by.clone() });
+    }
+    let before = events.len();
+    for (service, rollout) in &deployment.rollouts {
+        events.extend(promote_service(service, rollout, all, &by));
+    }
+    if events.len() == before {
+        let why = "instances are still being prepared, or weights acknowledged".to_owned();
+        return Err(Refusal::NoStepToPass(why));
+    }
+    Ok(events)
+}
+
+fn promote_service(service: &ServiceName, rollout: &Rollout, all: bool, by: &str) -> Option<Event> {
+    let (service, by) = (service.clone(), by.to_owned());
+    match rollout.stage {
+        Stage::Soaking { step, .. } if rollout.is_last(step) => Some(Event::ServicePromoted {
+            service,
+            passed: Passed::ByHand { by },
+        }),
+        Stage::Preparing { step, .. }
+        | Stage::Shifting { step, .. }
+        | Stage::Soaking { step, .. }
+            if all && !rollout.is_last(step) =>
+        {
+            Some(Event::StepsSkipped { service, by })
+        }
+        Stage::Soaking { step, .. } => Some(Event::StepPassed {
+            service,
+            step,
+            passed: Passed::ByHand { by },
+        }),
+        Stage::Waiting { .. }
+        | Stage::Preparing { .. }
+        | Stage::Shifting { .. }
+        | Stage::Promoted { .. }
+        | Stage::Returning { .. }
+        | Stage::Returned => None,
+    }
+}
+
+fn abort(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
+    let deployment = active(environment)?;
+    if matches!(deployment.phase, Phase::Frozen { .. }) {
+        return Ok(vec![Event::DeploymentEnded {
+            end: End::Abandoned,
+        }]);
+    }
+    moving(environment)?;
+    let services = deployment.rollouts.keys().cloned().collect();
+    Ok(vec![Event::RollbackStarted {
+        services,
+        cause: Cause::Aborted { by: by.to_owned() },
+    }])
+}
+
+fn retry(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
+    if let Some(deployment) = &environment.deployment {
+        return match (&deployment.phase, &deployment.cause) {
+            (Phase::Frozen { .. }, Some(cause)) => {
+                let returning = |r: &Rollout| matches!(r.stage, Stage::Returning { .. });
+                Ok(vec![Event::RollbackStarted {
+                    services: names(deployment, returning),
+                    cause: cause.clone(),
+                }])
+            }
+            (Phase::Frozen { why, .. }, None) => Err(Refusal::Frozen {
+                release: deployment.release,
+                why: why.clone(),
+            }),
+            (Phase::Moving | Phase::Settling { .. }, _) => {
+                Err(Refusal::AlreadyOnItsWay(deployment.release))
+            }
+        };
+    }
+    // The last deployment, if it did not stay; else the newest release that was rejected.
+    let last = environment
+        .last_end
+        .as_ref()
+        .filter(|ended| ended.end == End::RolledBack);
+    let rejected = environment
+        .releases
+        .iter()
+        .rev()
+        .find_map(|(number, known)| {
+            matches!(known.standing, Standing::Rejected { .. }).then_some(*number)
+        });
+    let release = last
+        .map(|ended| ended.release)
+        .or(rejected)
+        .ok_or_else(|| Refusal::NothingToRetry(environment.id.clone()))?;
+    let known = environment
+        .releases
+        .get(&release)
+        .ok_or_else(|| Refusal::NothingToRetry(environment.id.clone()))?;
+    let content = Arc::clone(&known.content);
+    let next = Queued {
+        release,
+        content,
+        origin: Origin::Retry,
+        by: by.to_owned(),
+    };
+    Ok(enter(environment, next))
+}
+
+fn rollback(
+    environment: &Environment,
+    to: Option<ReleaseNumber>,
+    scope: &Scope,
+    by: &str,
+) -> Result<Vec<Event>, Refusal> {
+    if let Some(deployment) = &environment.deployment
+        && (to.is_none() || to == environment.previous_of(deployment))
+    {
+        return take_back(deployment, scope, by);
+    }
+    if *scope == Scope::Canary {
+        return Err(Refusal::NothingOnItsWay(environment.id.clone()));
+    }
+    let from = match &environment.deployment {
+        Some(deployment) => deployment.release,
+        None => environment
+            .serving()
+            .ok_or_else(|| Refusal::NoPrevious(environment.id.clone()))?,
+    };
+    let target = match to {
+        Some(release) => release,
+        None => environment
+            .previous()
+            .ok_or_else(|| Refusal::NoPrevious(environment.id.clone()))?,
+    };
+    let content = target_content(environment, target, scope)?;
+    if environment.deployment.is_none() && environment.already_runs(&content) {
+        return Err(Refusal::AlreadyServes(target));
+    }
+    let origin = Origin::Rollback { from };
+    Ok(enter(
+        environment,
+        Queued {
+            release: target,
+            content,
+            origin,
+            by: by.to_owned(),
+        },
+    ))
+}
+
+/// Takes a deployment that is not finished back, wholly or in part.
+fn take_back(deployment: &Deployment, scope: &Scope, by: &str) -> Result<Vec<Event>, Refusal> {
+    if let Phase::Frozen { why, .. } = &deployment.phase {
+        return Err(Refusal::Frozen {
+            release: deployment.release,
+            why: why.clone(),
+        });
+    }
+    let services = match scope {
+        Scope::All => names(deployment, |rollout| rollout.stage != Stage::Returned),
+        Scope::Canary => names(deployment, |rollout| !rollout.is_at_rest()),
+        Scope::Service(service) => {
+            let Some(rollout) = deployment.rollouts.get(service) else {
+                return Err(Refusal::NotPartOfIt {
+                    service: service.clone(),
+                });
+            };
+            if rollout.stage == Stage::Returned {
+                return Err(Refusal::AlreadyReturning(deployment.release));
+            }
+            with_dependents(deployment, service)
+        }
+    };
+    let going = |name: &ServiceName| {
+        deployment
+            .rollouts
+            .get(name)
+            .is_some_and(|r| matches!(r.stage, Stage::Returning { .. }))
+    };
+    if !services.is_empty() && services.iter().all(going) {
+        return Err(Refusal::AlreadyReturning(deployment.release));
+    }
+    if services.is_empty() && *scope == Scope::Canary {
+        return Err(Refusal::AlreadyPromoted(deployment.release));
+    }
+    let promoted_without_previous = services.iter().any(|name| {
+        deployment
+            .rollouts
+            .get(name)
+            .is_some_and(|r| r.from.is_none() && matches!(r.stage, Stage::Promoted { .. }))
+    });
+    if promoted_without_previous {
+        return Err(Refusal::NoWayBack(deployment.release));
+    }
+    Ok(vec![Event::RollbackStarted {
+        services,
+        cause: Cause::RolledBack { by: by.to_owned() },
+    }])
+}
+
+/// Returns the service and all that wait for it and have not begun: they never would.
+fn with_dependents(deployment: &Deployment, service: &ServiceName) -> BTreeSet<ServiceName> {
+    let mut found = BTreeSet::from([service.clone()]);
+    loop {
+        let more: Vec<ServiceName> = deployment
+            .rollouts
+            .iter()
+            .filter(|(name, rollout)| {
+                !found.contains(*name)
+                    && matches!(rollout.stage, Stage::Waiting { .. })
+                    && rollout
+                        .to
+                        .service
+                        .spec
+                        .after
+                        .iter()
+                        .any(|needed| found.contains(needed))
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        if more.is_empty() {
+            return found;
+        }
+        found.extend(more);
+    }
+}
+
+/// Returns what going back to `target` brings: the whole release, or what runs with one service
+/// exchanged.
+fn target_content(
+    environment: &Environment,
+    target: ReleaseNumber,
+    scope: &Scope,
+) -> Result<Arc<ReleaseContent>, Refusal> {
+    let known = environment
+        .releases
+        .get(&target)
+        .ok_or_else(|| Refusal::UnknownRelease {
+            release: target,
+            environment: environment.id.clone(),
+        })?;
+    if !matches!(known.standing, Standing::Promoted { .. }) {
+        return Err(Refusal::NotARollbackTarget(target));
+    }
+    let Scope::Service(name) = scope else {
+        return Ok(Arc::clone(&known.content));
+    };
+    let service = known
+        .content
+        .services
+        .get(name)
+        .ok_or_else(|| Refusal::UnknownService(name.clone()))?;
+    let mut services: BTreeMap<_, _> = environment
+        .stable
+        .iter()
+        .map(|(name, revision)| (name.clone(), Arc::clone(&revision.service)))
+        .collect();
+    services.insert(name.clone(), Arc::clone(service));
+    let routing = environment
+        .routing
+        .clone()
+        .unwrap_or_else(|| known.content.routing.clone());
+    Ok(Arc::new(ReleaseContent { routing, services }))
+}
+
+fn active(environment: &Environment) -> Result<&Deployment, Refusal> {
+    environment
+        .deployment
+        .as_ref()
+        .ok_or_else(|| Refusal::NothingOnItsWay(environment.id.clone()))
+}
+
+/// Returns the deployment if it is on its way forward; else the refusal that says where it is.
+fn moving(environment: &Environment) -> Result<&Deployment, Refusal> {
+    let deployment = active(environment)?;
+    match &deployment.phase {
+        _ if deployment.is_returning() => Err(Refusal::AlreadyReturning(deployment.release)),
+        Phase::Moving => Ok(deployment),
+        Phase::Settling { .. } => Err(Refusal::AlreadyPromoted(deployment.release)),
+        Phase::Frozen { why, .. } => Err(Refusal::Frozen {
+            release: deployment.release,
+            why: why.clone(),
+        }),
+    }
+}
+
+fn names(deployment: &Deployment, which: impl Fn(&Rollout) -> bool) -> BTreeSet<ServiceName> {
+    deployment
+        .rollouts
+        .iter()
+        .filter(|(_, rollout)| which(rollout))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+impl Environment {
+    /// Returns the release that serves again if `deployment` is taken back.
+    fn previous_of(&self, deployment: &Deployment) -> Option<ReleaseNumber> {
+        match deployment.phase {
+            Phase::Settling { .. } => self.previous(),
+            Phase::Moving | Phase::Frozen { .. } => self.serving(),
+        }
+    }
+}

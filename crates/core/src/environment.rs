@@ -1,0 +1,123 @@
+//! The state of one environment, folded from its events.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use leadsman_analysis::Limits;
+
+use crate::deployment::{Cause, Deployment, End, Origin, Revision};
+use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
+use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
+use crate::time::Timestamp;
+
+/// One environment of an application: the boundary inside which everything is consistent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub id: EnvironmentId,
+    /// How many events it was folded from. A decision is recorded only if this is still so.
+    pub version: u64,
+    /// Every release that was ever deployed here.
+    pub releases: BTreeMap<ReleaseNumber, KnownRelease>,
+    /// The releases that took all traffic, in order; a release that came back stands again.
+    pub promotions: Vec<ReleaseNumber>,
+    /// The revision that serves, by service; during a rollout, the one that served before it.
+    pub stable: BTreeMap<ServiceName, Revision>,
+    /// How requests reach the stable revisions.
+    pub routing: Option<Routing>,
+    /// The one deployment that is not finished: `one-at-a-time`.
+    pub deployment: Option<Deployment>,
+    /// What starts as soon as the present deployment has gone back.
+    pub queued: Option<Queued>,
+    /// The number of the last deployment; 0 before the first.
+    pub last_deployment: DeploymentNumber,
+    /// How the last finished deployment ended.
+    pub last_end: Option<Ended>,
+}
+
+/// A deployment that will start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queued {
+    /// What it brings.
+    pub release: ReleaseNumber,
+    /// What that release is.
+    pub content: Arc<ReleaseContent>,
+    /// What asked for it.
+    pub origin: Origin,
+    /// Who asked for it.
+    pub by: String,
+}
+
+/// A deployment that is finished.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Its number.
+    pub number: DeploymentNumber,
+    /// What it brought.
+    pub release: ReleaseNumber,
+    /// How it ended.
+    pub end: End,
+    /// Why it went back, if it did.
+    pub cause: Option<Cause>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+impl Environment {
+    /// Returns the environment before its first event.
+    pub fn new(id: EnvironmentId) -> Self {
+        Self {
+            id,
+            version: 0,
+            releases: BTreeMap::new(),
+            promotions: Vec::new(),
+            stable: BTreeMap::new(),
+            routing: None,
+            deployment: None,
+            queued: None,
+            last_deployment: DeploymentNumber(0),
+            last_end: None,
+        }
+    }
+
+    /// Returns the release that serves: the last one promoted that still stands.
+    pub fn serving(&self) -> Option<ReleaseNumber> {
+        self.standing_promotions().next()
+    }
+
+    /// Returns the release that served before the one that serves, and still stands.
+    pub fn previous(&self) -> Option<ReleaseNumber> {
+        let serving = self.serving()?;
+        self.standing_promotions()
+            .find(|release| *release != serving)
+    }
+
+    /// Whether `content` is what the stable revisions are already.
+    pub fn already_runs(&self, content: &ReleaseContent) -> bool {
+        self.routing.as_ref() == Some(&content.routing)
+            && self.stable.len() == content.services.len()
+            && content.services.iter().all(|(name, service)| {
+                self.stable
+                    .get(name)
+                    .is_some_and(|stable| *stable.service == **service)
+            })
+    }
+
+    /// Returns the limits that the rollout of `service` is held to.
+    pub fn limits(&self, service: &ServiceName) -> Option<&Limits> {
+        let rollout = self.deployment.as_ref()?.rollouts.get(service)?;
+        Some(&rollout.to.service.spec.limits)
+    }
+
+    fn standing_promotions(&self) -> impl Iterator<Item = ReleaseNumber> {
+        self.promotions.iter().rev().copied().filter(|release| {
+            matches!(
+                self.releases.get(release),
+                Some(KnownRelease {
+                    standing: Standing::Promoted { .. },
+                    ..
+                })
+            )
+        })
+    }
+}

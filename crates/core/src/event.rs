@@ -1,0 +1,194 @@
+//! What happened: facts, recorded once and never changed.
+//!
+//! The JSON of these types is what the log stores. A golden file holds one example of each kind;
+//! a kind may get new optional fields, but what was written once must be readable for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use leadsman_analysis::Verdict;
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{Cause, End, Origin};
+use crate::id::{DeploymentNumber, Digest, ReleaseNumber, ServiceName};
+use crate::release::ReleaseContent;
+use crate::spec::Strategy;
+use crate::weight::Weight;
+
+/// A fact about one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A deployment will start as soon as the present one has gone back.
+    DeploymentQueued {
+        /// What it brings.
+        release: ReleaseNumber,
+        /// What that release is.
+        content: Arc<ReleaseContent>,
+        /// What asked for it.
+        origin: Origin,
+        /// Who asked for it.
+        by: String,
+    },
+    /// A release is on its way in.
+    DeploymentStarted {
+        /// The deployment.
+        number: DeploymentNumber,
+        /// What it brings.
+        release: ReleaseNumber,
+        /// What that release is.
+        content: Arc<ReleaseContent>,
+        /// What asked for it.
+        origin: Origin,
+        /// The services that change, and the way each takes.
+        rollouts: BTreeMap<ServiceName, Strategy>,
+        /// Who asked for it.
+        by: String,
+    },
+    /// Everything that a service waited for is promoted: its first instances are prepared.
+    RolloutStarted {
+        /// The service.
+        service: ServiceName,
+    },
+    /// Enough instances are ready: the data plane shall give the new revision this weight.
+    WeightShifted {
+        /// The service.
+        service: ServiceName,
+        /// The step, counted from 0.
+        step: usize,
+        /// The new revision's share.
+        weight: Weight,
+    },
+    /// The data plane has acknowledged the weight: the step is held and judged from now on.
+    SoakStarted {
+        /// The service.
+        service: ServiceName,
+        /// The step, counted from 0.
+        step: usize,
+    },
+    /// The judge's outcome changed.
+    VerdictReached {
+        /// The service.
+        service: ServiceName,
+        /// The verdict with its numbers.
+        verdict: Verdict,
+    },
+    /// A step is over and the next one is prepared.
+    StepPassed {
+        /// The service.
+        service: ServiceName,
+        /// The step, counted from 0.
+        step: usize,
+        /// What let it pass.
+        passed: Passed,
+    },
+    /// The steps up to the last one are left out because a person said so.
+    StepsSkipped {
+        /// The service.
+        service: ServiceName,
+        /// Who.
+        by: String,
+    },
+    /// A service has all its traffic on the new revision.
+    ServicePromoted {
+        /// The service.
+        service: ServiceName,
+        /// What let the last step pass.
+        passed: Passed,
+    },
+    /// Every service of the deployment is promoted; the previous revisions are kept warm.
+    DeploymentPromoted {},
+    /// A person holds the deployment.
+    DeploymentPaused {
+        /// Who.
+        by: String,
+    },
+    /// A person lets the deployment go on.
+    DeploymentResumed {
+        /// Who.
+        by: String,
+    },
+    /// Traffic goes back to the previous revisions.
+    RollbackStarted {
+        /// The services that go back.
+        services: BTreeSet<ServiceName>,
+        /// Why.
+        cause: Cause,
+    },
+    /// The previous revision of a service has all traffic again.
+    ServiceReturned {
+        /// The service.
+        service: ServiceName,
+    },
+    /// The way back is blocked: what serves is left serving until a person decides.
+    DeploymentFrozen {
+        /// What blocks it.
+        why: String,
+    },
+    /// The deployment is finished.
+    DeploymentEnded {
+        /// How.
+        end: End,
+    },
+}
+
+/// What let a step pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Passed {
+    /// The judge, at the end of the soak.
+    Judged {
+        /// Its verdict.
+        verdict: Verdict,
+    },
+    /// Readiness alone: the step has no soak.
+    Ready,
+    /// A person.
+    ByHand {
+        /// Who.
+        by: String,
+    },
+}
+
+/// A fact about an application as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum ApplicationEvent {
+    /// A release was recorded. It never changes afterwards.
+    ReleaseCreated {
+        /// Its number.
+        number: ReleaseNumber,
+        /// The project file as it was, word for word.
+        project: String,
+        /// The folder that the project file lay in.
+        origin: String,
+        /// The digests of its services' artifacts.
+        artifacts: BTreeMap<ServiceName, Digest>,
+        /// What the person who shipped it said about it.
+        note: Option<String>,
+    },
+}
+
+impl Event {
+    /// Returns the name of the kind of event, as the log stores it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::DeploymentQueued { .. } => "deployment_queued",
+            Self::DeploymentStarted { .. } => "deployment_started",
+            Self::RolloutStarted { .. } => "rollout_started",
+            Self::WeightShifted { .. } => "weight_shifted",
+            Self::SoakStarted { .. } => "soak_started",
+            Self::VerdictReached { .. } => "verdict_reached",
+            Self::StepPassed { .. } => "step_passed",
+            Self::StepsSkipped { .. } => "steps_skipped",
+            Self::ServicePromoted { .. } => "service_promoted",
+            Self::DeploymentPromoted {} => "deployment_promoted",
+            Self::DeploymentPaused { .. } => "deployment_paused",
+            Self::DeploymentResumed { .. } => "deployment_resumed",
+            Self::RollbackStarted { .. } => "rollback_started",
+            Self::ServiceReturned { .. } => "service_returned",
+            Self::DeploymentFrozen { .. } => "deployment_frozen",
+            Self::DeploymentEnded { .. } => "deployment_ended",
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! Folds recorded facts into the state. Total: any event is folded into any state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::deployment::{Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage};
+use crate::environment::{Ended, Environment, Queued};
+use crate::event::Event;
+use crate::id::{RevisionId, ServiceName};
+use crate::release::{KnownRelease, ReleaseContent, Standing};
+use crate::spec::Strategy;
+use crate::time::Timestamp;
+use crate::weight::Weight;
+
+/// Folds one recorded fact, which happened `at`, into the state.
+#[must_use]
+pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Environment {
+    environment.version += 1;
+    match event {
+        Event::DeploymentQueued {
+            release,
+            content,
+            origin,
+            by,
+        } => {
+            environment.queued = Some(Queued {
+                release: *release,
+                content: Arc::clone(content),
+                origin: *origin,
+                by: by.clone(),
+            });
+        }
+        Event::DeploymentStarted {
+            number,
+            release,
+            content,
+            origin,
+            rollouts,
+            by,
+        } => {
+            let rollouts = start_rollouts(&environment, event, content, rollouts, at);
+            environment.queued = None;
+            environment.last_deployment = *number;
+            let known = environment
+                .releases
+                .entry(*release)
+                .or_insert_with(|| KnownRelease {
+                    content: Arc::clone(content),
+                    standing: Standing::Candidate,
+                });
+            match origin {
+                Origin::Ship | Origin::Retry => known.standing = Standing::Candidate,
+                // It was promoted before and stands; the one that is left does not.
+                Origin::Rollback { from } => {
+                    reject(&mut environment, *from, at, format!("rolled back by {by}"));
+                }
+            }
+            environment.deployment = Some(Deployment {
+                number: *number,
+                release: *release,
+                content: Arc::clone(content),
+                origin: *origin,
+                by: by.clone(),
+                started_at: at,
+                rollouts,
+                phase: Phase::Moving,
+                paused: None,
+                cause: None,
+            });
+        }
+        Event::RolloutStarted { service } => {
+            set_stage(&mut environment, service, |_| Stage::Preparing {
+                step: 0,
+                since: at,
+            });
+        }
+        Event::WeightShifted {
+            service,
+            step,
+            weight: _,
+        } => {
+            set_stage(&mut environment, service, |_| Stage::Shifting {
+                step: *step,
+                since: at,
+            });
+        }
+        Event::SoakStarted { service, step } => {
+            set_stage(&mut environment, service, |_| Stage::Soaking {
+                step: *step,
+                since: at,
+            });
+        }
+        Event::VerdictReached { service, verdict } => {
+            if let Some(rollout) = rollout(&mut environment, service) {
+                rollout.verdict = Some(verdict.clone());
+            }
+        }
+        Event::StepPassed {
+            service,
+            step,
+            passed: _,
+        } => {
+            set_stage(&mut environment, service, |_| Stage::Preparing {
+                step: step + 1,
+                since: at,
+            });
+        }
+        Event::StepsSkipped { service, by: _ } => {
+            set_stage(&mut environment, service, |rollout| Stage::Preparing {
+                step: rollout.strategy.steps.len().saturating_sub(1),
+                since: at,
+            });
+        }
+        Event::ServicePromoted { service, passed: _ } => {
+            set_stage(&mut environment, service, |_| Stage::Promoted { at });
+        }
+        Event::DeploymentPromoted {} => promote(&mut environment, at),
+        Event::DeploymentPaused { by } => {
+            if let Some(deployment) = &mut environment.deployment {
+                deployment.paused = Some(Pause {
+                    since: at,
+                    by: by.clone(),
+                });
+            }
+        }
+        Event::DeploymentResumed { by: _ } => {
+            if let Some(deployment) = &mut environment.deployment {
+                deployment.paused = None;
+            }
+        }
+        Event::RollbackStarted { services, cause } => {
+            for service in services {
+                set_stage(&mut environment, service, |rollout| Stage::Returning {
+                    since: at,
+                    weight: rollout.weight(),
+                });
+            }
+            if let Some(deployment) = &mut environment.deployment {
+                deployment.paused = None;
+                deployment.cause = Some(cause.clone());
+                if matches!(deployment.phase, Phase::Frozen { .. }) {
+                    deployment.phase = Phase::Moving;
+                }
+                if cause.rejects() {
+                    let release = deployment.release;
+                    reject(&mut environment, release, at, cause.to_string());
+                }
+            }
+        }
+        Event::ServiceReturned { service } => {
+            set_stage(&mut environment, service, |_| Stage::Returned);
+        }
+        Event::DeploymentFrozen { why } => {
+            if let Some(deployment) = &mut environment.deployment {
+                deployment.phase = Phase::Frozen {
+                    since: at,
+                    why: why.clone(),
+                };
+            }
+        }
+        Event::DeploymentEnded { end } => finish(&mut environment, at, end),
+    }
+    environment
+}
+
+fn start_rollouts(
+    environment: &Environment,
+    event: &Event,
+    content: &ReleaseContent,
+    strategies: &BTreeMap<ServiceName, Strategy>,
+    at: Timestamp,
+) -> BTreeMap<ServiceName, Rollout> {
+    let Event::DeploymentStarted {
+        number, release, ..
+    } = event
+    else {
+        return BTreeMap::new();
+    };
+    strategies
+        .iter()
+        .filter_map(|(name, strategy)| {
+            let id = RevisionId {
+                service: name.clone(),
+                release: *release,
+                deployment: *number,
+            };
+            let to = Revision {
+                id,
+                service: Arc::clone(content.services.get(name)?),
+            };
+            let rollout = Rollout {
+                to,
+                from: environment.stable.get(name).cloned(),
+                strategy: strategy.clone(),
+                stage: Stage::Waiting { since: at },
+                verdict: None,
+            };
+            Some((name.clone(), rollout))
+        })
+        .collect()
+}
+
+fn rollout<'a>(environment: &'a mut Environment, service: &ServiceName) -> Option<&'a mut Rollout> {
+    environment.deployment.as_mut()?.rollouts.get_mut(service)
+}
+
+/// Moves a rollout to another stage. What the judge said belongs to the stage that is left.
+fn set_stage(
+    environment: &mut Environment,
+    service: &ServiceName,
+    stage: impl FnOnce(&Rollout) -> Stage,
+) {
+    if let Some(rollout) = rollout(environment, service) {
+        rollout.stage = stage(rollout);
+        rollout.verdict = None;
+    }
+}
+
+fn promote(environment: &mut Environment, at: Timestamp) {
+    let Some(deployment) = &mut environment.deployment else {
+        return;
+    };
+    deployment.phase = Phase::Settling { since: at };
+    let release = deployment.release;
+    let whole = deployment
+        .rollouts
+        .values()
+        .all(|r| matches!(r.stage, Stage::Promoted { .. }));
+    // A part of it went back: the release as a whole was never promoted.
+    if whole && let Some(known) = environment.releases.get_mut(&release) {
+        known.standing = Standing::Promoted { at };
+        environment.promotions.push(release);
+    }
+}
+
+fn reject(
+    environment: &mut Environment,
+    release: crate::id::ReleaseNumber,
+    at: Timestamp,
+    cause: String,
+) {
+    if let Some(known) = environment.releases.get_mut(&release) {
+        known.standing = Standing::Rejected { at, cause };
+    }
+}
+
+fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
+    let Some(deployment) = environment.deployment.take() else {
+        return;
+    };
+    for (name, rollout) in &deployment.rollouts {
+        // Frozen means that the previous revision could not take over: what had traffic keeps it.
+        let frozen = matches!(deployment.phase, Phase::Frozen { .. });
+        let survivor = if frozen && rollout.weight() > Weight::NONE {
+            Some(&rollout.to)
+        } else {
+            rollout.survivor()
+        };
+        match survivor {
+            Some(revision) => environment.stable.insert(name.clone(), revision.clone()),
+            None => environment.stable.remove(name),
+        };
+    }
+    if deployment.routes_are_in_force() {
+        environment.routing = Some(deployment.content.routing.clone());
+        let content = &deployment.content;
+        environment
+            .stable
+            .retain(|name, _| content.services.contains_key(name));
+        // Services that run on unchanged take over what may differ without a restart.
+        for (name, stable) in &mut environment.stable {
+            if !deployment.rollouts.contains_key(name)
+                && let Some(service) = content.services.get(name)
+            {
+                stable.service = Arc::clone(service);
+            }
+        }
+    } else if environment.routing.is_none() && !environment.stable.is_empty() {
+        environment.routing = Some(deployment.content.routing.clone());
+    }
+    environment.last_end = Some(Ended {
+        number: deployment.number,
+        release: deployment.release,
+        end: end.clone(),
+        cause: deployment.cause,
+        at,
+    });
+}

@@ -1,0 +1,20 @@
+//! What was seen of the world.
+
+use std::collections::BTreeMap;
+
+use leadsman_analysis::Verdict;
+
+use crate::id::{InstanceId, ServiceName};
+use crate::route::AcknowledgedRoutes;
+use crate::workload::ObservedInstance;
+
+/// What was seen of the world, of one environment's part of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Every instance that runs or is on its way to or from running.
+    pub instances: BTreeMap<InstanceId, ObservedInstance>,
+    /// What the data plane acknowledged; `None` while it does not answer.
+    pub routes: Option<AcknowledgedRoutes>,
+    /// What the judge says of each rollout's present step, from closed windows alone.
+    pub verdicts: BTreeMap<ServiceName, Verdict>,
+}

@@ -1,0 +1,373 @@
+//! Which facts hold now and are not recorded yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leadsman_analysis::{Outcome, Verdict};
+
+use super::capacity::{back_by, ready, ready_by, sizes, steady};
+use super::routes::weight_on_the_way_back;
+use crate::decide::start;
+use crate::deployment::{Cause, Deployment, End, Phase, Rollout, Stage};
+use crate::environment::Environment;
+use crate::event::{Event, Passed};
+use crate::id::{RevisionId, ServiceName};
+use crate::observed::Observed;
+use crate::route::Routes;
+use crate::spec::OnInconclusive;
+use crate::time::Timestamp;
+use crate::weight::Weight;
+use crate::workload::InstanceState;
+
+/// What is looked at.
+struct Look<'a> {
+    environment: &'a Environment,
+    deployment: &'a Deployment,
+    observed: &'a Observed,
+    routes: Option<&'a Routes>,
+    now: Timestamp,
+}
+
+/// Returns the facts that hold now, in the order in which they are to be recorded.
+pub(super) fn facts(
+    environment: &Environment,
+    observed: &Observed,
+    routes: Option<&Routes>,
+    now: Timestamp,
+) -> Vec<Event> {
+    let Some(deployment) = &environment.deployment else {
+        return Vec::new();
+    };
+    let look = Look {
+        environment,
+        deployment,
+        observed,
+        routes,
+        now,
+    };
+    if matches!(deployment.phase, Phase::Frozen { .. }) {
+        return Vec::new();
+    }
+    let mut facts = look.changed_verdicts();
+    // Bad news first: whatever else could be recorded, a failed release goes back now.
+    if let Some(cause) = look.cause_to_return() {
+        facts.push(look.failed(cause));
+        return facts;
+    }
+    if let Some(why) = look.blocked_way_back() {
+        facts.push(Event::DeploymentFrozen { why });
+        return facts;
+    }
+    facts.extend(
+        deployment
+            .rollouts
+            .iter()
+            .filter_map(|(name, r)| look.progress(name, r)),
+    );
+    if facts.is_empty() {
+        facts.extend(look.progress_as_a_whole());
+    }
+    facts
+}
+
+impl Look<'_> {
+    fn changed_verdicts(&self) -> Vec<Event> {
+        let outcome = |verdict: Option<&Verdict>| verdict.map(|verdict| verdict.outcome);
+        self.deployment
+            .rollouts
+            .iter()
+            .filter(|(_, r)| matches!(r.stage, Stage::Soaking { .. } | Stage::Promoted { .. }))
+            .filter_map(|(name, rollout)| {
+                let verdict = self.observed.verdicts.get(name)?;
+                (outcome(rollout.verdict.as_ref()) != outcome(Some(verdict))).then(|| {
+                    Event::VerdictReached {
+                        service: name.clone(),
+                        verdict: verdict.clone(),
+                    }
+                })
+            })
+            .collect()
+    }
+
+    fn cause_to_return(&self) -> Option<Cause> {
+        self.deployment
+            .rollouts
+            .iter()
+            .find_map(|(name, rollout)| self.cause(name, rollout))
+    }
+
+    fn cause(&self, service: &ServiceName, rollout: &Rollout) -> Option<Cause> {
+        let service = service.clone();
+        if let Stage::Preparing { step, since } = rollout.stage
+            && let Some(cause) = self.not_ready(&service, rollout, step, since)
+        {
+            return Some(cause);
+        }
+        if !is_judged(rollout) {
+            return None;
+        }
+        let verdict = self.observed.verdicts.get(&service);
+        if let Some(verdict) = verdict.filter(|verdict| verdict.outcome == Outcome::Fail) {
+            // Without a previous revision there is nothing better: it serves as it is.
+            rollout.from.as_ref()?;
+            let (weight, verdict) = (rollout.weight(), verdict.clone());
+            return Some(Cause::Failed {
+                service,
+                weight,
+                verdict,
+            });
+        }
+        let Stage::Soaking { step, since } = rollout.stage else {
+            return None;
+        };
+        let patience = rollout.step(step).soak? + rollout.strategy.patience;
+        let lost_patience = rollout.strategy.on_inconclusive == OnInconclusive::Rollback
+            && self.deployment.paused.is_none()
+            && self.now.since(since) >= patience
+            && verdict.is_none_or(|verdict| verdict.outcome != Outcome::Pass);
+        lost_patience.then(|| Cause::Inconclusive {
+            service,
+            verdict: or_none(verdict),
+        })
+    }
+
+    fn not_ready(
+        &self,
+        service: &ServiceName,
+        rollout: &Rollout,
+        step: usize,
+        since: Timestamp,
+    ) -> Option<Cause> {
+        let needed = sizes(rollout).to;
+        if ready(self.observed, &rollout.to) >= needed {
+            return None;
+        }
+        let mut newcomers = self
+            .observed
+            .instances
+            .values()
+            .filter(|seen| seen.revision == rollout.to.id);
+        let broken = newcomers
+            .clone()
+            .find(|seen| seen.state == InstanceState::Broken);
+        let late = self.now >= ready_by(&rollout.to, since);
+        let detail = match (broken, late) {
+            (Some(broken), _) => broken.detail.clone().unwrap_or_default(),
+            (None, true) => {
+                let within = crate::reason::duration(rollout.to.service.spec.ready.within);
+                let seen = newcomers
+                    .find(|seen| seen.ready_since.is_none())
+                    .and_then(|seen| seen.detail.as_deref())
+                    .unwrap_or("nothing was heard of it");
+                format!("not within {within}: {seen}")
+            }
+            (None, false) => return None,
+        };
+        // A first release that is not ready has nothing to lose by going; a later step of it has.
+        (step == 0 || rollout.from.is_some()).then(|| Cause::NotReady {
+            service: service.clone(),
+            detail,
+        })
+    }
+
+    fn failed(&self, cause: Cause) -> Event {
+        let services: BTreeSet<ServiceName> = self
+            .deployment
+            .rollouts
+            .iter()
+            .filter(|(_, rollout)| rollout.stage != Stage::Returned)
+            .filter(|(_, rollout)| {
+                // A new service that is promoted has no way back, and did not fail by itself.
+                rollout.from.is_some() || !matches!(rollout.stage, Stage::Promoted { .. })
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        Event::RollbackStarted { services, cause }
+    }
+
+    fn blocked_way_back(&self) -> Option<String> {
+        self.deployment.rollouts.iter().find_map(|(name, rollout)| {
+            let Stage::Returning { since, .. } = rollout.stage else {
+                return None;
+            };
+            let from = rollout.from.as_ref()?;
+            if self.now < back_by(Some(from), since) || self.is_back(name, rollout) {
+                return None;
+            }
+            let ready = ready(self.observed, from);
+            let needed = from.service.spec.instances;
+            let id = &from.id;
+            Some(match &self.observed.routes {
+                None => "the data plane does not answer".to_owned(),
+                Some(_) => {
+                    format!("{ready} of {needed} instances of {id} are ready to take over again")
+                }
+            })
+        })
+    }
+
+    fn progress(&self, name: &ServiceName, rollout: &Rollout) -> Option<Event> {
+        let service = name.clone();
+        let held = self.deployment.paused.is_some();
+        match rollout.stage {
+            Stage::Waiting { .. } => {
+                let free = !held && waits_for(self.deployment, rollout).next().is_none();
+                free.then_some(Event::RolloutStarted { service })
+            }
+            Stage::Preparing { step, .. } => {
+                let needed = sizes(rollout).to;
+                let ready = steady(self.observed, &rollout.to, self.now) >= needed;
+                let weight = rollout.step(step).weight;
+                (ready && !held).then_some(Event::WeightShifted {
+                    service,
+                    step,
+                    weight,
+                })
+            }
+            Stage::Shifting { step, .. } => {
+                if !self.is_acknowledged(name, rollout) {
+                    return None;
+                }
+                Some(match rollout.step(step).soak {
+                    Some(_) => Event::SoakStarted { service, step },
+                    None => passed(service, rollout, step, Passed::Ready),
+                })
+            }
+            Stage::Soaking { step, since } => {
+                let soak = rollout.step(step).soak.unwrap_or_default();
+                let verdict = self.observed.verdicts.get(name)?;
+                // `no-silent-pass`: time alone never ends a step.
+                let over = self.now.since(since) >= soak && verdict.outcome == Outcome::Pass;
+                let verdict = verdict.clone();
+                (over && !held).then(|| passed(service, rollout, step, Passed::Judged { verdict }))
+            }
+            Stage::Returning { .. } => self
+                .is_back(name, rollout)
+                .then_some(Event::ServiceReturned { service }),
+            Stage::Promoted { .. } | Stage::Returned => None,
+        }
+    }
+
+    fn progress_as_a_whole(&self) -> Vec<Event> {
+        let rollouts = &self.deployment.rollouts;
+        let at_rest = rollouts.values().all(Rollout::is_at_rest);
+        if !at_rest {
+            return Vec::new();
+        }
+        if let Some(queued) = &self.environment.queued {
+            let end = Event::DeploymentEnded {
+                end: End::Superseded { by: queued.release },
+            };
+            let after = crate::evolve(self.environment.clone(), self.now, &end);
+            return vec![end, start(&after, queued.clone())];
+        }
+        let any_promoted = rollouts
+            .values()
+            .any(|r| matches!(r.stage, Stage::Promoted { .. }));
+        let came_back = !any_promoted && self.deployment.cause.is_some();
+        match &self.deployment.phase {
+            _ if came_back => vec![Event::DeploymentEnded {
+                end: End::RolledBack,
+            }],
+            Phase::Moving => vec![Event::DeploymentPromoted {}],
+            Phase::Settling { .. } if self.now >= settled_at(self.deployment) => {
+                vec![Event::DeploymentEnded { end: End::Settled }]
+            }
+            Phase::Settling { .. } | Phase::Frozen { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the data plane has put into force what was decided, and nothing less. It is more
+    /// where the previous revision has no instance left that could take its share.
+    fn is_acknowledged(&self, name: &ServiceName, rollout: &Rollout) -> bool {
+        let Some(decided) = self.decided(name) else {
+            return false;
+        };
+        let weight = decided.get(&rollout.to.id).copied().unwrap_or_default();
+        weight >= rollout.weight() && self.in_force(name) == Some(decided)
+    }
+
+    /// Whether the previous revision has all traffic again.
+    fn is_back(&self, name: &ServiceName, rollout: &Rollout) -> bool {
+        let Stage::Returning { weight, .. } = rollout.stage else {
+            return false;
+        };
+        let gone = weight_on_the_way_back(rollout, weight, self.observed) == Weight::NONE;
+        let Some(in_force) = self.in_force(name) else {
+            // The data plane knows no such service: nobody gets any of it.
+            return gone && self.observed.routes.is_some();
+        };
+        gone && !in_force.contains_key(&rollout.to.id)
+    }
+
+    fn decided(&self, name: &ServiceName) -> Option<BTreeMap<RevisionId, Weight>> {
+        let sides = self.routes?.services.get(name)?;
+        Some(
+            sides
+                .iter()
+                .map(|side| (side.revision.clone(), side.weight))
+                .collect(),
+        )
+    }
+
+    fn in_force(&self, name: &ServiceName) -> Option<BTreeMap<RevisionId, Weight>> {
+        let routes = self.observed.routes.as_ref()?;
+        if routes.problem.is_some() {
+            return None;
+        }
+        routes.weights.get(name).cloned()
+    }
+}
+
+/// Whether the judge's word counts: whenever the new revision has traffic, also between steps,
+/// while it is paused and after promotion.
+fn is_judged(rollout: &Rollout) -> bool {
+    rollout.weight() > Weight::NONE && !matches!(rollout.stage, Stage::Returning { .. })
+}
+
+/// Returns the services that `rollout` still waits for.
+pub(super) fn waits_for<'a>(
+    deployment: &'a Deployment,
+    rollout: &'a Rollout,
+) -> impl Iterator<Item = &'a ServiceName> {
+    rollout.to.service.spec.after.iter().filter(|needed| {
+        deployment
+            .rollouts
+            .get(*needed)
+            .is_some_and(|needed| !matches!(needed.stage, Stage::Promoted { .. }))
+    })
+}
+
+/// Returns when the previous revisions need not be kept warm any longer.
+pub(super) fn settled_at(deployment: &Deployment) -> Timestamp {
+    let Phase::Settling { since } = deployment.phase else {
+        return deployment.started_at;
+    };
+    let keep_warm = deployment
+        .rollouts
+        .values()
+        .filter(|rollout| matches!(rollout.stage, Stage::Promoted { .. }))
+        .map(|rollout| rollout.strategy.keep_warm)
+        .max();
+    since + keep_warm.unwrap_or_default()
+}
+
+fn passed(service: ServiceName, rollout: &Rollout, step: usize, passed: Passed) -> Event {
+    if rollout.is_last(step) {
+        Event::ServicePromoted { service, passed }
+    } else {
+        Event::StepPassed {
+            service,
+            step,
+            passed,
+        }
+    }
+}
+
+fn or_none(verdict: Option<&Verdict>) -> Verdict {
+    verdict.cloned().unwrap_or_else(|| Verdict {
+        outcome: Outcome::NoData,
+        requests: 0,
+        sentence: "no figures were had".to_owned(),
+        findings: Vec::new(),
+    })
+}

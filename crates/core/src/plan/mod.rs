@@ -1,0 +1,54 @@
+//! Says what follows from the state and from what was seen: which facts now hold, what should run,
+//! where requests should go, when to look again, and why it is not finished.
+//!
+//! It is computed anew on every pass and nothing of it is kept: a crash loses nothing, an effect
+//! that was lost is asked for again.
+//!
+//! The facts are events that the driver records on the very version of the state that they were
+//! planned on. They take no second decision as commands do: their conditions were all looked at
+//! here, on the same state.
+
+mod capacity;
+mod facts;
+mod reasons;
+mod routes;
+mod workloads;
+
+use crate::environment::Environment;
+use crate::event::Event;
+use crate::observed::Observed;
+use crate::reason::Reason;
+use crate::route::Routes;
+use crate::time::Timestamp;
+use crate::workload::Workloads;
+
+/// What follows from a state and an observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// What holds now and is not recorded yet. If there is any, the rest of the plan is already
+    /// outdated: record it, then plan again.
+    pub facts: Vec<Event>,
+    /// Where requests should go; `None` before anything was ever deployed.
+    pub routes: Option<Routes>,
+    /// What should run.
+    pub workloads: Workloads,
+    /// When to look again even if nothing is heard of by then.
+    pub wake_at: Option<Timestamp>,
+    /// Why it is not finished; empty if and only if nothing is on its way.
+    pub reasons: Vec<Reason>,
+}
+
+/// Plans what follows from `environment` and `observed` at the moment `now`.
+pub fn plan(environment: &Environment, observed: &Observed, now: Timestamp) -> Plan {
+    let routes = routes::routes(environment, observed);
+    let facts = facts::facts(environment, observed, routes.as_ref(), now);
+    let workloads = workloads::workloads(environment, observed, now);
+    let (reasons, wake_at) = reasons::reasons(environment, observed, now);
+    Plan {
+        facts,
+        routes,
+        workloads,
+        wake_at,
+        reasons,
+    }
+}

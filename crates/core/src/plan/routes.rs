@@ -1,0 +1,136 @@
+//! Where requests should go.
+
+use std::collections::BTreeMap;
+
+use super::capacity::{is_admitted, ready};
+use crate::deployment::{Revision, Rollout, Stage};
+use crate::environment::Environment;
+use crate::id::{InstanceId, ServiceName};
+use crate::observed::Observed;
+use crate::release::Routing;
+use crate::route::{Routes, Side};
+use crate::spec::Sizing;
+use crate::weight::Weight;
+
+/// Returns where requests should go.
+pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<Routes> {
+    let routing = routing_in_force(environment)?;
+    let mut services: BTreeMap<ServiceName, Vec<Side>> = environment
+        .stable
+        .iter()
+        .map(|(name, stable)| (name.clone(), vec![(stable, Weight::ALL)]))
+        .map(|(name, sides)| (name, admit(environment, observed, &sides)))
+        .collect();
+    for (name, rollout) in environment.deployment.iter().flat_map(|d| &d.rollouts) {
+        services.insert(
+            name.clone(),
+            admit(environment, observed, &sides(rollout, observed)),
+        );
+    }
+    Some(Routes {
+        listen: routing.listen,
+        rules: routing.rules.clone(),
+        services,
+    })
+}
+
+/// The rules change at once, when the whole release has been promoted; the first release brings
+/// its own.
+fn routing_in_force(environment: &Environment) -> Option<&Routing> {
+    let deployment = environment.deployment.as_ref();
+    match (&environment.routing, deployment) {
+        (_, Some(deployment)) if deployment.routes_are_in_force() => {
+            Some(&deployment.content.routing)
+        }
+        (Some(routing), _) => Some(routing),
+        (None, deployment) => deployment.map(|deployment| &deployment.content.routing),
+    }
+}
+
+/// Returns the sides of a rollout with their decided weights, the one to fall back on last.
+fn sides<'a>(rollout: &'a Rollout, observed: &Observed) -> Vec<(&'a Revision, Weight)> {
+    let weight = match rollout.stage {
+        Stage::Returning { weight, .. } => weight_on_the_way_back(rollout, weight, observed),
+        Stage::Waiting { .. }
+        | Stage::Preparing { .. }
+        | Stage::Shifting { .. }
+        | Stage::Soaking { .. }
+        | Stage::Promoted { .. }
+        | Stage::Returned => rollout.weight(),
+    };
+    let Some(from) = &rollout.from else {
+        return if weight == Weight::NONE {
+            Vec::new()
+        } else {
+            vec![(&rollout.to, Weight::ALL)]
+        };
+    };
+    match (weight, rollout.stage) {
+        // What is not trusted with requests yet, or any more, is no way back either.
+        (Weight::NONE, _) => vec![(from, Weight::ALL)],
+        (_, Stage::Promoted { .. }) => vec![(&rollout.to, Weight::ALL), (from, Weight::NONE)],
+        _ => vec![(from, weight.rest()), (&rollout.to, weight)],
+    }
+}
+
+/// Traffic goes back only as fast as the previous revision can take it. Where that stayed whole
+/// (canary, blue/green), one ready instance is enough to begin and all goes at once; where it
+/// shrank (rolling), its share is that of its instances.
+pub(super) fn weight_on_the_way_back(
+    rollout: &Rollout,
+    weight: Weight,
+    observed: &Observed,
+) -> Weight {
+    let Some(from) = &rollout.from else {
+        return Weight::NONE;
+    };
+    let ready = ready(observed, from);
+    match rollout.strategy.sizing {
+        Sizing::Proportional | Sizing::Full if ready > 0 => Weight::NONE,
+        Sizing::Proportional | Sizing::Full => weight,
+        Sizing::InTurn => {
+            let whole = from.service.spec.instances;
+            weight.min(Weight::of(ready.min(whole), whole).rest())
+        }
+    }
+}
+
+/// Gives each side its instances. A side that has none gets no weight: it goes to the side that
+/// has (`ready-before-traffic`), and all weights still sum to 100 % (`weights-sum`).
+fn admit(
+    environment: &Environment,
+    observed: &Observed,
+    sides: &[(&Revision, Weight)],
+) -> Vec<Side> {
+    let mut admitted: Vec<Side> = sides
+        .iter()
+        .map(|(revision, weight)| Side {
+            revision: revision.id.clone(),
+            weight: *weight,
+            instances: instances(environment, observed, revision),
+            probe: revision.service.spec.ready.probe.clone(),
+        })
+        .filter(|side| !side.instances.is_empty())
+        .collect();
+    let sum: u16 = admitted.iter().map(|side| side.weight.hundredths()).sum();
+    let missing = Weight::ALL.hundredths().saturating_sub(sum);
+    if let Some(side) = admitted.iter_mut().max_by_key(|side| side.weight) {
+        side.weight = Weight::from_hundredths(side.weight.hundredths() + missing);
+    }
+    admitted
+}
+
+fn instances(
+    environment: &Environment,
+    observed: &Observed,
+    revision: &Revision,
+) -> BTreeMap<InstanceId, std::net::SocketAddr> {
+    let wanted = super::workloads::wanted(environment);
+    observed
+        .instances
+        .iter()
+        .filter(|(id, seen)| seen.revision == revision.id && wanted.contains_key(*id))
+        .filter(|(id, seen)| is_admitted(id, seen, observed))
+        .filter_map(|(id, seen)| Some((id.clone(), seen.address?)))
+        .collect()
+}

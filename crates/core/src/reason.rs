@@ -1,0 +1,246 @@
+//! What a deployment waits for: the same sentence in the CLI, the page, the API and the tests.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::id::{ReleaseNumber, ServiceName};
+use crate::time::Timestamp;
+use crate::weight::Weight;
+
+/// One thing that is waited for: `always-a-reason`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What is waited for.
+    pub waiting: Waiting,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when at the latest, where that is known.
+    pub until: Option<Timestamp>,
+    /// Who can move it.
+    pub who: Who,
+}
+
+/// Who can move what is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// It goes on by itself.
+    Leadsman,
+    /// A person, with one of these commands.
+    Person(&'static [&'static str]),
+    /// Both: it goes on by itself, and a person can make it sooner.
+    Either(&'static [&'static str]),
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Services that come first.
+    Dependencies {
+        /// Who waits.
+        service: ServiceName,
+        /// For whom.
+        on: Vec<ServiceName>,
+    },
+    /// Instances of the new revision.
+    Ready {
+        /// The service.
+        service: ServiceName,
+        /// How many are ready.
+        ready: u16,
+        /// How many are needed.
+        needed: u16,
+        /// What stands between one of them and being ready.
+        detail: Option<String>,
+    },
+    /// The data plane's acknowledgement.
+    Acknowledgement {
+        /// The service.
+        service: ServiceName,
+        /// The weight that was decided.
+        weight: Weight,
+        /// Why it does not come.
+        problem: Option<String>,
+    },
+    /// The rest of a soak.
+    Soak {
+        /// The service.
+        service: ServiceName,
+        /// The weight that is held.
+        weight: Weight,
+        /// The step, counted from 1.
+        step: usize,
+        /// How many steps there are.
+        steps: usize,
+        /// How much of the soak is left.
+        left: Duration,
+    },
+    /// The judge, after the soak is over.
+    Verdict {
+        /// The service.
+        service: ServiceName,
+        /// The weight that is held.
+        weight: Weight,
+        /// What the judge says.
+        sentence: String,
+    },
+    /// A person who paused it.
+    Paused {
+        /// Who.
+        by: String,
+    },
+    /// The time for which the previous revision is kept warm.
+    Settling {
+        /// The release that is promoted.
+        release: ReleaseNumber,
+        /// How much of it is left.
+        left: Duration,
+    },
+    /// Traffic to be back on the previous revision.
+    Return {
+        /// The service.
+        service: ServiceName,
+        /// Why it goes back.
+        cause: String,
+        /// How many instances of the previous revision are ready.
+        ready: u16,
+        /// How many it needs.
+        needed: u16,
+    },
+    /// A person, because the way back is blocked.
+    Frozen {
+        /// What blocks it.
+        why: String,
+    },
+    /// The data plane, which does not answer.
+    DataPlane,
+}
+
+impl Reason {
+    /// Returns the reason as one sentence, without a full stop.
+    pub fn sentence(&self) -> String {
+        self.waiting.to_string()
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependencies { service, on } => {
+                let on: Vec<String> = on.iter().map(|name| format!("`{name}`")).collect();
+                write!(
+                    f,
+                    "`{service}` waits for {} to be promoted",
+                    on.join(" and ")
+                )
+            }
+            Self::Ready {
+                service,
+                ready,
+                needed,
+                detail,
+            } => {
+                write!(
+                    f,
+                    "{ready} of {needed} new instances of `{service}` are ready"
+                )?;
+                match detail {
+                    Some(detail) => write!(f, ": {detail}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Acknowledgement {
+                service,
+                weight,
+                problem: None,
+            } => {
+                write!(
+                    f,
+                    "the data plane has yet to acknowledge {weight} for `{service}`"
+                )
+            }
+            Self::Acknowledgement {
+                service,
+                weight: _,
+                problem: Some(problem),
+            } => {
+                write!(f, "requests do not reach `{service}`: {problem}")
+            }
+            Self::Soak {
+                service,
+                weight,
+                step,
+                steps,
+                left,
+            } => {
+                let left = duration(*left);
+                write!(
+                    f,
+                    "step {step} of {steps} of `{service}` holds {weight} for {left} more"
+                )
+            }
+            Self::Verdict {
+                service,
+                weight,
+                sentence,
+            } => {
+                write!(
+                    f,
+                    "`{service}` stays at {weight} until the judge is sure: {sentence}"
+                )
+            }
+            Self::Paused { by } => write!(f, "paused by {by}"),
+            Self::Settling { release, left } => {
+                let left = duration(*left);
+                write!(
+                    f,
+                    "{release} has all traffic; the way back is kept warm for {left} more"
+                )
+            }
+            Self::Return {
+                service,
+                cause,
+                ready,
+                needed,
+            } if ready < needed => write!(
+                f,
+                "`{service}` goes back, {ready} of {needed} previous instances are ready ({cause})"
+            ),
+            Self::Return { service, cause, .. } => {
+                write!(
+                    f,
+                    "`{service}` goes back to the previous revision ({cause})"
+                )
+            }
+            Self::Frozen { why } => write!(f, "frozen, a person must decide: {why}"),
+            Self::DataPlane => write!(f, "the data plane does not answer"),
+        }
+    }
+}
+
+/// Returns a duration as people say it: its two largest units, rounded up to whole seconds, or
+/// milliseconds below ten seconds.
+pub(crate) fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 10_000 && millis % 1000 != 0 {
+        return if millis < 1000 {
+            format!("{millis} ms")
+        } else {
+            format!("{}.{} s", millis / 1000, millis % 1000 / 100)
+        };
+    }
+    let seconds = millis.div_ceil(1000);
+    match (
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    ) {
+        (0, 0, 0, s) => format!("{s} s"),
+        (0, 0, m, 0) => format!("{m} min"),
+        (0, 0, m, s) => format!("{m} min {s} s"),
+        (0, h, 0, _) => format!("{h} h"),
+        (0, h, m, _) => format!("{h} h {m} min"),
+        (d, 0, _, _) => format!("{d} d"),
+        (d, h, _, _) => format!("{d} d {h} h"),
+    }
+}

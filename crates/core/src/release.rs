@@ -1,0 +1,73 @@
+//! Releases as one environment knows them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::ServiceName;
+use crate::spec::{ReleasedService, RouteRule};
+use crate::time::Timestamp;
+
+/// What a release is in one environment: everything that goes out, and comes back, together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseContent {
+    /// How requests reach its services.
+    pub routing: Routing,
+    /// Its services.
+    pub services: BTreeMap<ServiceName, Arc<ReleasedService>>,
+}
+
+/// How requests reach services.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routing {
+    /// Where requests are accepted.
+    pub listen: SocketAddr,
+    /// How requests find their service, the most specific rule first.
+    pub rules: Vec<RouteRule>,
+}
+
+/// A release that an environment has seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownRelease {
+    /// What it is.
+    pub content: Arc<ReleaseContent>,
+    /// What became of it here.
+    pub standing: Standing,
+}
+
+/// What became of a release in an environment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Standing {
+    /// It is on its way, or was taken off its way without being judged (aborted, superseded).
+    Candidate,
+    /// It took all traffic.
+    Promoted {
+        /// When.
+        at: Timestamp,
+    },
+    /// It failed. It returns only by an explicit act: `rejected-stays-rejected`.
+    Rejected {
+        /// When.
+        at: Timestamp,
+        /// Why, in one sentence.
+        cause: String,
+    },
+}
+
+impl ReleasedService {
+    /// Whether an instance of `self` and one of `other` are the same program, equally set up, so
+    /// that nothing has to be restarted. How many there are, how they roll out and what they are
+    /// held to may differ.
+    pub fn runs_the_same_as(&self, other: &Self) -> bool {
+        let mut spec = self.spec.clone();
+        spec.instances = other.spec.instances;
+        spec.after.clone_from(&other.spec.after);
+        spec.strategy.clone_from(&other.spec.strategy);
+        spec.limits.clone_from(&other.spec.limits);
+        // The folder that the project file lay in matters only where the service runs in it.
+        let same_place = self.artifact.is_some() || self.origin == other.origin;
+        spec == other.spec && self.artifact == other.artifact && same_place
+    }
+}
