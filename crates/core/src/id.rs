@@ -165,6 +165,11 @@ impl InstanceId {
         ))
     }
 
+    /// Returns the name that `text` is, as it was read back from where it was written.
+    pub fn from_text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
     /// Whether it is an instance of this environment.
     pub fn is_of(&self, environment: &EnvironmentId) -> bool {
         let mut parts = self.0.split('.');

@@ -15,6 +15,7 @@ mod environment;
 mod event;
 mod evolve;
 pub mod id;
+pub mod invariant;
 mod observed;
 mod plan;
 pub mod project;

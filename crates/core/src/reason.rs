@@ -221,7 +221,7 @@ impl fmt::Display for Waiting {
 /// milliseconds below ten seconds.
 pub(crate) fn duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    if millis < 10_000 && millis % 1000 != 0 {
+    if millis < 10_000 && !millis.is_multiple_of(1000) {
         return if millis < 1000 {
             format!("{millis} ms")
         } else {

@@ -1,0 +1,5 @@
+//! Tests of the domain from outside.
+
+mod chance;
+mod stories;
+mod world;

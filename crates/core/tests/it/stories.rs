@@ -1,0 +1,463 @@
+//! Stories: given a world, when something happens, then this is what was recorded and why.
+
+use expect_test::expect;
+use leadsman_analysis::Outcome;
+use leadsman_core::id::ReleaseNumber;
+use leadsman_core::weight::Weight;
+use leadsman_core::{Command, Refusal, Scope, Standing};
+
+use crate::world::{World, blue_green, canary, content, name, rolling, service};
+
+/// A world in which release 1 of `web` serves.
+fn serving(instances: u16, strategy: &leadsman_core::spec::Strategy) -> World {
+    let mut world = World::new();
+    world.ship(
+        1,
+        &content(&[("web", service(1, instances, strategy))], false),
+    );
+    world.settle();
+    world.timeline.clear();
+    world
+}
+
+#[test]
+fn a_first_release_takes_all_traffic_as_soon_as_it_is_ready() {
+    let mut world = World::new();
+    world.ship(
+        1,
+        &content(&[("web", service(1, 2, &canary(&[5, 50])))], false),
+    );
+    world.settle();
+    expect![[r#"
+            0s deployment_started release 1 (web)
+            0s rollout_started web
+            0s weight_shifted web 100 %
+            0s service_promoted web
+            0s verdict_reached web Pass
+            0s deployment_promoted
+            0s deployment_ended Settled
+    "#]]
+    .assert_eq(&world.timeline);
+    assert_eq!(world.share("web", 1), Weight::ALL);
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(1)));
+}
+
+#[test]
+fn a_good_canary_goes_step_by_step() {
+    let strategy = canary(&[5, 25, 50, 100]);
+    let mut world = serving(4, &strategy);
+    world.ship(2, &content(&[("web", service(2, 4, &strategy))], false));
+    world.settle();
+    assert_eq!(
+        (world.share("web", 2), world.running(2)),
+        (Weight::percent(5), 1)
+    );
+    world.pass(600);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            0s rollout_started web
+            0s weight_shifted web 5 %
+            0s soak_started web
+            0s verdict_reached web Pass
+           60s step_passed web
+           60s weight_shifted web 25 %
+           60s soak_started web
+           60s verdict_reached web Pass
+          120s step_passed web
+          120s weight_shifted web 50 %
+          120s soak_started web
+          120s verdict_reached web Pass
+          180s step_passed web
+          180s weight_shifted web 100 %
+          180s soak_started web
+          180s verdict_reached web Pass
+          240s service_promoted web
+          240s verdict_reached web Pass
+          240s deployment_promoted
+          540s deployment_ended Settled
+    "#]]
+    .assert_eq(&world.timeline);
+    assert_eq!((world.running(1), world.running(2)), (0, 4));
+}
+
+#[test]
+fn a_bad_canary_comes_back_at_once_and_stays_rejected() {
+    let strategy = canary(&[5, 50]);
+    let mut world = serving(2, &strategy);
+    world.judge = Box::new(|_, _, held| {
+        Some(if held.as_secs() < 7 {
+            Outcome::Inconclusive
+        } else {
+            Outcome::Fail
+        })
+    });
+    let bad = content(&[("web", service(2, 2, &strategy))], false);
+    world.ship(2, &bad);
+    world.pass(10);
+    let again = Command::Ship {
+        release: ReleaseNumber(2),
+        content: bad,
+    };
+    assert!(matches!(world.ask(&again), Err(Refusal::Rejected { .. })));
+    world
+        .ask(&Command::Retry)
+        .expect("an explicit act brings it in again");
+    world.settle();
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+            1s weight_shifted web 5 %
+            1s soak_started web
+            1s verdict_reached web Inconclusive
+            8s verdict_reached web Fail
+            8s rollback_started web because `web` at 5 %: Fail after 500 requests
+            8s service_returned web
+            8s deployment_ended RolledBack
+           10s refused[R004]: release 2 was rejected: `web` at 5 %: Fail after 500 requests
+           10s deployment_started release 2 (web)
+           10s rollout_started web
+           10s weight_shifted web 5 %
+           10s soak_started web
+           10s verdict_reached web Inconclusive
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn no_data_holds_until_a_person_promotes() {
+    let strategy = canary(&[5]);
+    let mut world = serving(1, &strategy);
+    world.judge = Box::new(|_, _, _| Some(Outcome::NoData));
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world.pass(100_000);
+    assert_eq!(world.share("web", 2), Weight::percent(5));
+    let reasons = world.settle().reasons;
+    expect!["`web` stays at 5 % until the judge is sure: NoData after 0 requests"]
+        .assert_eq(&reasons[0].sentence());
+    world
+        .ask(&Command::Promote { all: false })
+        .expect("a person may");
+    world.pass(400);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+            1s weight_shifted web 5 %
+            1s soak_started web
+            1s verdict_reached web NoData
+        100000s step_passed web
+        100001s weight_shifted web 100 %
+        100001s service_promoted web
+        100001s verdict_reached web NoData
+        100001s deployment_promoted
+        100301s deployment_ended Settled
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn a_release_that_is_never_ready_gets_no_request() {
+    let strategy = canary(&[5]);
+    let mut world = serving(1, &strategy);
+    world.never_ready.insert(ReleaseNumber(2));
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world.pass(70);
+    assert_eq!(world.share("web", 1), Weight::ALL);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+           61s rollback_started web because `web` did not become ready: not within 1 min: GET /health: connection refused
+           61s service_returned web
+           61s deployment_ended RolledBack
+    "#]].assert_eq(&world.timeline);
+}
+
+#[test]
+fn a_rollback_after_promotion_is_one_switch() {
+    let mut world = serving(3, &blue_green());
+    world.ship(2, &content(&[("web", service(2, 3, &blue_green()))], false));
+    world.pass(10);
+    assert_eq!((world.share("web", 2), world.running(1)), (Weight::ALL, 3));
+    let back = Command::Rollback {
+        to: None,
+        scope: Scope::All,
+    };
+    world.ask(&back).expect("the previous revision is warm");
+    world.settle();
+    assert_eq!(world.share("web", 1), Weight::ALL);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+            1s weight_shifted web 100 %
+            1s service_promoted web
+            1s verdict_reached web Pass
+            1s deployment_promoted
+           10s rollback_started web because rolled back by ann
+           10s service_returned web
+           10s deployment_ended RolledBack
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn a_rollback_after_settling_starts_the_earlier_release_again() {
+    let mut world = serving(1, &canary(&[5]));
+    world.ship(2, &content(&[("web", service(2, 1, &canary(&[5])))], false));
+    world.pass(500);
+    assert_eq!(world.running(1), 0);
+    let back = Command::Rollback {
+        to: Some(ReleaseNumber(1)),
+        scope: Scope::All,
+    };
+    world.ask(&back).expect("release 1 was promoted");
+    world.pass(2);
+    assert_eq!((world.share("web", 1), world.running(2)), (Weight::ALL, 0));
+    let standing = &world.environment.releases[&ReleaseNumber(2)].standing;
+    assert!(matches!(standing, Standing::Rejected { .. }));
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(1)));
+}
+
+#[test]
+fn services_move_in_order_and_come_back_together() {
+    let strategy = canary(&[50]);
+    let release = |version| {
+        let services = [
+            ("api", service(version, 1, &strategy)),
+            ("web", service(version, 1, &strategy)),
+        ];
+        content(&services, true)
+    };
+    let mut world = World::new();
+    world.ship(1, &release(1));
+    world.settle();
+    world.timeline.clear();
+    world.judge = Box::new(|service, _, held| {
+        let bad = service.as_str() == "web" && held.as_secs() >= 5;
+        Some(if bad { Outcome::Fail } else { Outcome::Pass })
+    });
+    world.ship(2, &release(2));
+    world.pass(120);
+    assert_eq!(
+        (world.share("api", 1), world.share("web", 1)),
+        (Weight::ALL, Weight::ALL)
+    );
+    expect![[r#"
+            0s deployment_started release 2 (api, web)
+            1s rollout_started api
+            1s weight_shifted api 50 %
+            1s soak_started api
+            1s verdict_reached api Pass
+           61s step_passed api
+           61s weight_shifted api 100 %
+           61s service_promoted api
+           61s verdict_reached api Pass
+           61s rollout_started web
+           61s weight_shifted web 50 %
+           61s soak_started web
+           61s verdict_reached web Pass
+           66s verdict_reached web Fail
+           66s rollback_started api, web because `web` at 50 %: Fail after 500 requests
+           66s service_returned api
+           66s service_returned web
+           66s deployment_ended RolledBack
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn one_service_goes_back_and_the_rest_stays() {
+    let release = |version| {
+        let services = [
+            ("api", service(version, 1, &blue_green())),
+            ("web", service(version, 1, &blue_green())),
+        ];
+        content(&services, false)
+    };
+    let mut world = World::new();
+    world.ship(1, &release(1));
+    world.settle();
+    world.ship(2, &release(2));
+    world.pass(3);
+    let one = Command::Rollback {
+        to: None,
+        scope: Scope::Service(name("api")),
+    };
+    world.ask(&one).expect("it is warm");
+    world.pass(3);
+    assert_eq!(
+        (world.share("api", 1), world.share("web", 2)),
+        (Weight::ALL, Weight::ALL)
+    );
+    world.pass(400);
+    assert!(world.environment.deployment.is_none());
+    assert_eq!(
+        (world.share("api", 1), world.share("web", 2)),
+        (Weight::ALL, Weight::ALL)
+    );
+}
+
+#[test]
+fn a_newer_release_supersedes_in_one_defined_way() {
+    let strategy = canary(&[5, 50]);
+    let mut world = serving(2, &strategy);
+    world.ship(2, &content(&[("web", service(2, 2, &strategy))], false));
+    world.pass(10);
+    world.ship(3, &content(&[("web", service(3, 2, &strategy))], false));
+    world.settle();
+    assert_eq!(world.share("web", 3), Weight::percent(5));
+    assert_eq!(world.share("web", 2), Weight::NONE);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+            1s weight_shifted web 5 %
+            1s soak_started web
+            1s verdict_reached web Pass
+           10s rollback_started web because superseded by release 3
+           10s deployment_queued release 3
+           10s service_returned web
+           10s deployment_ended Superseded { by: ReleaseNumber(3) }
+           10s deployment_started release 3 (web)
+           10s rollout_started web
+           10s weight_shifted web 5 %
+           10s soak_started web
+           10s verdict_reached web Pass
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn a_rolling_update_never_has_less_than_it_needs_and_goes_back_as_fast_as_it_grows() {
+    let strategy = rolling(3);
+    let mut world = serving(3, &strategy);
+    world.ship(2, &content(&[("web", service(2, 3, &strategy))], false));
+    world.settle();
+    assert_eq!((world.running(1), world.running(2)), (0, 3));
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            0s rollout_started web
+            0s weight_shifted web 33.33 %
+            0s step_passed web
+            0s weight_shifted web 66.66 %
+            0s step_passed web
+            0s weight_shifted web 100 %
+            0s service_promoted web
+            0s verdict_reached web Pass
+            0s deployment_promoted
+            0s deployment_ended Settled
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn a_pause_holds_but_does_not_blind() {
+    let strategy = canary(&[5, 50]);
+    let mut world = serving(1, &strategy);
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world.pass(5);
+    world.ask(&Command::Pause).expect("it moves");
+    assert!(matches!(
+        world.ask(&Command::Pause),
+        Err(Refusal::AlreadyPaused { .. })
+    ));
+    world.pass(1000);
+    assert_eq!(world.share("web", 2), Weight::percent(5));
+    world.judge = Box::new(|_, _, _| Some(Outcome::Fail));
+    world.pass(1);
+    assert_eq!(world.share("web", 2), Weight::NONE);
+}
+
+#[test]
+fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
+    let mut world = serving(1, &blue_green());
+    world.ship(2, &content(&[("web", service(2, 1, &blue_green()))], false));
+    world.pass(5);
+    // The previous instance dies and does not come back.
+    for seen in world
+        .instances
+        .values_mut()
+        .filter(|s| s.revision.release == ReleaseNumber(1))
+    {
+        seen.ready_since = None;
+        seen.state = leadsman_core::workload::InstanceState::Broken;
+    }
+    let back = Command::Rollback {
+        to: None,
+        scope: Scope::All,
+    };
+    world.ask(&back).expect("it is asked for");
+    world.pass(120);
+    assert_eq!(world.share("web", 2), Weight::ALL);
+    let reasons = world.settle().reasons;
+    expect!["frozen, a person must decide: 0 of 1 instances of `web` of release 1 are ready to take over again"].assert_eq(&reasons[0].sentence());
+    // A fix can always be shipped.
+    world.ship(3, &content(&[("web", service(3, 1, &blue_green()))], false));
+    world.pass(5);
+    assert_eq!(world.share("web", 3), Weight::ALL);
+    expect![[r#"
+            0s deployment_started release 2 (web)
+            1s rollout_started web
+            1s weight_shifted web 100 %
+            1s service_promoted web
+            1s verdict_reached web Pass
+            1s deployment_promoted
+            5s rollback_started web because rolled back by ann
+           95s deployment_frozen 0 of 1 instances of `web` of release 1 are ready to take over again
+          125s deployment_ended Superseded { by: ReleaseNumber(3) }
+          125s deployment_started release 3 (web)
+          126s rollout_started web
+          126s weight_shifted web 100 %
+          126s service_promoted web
+          126s verdict_reached web Pass
+          126s deployment_promoted
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn an_edit_of_numbers_alone_restarts_nothing() {
+    let mut world = serving(1, &canary(&[5]));
+    let mut more = service(1, 3, &blue_green());
+    more.spec.limits.errors = Some(0.01);
+    world.ship(2, &content(&[("web", more)], false));
+    world.settle();
+    assert_eq!((world.running(1), world.running(2)), (3, 0));
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(2)));
+}
+
+#[test]
+fn the_same_release_twice_is_refused_and_harms_nothing() {
+    let strategy = canary(&[5]);
+    let mut world = serving(1, &strategy);
+    let same = content(&[("web", service(1, 1, &strategy))], false);
+    let again = Command::Ship {
+        release: ReleaseNumber(1),
+        content: same,
+    };
+    assert_eq!(
+        world.ask(&again),
+        Err(Refusal::AlreadyServes(ReleaseNumber(1)))
+    );
+    let next = content(&[("web", service(2, 1, &strategy))], false);
+    world.ship(2, &next);
+    let again = Command::Ship {
+        release: ReleaseNumber(2),
+        content: next,
+    };
+    assert_eq!(
+        world.ask(&again),
+        Err(Refusal::AlreadyOnItsWay(ReleaseNumber(2)))
+    );
+}
+
+#[test]
+fn a_clock_that_jumps_back_makes_a_soak_longer_never_shorter() {
+    let strategy = canary(&[5]);
+    let mut world = serving(1, &strategy);
+    world.pass(100);
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world.settle();
+    world.now = leadsman_core::time::Timestamp::from_millis(1000);
+    world.pass(60);
+    assert_eq!(world.share("web", 2), Weight::percent(5));
+    world.pass(100);
+    assert_eq!(world.share("web", 2), Weight::ALL);
+}
