@@ -119,12 +119,12 @@ fn ack_before_removal(
 /// No step ends without a verdict made of closed windows; no data never passes.
 fn no_silent_pass(environment: &Environment, plan: &Plan, broken: &mut Broken<'_>) {
     for fact in &plan.facts {
-        let (service, passed) = match fact {
-            Event::StepPassed {
-                service, passed, ..
-            }
-            | Event::ServicePromoted { service, passed } => (service, passed),
-            _ => continue,
+        let (Event::StepPassed {
+            service, passed, ..
+        }
+        | Event::ServicePromoted { service, passed }) = fact
+        else {
+            continue;
         };
         let soaked = environment
             .deployment

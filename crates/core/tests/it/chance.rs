@@ -98,7 +98,7 @@ fn play(seed: u64) {
             if let Some((_, seen)) = world
                 .instances
                 .iter_mut()
-                .nth(usize::try_from(sick).unwrap())
+                .nth(usize::try_from(sick).expect("small"))
             {
                 seen.ready_since = None;
                 seen.state = match chance.below(3) {

@@ -18,8 +18,8 @@ use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
-    Command, Environment, Event, Observed, Plan, Refusal, ReleaseContent, Routing, decide, evolve,
-    invariant, plan,
+    Command, Environment, Event, Observed, Plan, Refusal, ReleaseContent, Routing, Stage, decide,
+    evolve, invariant, plan,
 };
 
 /// Returns a name of whatever kind is asked for.
@@ -252,10 +252,9 @@ impl World {
         let mut verdicts = BTreeMap::new();
         let rollouts = self.environment.deployment.iter().flat_map(|d| &d.rollouts);
         for (service, rollout) in rollouts {
-            let since = match rollout.stage {
-                leadsman_core::Stage::Soaking { since, .. }
-                | leadsman_core::Stage::Promoted { at: since } => since,
-                _ => continue,
+            let (Stage::Soaking { since, .. } | Stage::Promoted { at: since }) = rollout.stage
+            else {
+                continue;
             };
             let held = self.now.since(since);
             if let Some(outcome) = (self.judge)(service, &rollout.to.id, held) {
