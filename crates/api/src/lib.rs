@@ -1,1 +1,58 @@
-//! api
+//! What control and its clients say to each other: the wire types of the API's version 1, and the
+//! client.
+//!
+//! The API is HTTP/1.1 with JSON over a Unix socket. Who may open the socket may give every
+//! command: the file's permissions are the access control, and the peer's user is the actor that
+//! the log records. That is why no request says who it is from.
+//!
+//! The crate knows nothing else of Leadsman. In particular it does not share types with the
+//! domain: what is written here can be read by scripts for years, and changes on purpose only.
+//!
+//! Conventions on the wire:
+//!
+//! - A moment is a whole number of milliseconds since 1970-01-01 00:00:00 UTC ([`Moment`]); a
+//!   duration is a whole number of milliseconds in a field that ends in `_ms`.
+//! - A share of requests given to a side is in percent (`weight_percent`, 0 to 100); a ratio that
+//!   was measured is from 0 to 1 (`error_ratio`).
+//! - Answers may gain fields. Requests with a field that control does not know are refused, since
+//!   it may have been meant to hold something back.
+//! - Whatever is not a success is a [`Problem`].
+//!
+//! Read first: [`Client`] (what can be asked), [`EnvironmentStatus`] (how things stand),
+//! [`Problem`] (how control says no).
+
+mod client;
+mod command;
+mod diff;
+mod history;
+mod logs;
+pub mod path;
+mod plan;
+mod problem;
+mod ship;
+mod status;
+mod system;
+
+pub use client::{Client, Error, LogLines};
+pub use command::{Accepted, Command, Scope};
+pub use diff::{Change, Diff, DiffQuery};
+pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
+pub use logs::{LogLine, LogSource, LogsQuery};
+pub use plan::{Plan, PlannedAction, PlannedService, PlannedStep};
+pub use problem::Problem;
+pub use ship::{Shipment, Shipped};
+pub use status::{
+    Deployment, DeploymentKind, EnvironmentStatus, Figures, Finding, Instance, InstanceState,
+    Moment, Outcome, Overview, Phase, Reason, Rollout, RolloutStage, ServiceStatus, Side,
+    StatusQuery, Verdict, Who,
+};
+pub use system::{Artifact, System};
+
+/// The version of the API that this crate speaks. It is part of every path.
+pub const API_VERSION: u16 = 1;
+
+/// The header by which control and client tell each other the version of the API they speak.
+pub const API_VERSION_HEADER: &str = "leadsman-api";
+
+/// The header that carries the number under which control logged a request.
+pub const REQUEST_ID_HEADER: &str = "leadsman-request-id";

@@ -1,0 +1,273 @@
+//! The client: one method per request, one connection per request.
+//!
+//! A connection to a Unix socket costs microseconds, so none is kept: control can be restarted
+//! between any two requests without the client noticing.
+
+mod connection;
+mod error;
+mod lines;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
+use http::{Method, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use hyper::body::Frame;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::path::{self, fill, with_query};
+use crate::{
+    Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, History, HistoryQuery,
+    LogsQuery, Overview, Plan, Shipment, Shipped, StatusQuery, System, Why,
+};
+
+pub use error::Error;
+pub use lines::LogLines;
+
+use connection::Answer;
+
+/// What a request carries: nothing, JSON, or a stream of bytes.
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// How long control may take for an answer that does not have to wait for anything. Generous: it
+/// only has to tell a control that hangs from one that is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the control behind one Unix socket.
+#[derive(Clone, Debug)]
+pub struct Client {
+    socket: PathBuf,
+    patience: Duration,
+}
+
+/// One request: what it is called in messages, and what is sent.
+struct Request {
+    /// How a person calls it, such as `ship`.
+    name: &'static str,
+    method: Method,
+    path: String,
+    body: Body,
+    /// The length of the body in bytes, for the header.
+    length: u64,
+    /// How long the answer's head may take; `None` waits as long as the connection lives.
+    patience: Option<Duration>,
+    /// Whether it changes anything, so that losing the answer leaves a doubt.
+    changes: bool,
+}
+
+impl Client {
+    /// Makes a client of the control that listens on `socket`. Nothing is connected yet.
+    pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self {
+            socket: socket.into(),
+            patience: PATIENCE,
+        }
+    }
+
+    /// Gives up on an answer after `patience` instead of 30 seconds.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Returns the socket it connects to.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Says which control answers.
+    pub async fn system(&self) -> Result<System, Error> {
+        self.get("version", path::SYSTEM.to_owned()).await
+    }
+
+    /// Ends control, the data plane and every instance. Returns once control has begun to.
+    pub async fn down(&self) -> Result<System, Error> {
+        let mut request = self.request("down", Method::POST, path::DOWN.to_owned());
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Says how everything stands; with `query.wait_ms`, as soon as something has changed.
+    pub async fn status(&self, query: &StatusQuery) -> Result<Overview, Error> {
+        let pairs = [
+            ("after", query.after.map(|after| after.to_string())),
+            ("wait_ms", query.wait_ms.map(|wait| wait.to_string())),
+        ];
+        let mut request = self.request("status", Method::GET, with_query(path::STATUS, &pairs));
+        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0));
+        request.patience = Some(self.patience + wait);
+        self.json(request).await
+    }
+
+    /// Says how one environment stands.
+    pub async fn environment(
+        &self,
+        application: &str,
+        environment: &str,
+    ) -> Result<EnvironmentStatus, Error> {
+        self.get(
+            "status",
+            fill(path::ENVIRONMENT, &[application, environment]),
+        )
+        .await
+    }
+
+    /// Says how one environment stands and what happened to its newest deployment.
+    pub async fn why(&self, application: &str, environment: &str) -> Result<Why, Error> {
+        self.get("why", fill(path::WHY, &[application, environment]))
+            .await
+    }
+
+    /// Returns what was deployed and what was recorded, the newest first.
+    pub async fn history(
+        &self,
+        application: &str,
+        environment: &str,
+        query: &HistoryQuery,
+    ) -> Result<History, Error> {
+        let pairs = [
+            ("limit", query.limit.map(|limit| limit.to_string())),
+            ("before", query.before.map(|before| before.to_string())),
+        ];
+        let path = fill(path::HISTORY, &[application, environment]);
+        self.get("history", with_query(&path, &pairs)).await
+    }
+
+    /// Says how two releases differ.
+    pub async fn diff(
+        &self,
+        application: &str,
+        environment: &str,
+        query: &DiffQuery,
+    ) -> Result<Diff, Error> {
+        let pairs = [
+            ("from", query.from.map(|from| from.to_string())),
+            ("to", query.to.map(|to| to.to_string())),
+        ];
+        let path = fill(path::DIFF, &[application, environment]);
+        self.get("diff", with_query(&path, &pairs)).await
+    }
+
+    /// Gives a command. When this returns `Ok`, the command is recorded for good.
+    pub async fn command(
+        &self,
+        application: &str,
+        environment: &str,
+        command: &Command,
+    ) -> Result<Accepted, Error> {
+        let name = match command {
+            Command::Pause {} => "pause",
+            Command::Resume {} => "resume",
+            Command::Promote { .. } => "promote",
+            Command::Abort {} => "abort",
+            Command::Retry {} => "retry",
+            Command::Rollback { .. } => "rollback",
+        };
+        let path = fill(path::COMMANDS, &[application, environment]);
+        let mut request = self.post(name, path, command);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Says what shipping would do. Changes nothing; the artifacts need not be uploaded.
+    pub async fn plan(&self, shipment: &Shipment) -> Result<Plan, Error> {
+        self.json(self.post("plan", path::PLAN.to_owned(), shipment))
+            .await
+    }
+
+    /// Ships. When this returns `Ok`, the release is recorded for good.
+    pub async fn ship(&self, shipment: &Shipment) -> Result<Shipped, Error> {
+        let mut request = self.post("ship", path::SHIP.to_owned(), shipment);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Says whether control has the artifact.
+    pub async fn has_artifact(&self, digest: &str) -> Result<bool, Error> {
+        let path = fill(path::ARTIFACT, &[digest]);
+        let request = self.request("artifact look-up", Method::HEAD, path);
+        let answer = self.send(request).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            _ => Err(answer.into_problem().await),
+        }
+    }
+
+    /// Uploads the `size` packed bytes of an artifact. Control checks the digest, and keeps
+    /// nothing of an upload that was interrupted, so it can always be sent again.
+    pub async fn put_artifact<S>(
+        &self,
+        digest: &str,
+        size: u64,
+        bytes: S,
+    ) -> Result<Artifact, Error>
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    {
+        let path = fill(path::ARTIFACT, &[digest]);
+        let mut request = self.request("artifact upload", Method::PUT, path);
+        request.body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
+        request.length = size;
+        request.patience = None;
+        self.json(request).await
+    }
+
+    /// Returns what instances wrote, line by line; with `query.follow`, without an end.
+    pub async fn logs(
+        &self,
+        application: &str,
+        environment: &str,
+        query: &LogsQuery,
+    ) -> Result<LogLines, Error> {
+        let pairs = [
+            ("service", query.service.clone()),
+            ("instance", query.instance.clone()),
+            ("tail", query.tail.map(|tail| tail.to_string())),
+            ("follow", query.follow.then(|| "true".to_owned())),
+        ];
+        let path = with_query(&fill(path::LOGS, &[application, environment]), &pairs);
+        let answer = self.send(self.request("logs", Method::GET, path)).await?;
+        Ok(LogLines::new(answer.success().await?))
+    }
+
+    fn request(&self, name: &'static str, method: Method, path: String) -> Request {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let patience = Some(self.patience);
+        Request {
+            name,
+            method,
+            path,
+            body,
+            length: 0,
+            patience,
+            changes: false,
+        }
+    }
+
+    fn post(&self, name: &'static str, path: String, body: &impl Serialize) -> Request {
+        let json = serde_json::to_vec(body).expect("the wire types have only text as keys");
+        let mut request = self.request(name, Method::POST, path);
+        request.length = json.len() as u64;
+        request.body = Full::from(json)
+            .map_err(|never| match never {})
+            .boxed_unsync();
+        request
+    }
+
+    async fn get<T: DeserializeOwned>(&self, name: &'static str, path: String) -> Result<T, Error> {
+        self.json(self.request(name, Method::GET, path)).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+        self.send(request).await?.success().await?.json().await
+    }
+
+    async fn send(&self, request: Request) -> Result<Answer, Error> {
+        connection::send(&self.socket, request).await
+    }
+}

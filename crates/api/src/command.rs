@@ -1,0 +1,102 @@
+//! Commands to a deployment.
+
+use serde::{Deserialize, Serialize};
+
+/// What a person tells the deployment of one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Holds the deployment where it is. It is still watched, and still rolled back if it fails.
+    Pause {},
+    /// Lets a paused deployment go on.
+    Resume {},
+    /// Ends the wait of the current step: on to the next one.
+    Promote {
+        /// Skips all steps that are left: all traffic at once, as soon as the instances are ready.
+        #[serde(default)]
+        all: bool,
+    },
+    /// Ends the deployment and brings the traffic back to what served before.
+    Abort {},
+    /// Deploys the release that failed last once more.
+    Retry {},
+    /// Brings an earlier release back.
+    Rollback {
+        /// The number of the release; `None` is the one that served before.
+        #[serde(default)]
+        to: Option<u64>,
+        /// How much comes back.
+        #[serde(default)]
+        scope: Scope,
+    },
+}
+
+/// How much a rollback brings back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Every service of the environment.
+    #[default]
+    All,
+    /// One service, by name.
+    Service(String),
+    /// Only what is on its way: the canary goes, what serves stays.
+    Canary,
+}
+
+/// A command was recorded: it survives whatever happens to control from now on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The version of the environment's state that contains the command.
+    pub version: u64,
+    /// The deployment that the command started or concerns, where there is one.
+    pub deployment: Option<u64>,
+    /// What follows from the command: one sentence.
+    pub sentence: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_written_as_people_would_write_them() {
+        let cases = [
+            (Command::Pause {}, r#"{"command":"pause"}"#),
+            (
+                Command::Promote { all: true },
+                r#"{"command":"promote","all":true}"#,
+            ),
+            (
+                Command::Rollback {
+                    to: Some(3),
+                    scope: Scope::Service("web".to_owned()),
+                },
+                r#"{"command":"rollback","to":3,"scope":{"service":"web"}}"#,
+            ),
+        ];
+        for (command, json) in cases {
+            assert_eq!(serde_json::to_string(&command).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Command>(json).unwrap(), command);
+        }
+        let short: Command = serde_json::from_str(r#"{"command":"rollback"}"#).unwrap();
+        assert_eq!(
+            short,
+            Command::Rollback {
+                to: None,
+                scope: Scope::All
+            }
+        );
+    }
+
+    #[test]
+    fn a_command_with_an_unknown_field_is_refused() {
+        for json in [
+            r#"{"command":"promote","al":true}"#,
+            r#"{"command":"pause","until":5}"#,
+            r#"{"command":"stop"}"#,
+        ] {
+            assert!(serde_json::from_str::<Command>(json).is_err(), "{json}");
+        }
+    }
+}

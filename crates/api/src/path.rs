@@ -1,0 +1,104 @@
+//! Where everything is found: the same words for the client's requests and control's routes.
+
+/// `GET`: [`System`](crate::System).
+pub const SYSTEM: &str = "/v1/system";
+/// `POST`: ends control, the data plane and every instance, in order. Answers
+/// [`System`](crate::System) before it does.
+pub const DOWN: &str = "/v1/system/down";
+/// `GET` with [`StatusQuery`](crate::StatusQuery): [`Overview`](crate::Overview).
+pub const STATUS: &str = "/v1/status";
+/// `POST` of a [`Shipment`](crate::Shipment): [`Shipped`](crate::Shipped).
+pub const SHIP: &str = "/v1/ship";
+/// `POST` of a [`Shipment`](crate::Shipment), whose artifacts may be missing:
+/// [`Plan`](crate::Plan).
+pub const PLAN: &str = "/v1/plan";
+/// `HEAD`: status 200 or 404. `PUT` of the packed bytes: [`Artifact`](crate::Artifact).
+pub const ARTIFACT: &str = "/v1/artifacts/{digest}";
+/// `GET`: [`EnvironmentStatus`](crate::EnvironmentStatus).
+pub const ENVIRONMENT: &str = "/v1/environments/{application}/{environment}";
+/// `POST` of a [`Command`](crate::Command): [`Accepted`](crate::Accepted).
+pub const COMMANDS: &str = "/v1/environments/{application}/{environment}/commands";
+/// `GET`: [`Why`](crate::Why).
+pub const WHY: &str = "/v1/environments/{application}/{environment}/why";
+/// `GET` with [`HistoryQuery`](crate::HistoryQuery): [`History`](crate::History).
+pub const HISTORY: &str = "/v1/environments/{application}/{environment}/history";
+/// `GET` with [`DiffQuery`](crate::DiffQuery): [`Diff`](crate::Diff).
+pub const DIFF: &str = "/v1/environments/{application}/{environment}/diff";
+/// `GET` with [`LogsQuery`](crate::LogsQuery): lines of [`LogLine`](crate::LogLine) as JSON.
+pub const LOGS: &str = "/v1/environments/{application}/{environment}/logs";
+
+/// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
+/// any text: it stays one segment of the path.
+pub(crate) fn fill(template: &str, values: &[&str]) -> String {
+    let mut path = String::with_capacity(template.len() + 32);
+    let mut values = values.iter();
+    for segment in template.split('/').skip(1) {
+        path.push('/');
+        match segment.starts_with('{').then(|| values.next()).flatten() {
+            Some(value) => encode(value, &mut path),
+            None => path.push_str(segment),
+        }
+    }
+    path
+}
+
+/// Returns `path` with those of `pairs` that have a value as its query.
+pub(crate) fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String {
+    let mut text = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            text.push(separator);
+            text.push_str(name);
+            text.push('=');
+            encode(value, &mut text);
+            separator = '&';
+        }
+    }
+    text
+}
+
+/// Appends `text` with everything percent-encoded that has a meaning of its own in a URL.
+fn encode(text: &str, into: &mut String) {
+    use std::fmt::Write as _;
+    // A segment of only dots would be taken for "this folder" or "the one above".
+    let only_dots = text.bytes().all(|byte| byte == b'.');
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b':' => {
+                into.push(char::from(byte));
+            }
+            b'.' if !only_dots => into.push('.'),
+            _ => write!(into, "%{byte:02X}").expect("writing to a string cannot fail"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_stay_one_segment_whatever_they_hold() {
+        assert_eq!(
+            fill(ENVIRONMENT, &["shop", "production"]),
+            "/v1/environments/shop/production"
+        );
+        assert_eq!(
+            fill(WHY, &["../x", ".."]),
+            "/v1/environments/..%2Fx/%2E%2E/why"
+        );
+        assert_eq!(fill(ARTIFACT, &["sha256:ab"]), "/v1/artifacts/sha256:ab");
+    }
+
+    #[test]
+    fn a_query_has_only_what_was_given() {
+        let pairs = [
+            ("a", None),
+            ("b", Some("x&y=1 ä".to_owned())),
+            ("c", Some("2".to_owned())),
+        ];
+        assert_eq!(with_query("/p", &pairs), "/p?b=x%26y%3D1%20%C3%A4&c=2");
+        assert_eq!(with_query("/p", &[("a", None)]), "/p");
+    }
+}

@@ -1,0 +1,45 @@
+//! Shipping: a new release, and its deployment into one environment.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What is shipped. Control reads the project file by itself, so that client and control cannot
+/// disagree about what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shipment {
+    /// The text of the project file.
+    pub project: String,
+    /// The name of the project file, for messages that point into it.
+    pub file: String,
+    /// The folder of the project file: an absolute path on the machine of control.
+    pub origin: String,
+    /// The environment; `None` where the project file knows only one.
+    #[serde(default)]
+    pub environment: Option<String>,
+    /// The digest of each service's artifact, by service. Control must already have them.
+    #[serde(default)]
+    pub artifacts: BTreeMap<String, String>,
+    /// What a person wants to remember about the release.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// A shipment was recorded as a release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipped {
+    /// The application.
+    pub application: String,
+    /// The environment.
+    pub environment: String,
+    /// The number of the release.
+    pub release: u64,
+    /// The number of the deployment that brings it in.
+    pub deployment: u64,
+    /// Whether this request started the deployment; `false` where exactly this release already
+    /// serves, or is on its way.
+    pub started: bool,
+    /// What follows: one sentence.
+    pub sentence: String,
+}

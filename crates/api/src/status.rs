@@ -1,0 +1,337 @@
+//! How things stand: environments, their services, and what a deployment waits for.
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: whole milliseconds since 1970-01-01 00:00:00 UTC, by the clock of control.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// Returns how many milliseconds `earlier` lies before it; 0 where it does not.
+    pub const fn millis_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Which status is wanted, and whether to wait for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusQuery {
+    /// Answer only when there is a version after this one, or when `wait_ms` are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// How long to wait for it, in milliseconds; at most 60 000, and 0 where it is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Grows with every change of anything but the figures, which change all the time.
+    pub version: u64,
+    /// When the answer was made.
+    pub at: Moment,
+    /// Every environment, by application and name.
+    pub environments: Vec<EnvironmentStatus>,
+}
+
+/// How one environment stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// The application.
+    pub application: String,
+    /// The environment.
+    pub environment: String,
+    /// The version of its state: the number of facts recorded about it.
+    pub version: u64,
+    /// When the answer was made.
+    pub at: Moment,
+    /// Where requests are accepted, such as `http://127.0.0.1:8080`.
+    pub url: Option<String>,
+    /// Why no requests are accepted there, such as a port that is taken.
+    pub url_problem: Option<String>,
+    /// The release that serves; `None` before the first one.
+    pub serves: Option<u64>,
+    /// The newest deployment, also when it is over.
+    pub deployment: Option<Deployment>,
+    /// Its services, by name.
+    pub services: Vec<ServiceStatus>,
+    /// What the deployment waits for; empty only where nothing is under way.
+    pub reasons: Vec<Reason>,
+}
+
+/// One release on its way into one environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// Its number, counted from 1 in its environment.
+    pub number: u64,
+    /// The release that it brings in.
+    pub release: u64,
+    /// The release that served when it began; `None` for the first one.
+    pub from: Option<u64>,
+    /// What started it.
+    pub kind: DeploymentKind,
+    /// Where it is.
+    pub phase: Phase,
+    /// Since when it is there.
+    pub since: Moment,
+    /// When it began.
+    pub started_at: Moment,
+    /// Who started it.
+    pub actor: String,
+    /// What that person wanted to remember.
+    pub note: Option<String>,
+    /// Why it went back, or was superseded: one sentence with the figures that decided.
+    pub cause: Option<String>,
+}
+
+/// What started a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeploymentKind {
+    /// A release was shipped.
+    Ship,
+    /// A release that had failed was tried once more.
+    Retry,
+    /// An earlier release was brought back by hand.
+    Rollback,
+}
+
+/// Where a deployment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It moves by itself: it prepares instances, shifts weight or soaks.
+    Moving,
+    /// A person paused it.
+    Paused,
+    /// It goes back to what served before.
+    GoingBack,
+    /// It has all traffic, and what served before is still ready for the way back.
+    Promoted,
+    /// It has all traffic, and nothing of what served before is left.
+    Settled,
+    /// It went back: what served before has all traffic.
+    RolledBack,
+    /// A newer deployment took its place.
+    Superseded,
+}
+
+impl Phase {
+    /// Whether the traffic has found its place: nothing more happens to it by this deployment.
+    pub const fn is_over(self) -> bool {
+        match self {
+            Self::Moving | Self::Paused | Self::GoingBack => false,
+            Self::Promoted | Self::Settled | Self::RolledBack | Self::Superseded => true,
+        }
+    }
+}
+
+/// How one service stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// The revision that serves; `None` before the first one.
+    pub stable: Option<Side>,
+    /// The revision that comes in, where one does.
+    pub canary: Option<Side>,
+    /// The revision that served before, while it is kept ready for the way back.
+    pub warm: Option<Side>,
+    /// The traffic part of the deployment, while there is one.
+    pub rollout: Option<Rollout>,
+}
+
+/// One revision of a service: what runs of it and what it answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    /// The release it belongs to.
+    pub release: u64,
+    /// The deployment that brought it in.
+    pub deployment: u64,
+    /// Its share of requests that the data plane acknowledged, in percent.
+    pub weight_percent: f64,
+    /// How many instances of it should run now.
+    pub wanted: u16,
+    /// Its instances, by name.
+    pub instances: Vec<Instance>,
+    /// What was counted of it lately; `None` where no window is closed yet.
+    pub figures: Option<Figures>,
+}
+
+impl Side {
+    /// Returns how many of its instances are ready.
+    pub fn ready(&self) -> usize {
+        self.instances
+            .iter()
+            .filter(|instance| instance.ready)
+            .count()
+    }
+}
+
+/// What was counted of one revision in the newest closed windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// How long those windows were together, in milliseconds.
+    pub window_ms: u64,
+    /// Requests per second.
+    pub requests_per_second: f64,
+    /// The share of failed ones, 0 to 1; `None` without requests.
+    pub error_ratio: Option<f64>,
+    /// The 95th percentile of latency, in milliseconds; `None` without requests.
+    pub p95_ms: Option<f64>,
+    /// The 99th percentile of latency, in milliseconds; `None` without requests.
+    pub p99_ms: Option<f64>,
+}
+
+/// The traffic part of a deployment, for one service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Where it is.
+    pub stage: RolloutStage,
+    /// The step it is in, counted from 1; 0 before the first one.
+    pub step: u16,
+    /// How many steps there are.
+    pub steps: u16,
+    /// The share of requests that this step gives to the new revision, in percent.
+    pub weight_percent: f64,
+    /// How long this step is held; `None` rests on readiness alone.
+    pub soak_ms: Option<u64>,
+    /// How much of that time has counted so far.
+    pub soaked_ms: u64,
+    /// The judge's conclusion about this step so far.
+    pub verdict: Option<Verdict>,
+}
+
+/// Where the rollout of one service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RolloutStage {
+    /// It waits for other services, or for its turn.
+    Waiting,
+    /// Its instances are started and become ready.
+    Preparing,
+    /// The data plane has not acknowledged the weight of the step yet.
+    Shifting,
+    /// The step is held and judged.
+    Soaking,
+    /// The new revision has all traffic.
+    Promoted,
+    /// The traffic goes back.
+    GoingBack,
+    /// The traffic is back.
+    RolledBack,
+}
+
+/// What the judge concluded about one step so far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How many of the new revision's requests it rests on.
+    pub requests: u64,
+    /// One sentence with the numbers that decided.
+    pub sentence: String,
+    /// Every limit by itself.
+    pub findings: Vec<Finding>,
+}
+
+/// One limit, held against the figures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was measured, in snake case, such as `errors` or `p95`.
+    pub metric: String,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The finding as a person would say it, such as `errors 5.1 % (limit 5 %)`.
+    pub sentence: String,
+}
+
+/// What came of judging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every limit is shown to be kept.
+    Pass,
+    /// A limit is shown to be exceeded.
+    Fail,
+    /// Neither is shown yet.
+    Inconclusive,
+    /// Not one request was counted.
+    NoData,
+    /// The figures could not be had, or made no sense.
+    SourceError,
+}
+
+/// One running copy of a revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name, unique on the machine.
+    pub id: String,
+    /// Where it is in its life.
+    pub state: InstanceState,
+    /// Whether it may get requests.
+    pub ready: bool,
+    /// When the process that runs now was started.
+    pub started_at: Moment,
+    /// How often it was started again after it ended by itself.
+    pub restarts: u32,
+    /// Resident memory of its processes in bytes, where it was measured.
+    pub memory_bytes: Option<u64>,
+    /// Where it accepts requests, such as `127.0.0.1:41873`.
+    pub address: Option<String>,
+    /// In words, what stands between it and being ready.
+    pub detail: Option<String>,
+}
+
+/// Where an instance is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Its artifact is being unpacked, or its process started.
+    Starting,
+    /// Its process runs.
+    Running,
+    /// It ended by itself and will be started again after a pause.
+    Restarting,
+    /// It cannot be started at all.
+    Broken,
+    /// It gets no new requests, but still answers older ones.
+    Draining,
+    /// It was asked to end.
+    Stopping,
+}
+
+/// One thing that a deployment waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// What kind of thing it is, in snake case, such as `soak` or `not_ready`. The list may grow.
+    pub kind: String,
+    /// The service that it concerns; `None` for the whole deployment.
+    pub service: Option<String>,
+    /// What is waited for: one sentence that goes on after "waits for", such as
+    /// ``the soak of step 2 of `web`: 5m48s left``.
+    pub sentence: String,
+    /// Since when.
+    pub since: Moment,
+    /// When it ends by itself at the latest, where that is known.
+    pub until: Option<Moment>,
+    /// Who can move it.
+    pub who: Who,
+    /// The commands that would move it, such as `leadsman promote`; empty where there is none.
+    pub commands: Vec<String>,
+}
+
+/// Who can move what waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// Leadsman goes on by itself.
+    Leadsman,
+    /// Nothing moves before a person does something.
+    Person,
+}
