@@ -54,14 +54,12 @@ pub struct Release {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// It is on its way, or waits for its turn.
-    Pending,
-    /// It got all traffic.
+    /// It is on its way, or was taken off its way without being judged.
+    Candidate,
+    /// It took all traffic.
     Promoted,
     /// It failed, or a person took it back. It returns only by an explicit act.
     Rejected,
-    /// A newer one took its place before it got all traffic.
-    Superseded,
 }
 
 /// One recorded fact.

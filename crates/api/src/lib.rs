@@ -42,8 +42,8 @@ pub use plan::{Plan, PlannedAction, PlannedService, PlannedStep};
 pub use problem::Problem;
 pub use ship::{Shipment, Shipped};
 pub use status::{
-    Deployment, DeploymentKind, EnvironmentStatus, Figures, Finding, Instance, InstanceState,
-    Moment, Outcome, Overview, Phase, Reason, Rollout, RolloutStage, ServiceStatus, Side,
+    Deployment, EnvironmentStatus, Figures, Finding, Instance, InstanceState, Moment, Origin,
+    Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage, ServiceStatus, Side,
     StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};

@@ -35,8 +35,9 @@ pub struct Shipped {
     pub environment: String,
     /// The number of the release.
     pub release: u64,
-    /// The number of the deployment that brings it in.
-    pub deployment: u64,
+    /// The number of the deployment that brings it in; `None` while it waits until the one
+    /// before it has gone back.
+    pub deployment: Option<u64>,
     /// Whether this request started the deployment; `false` where exactly this release already
     /// serves, or is on its way.
     pub started: bool,

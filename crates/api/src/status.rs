@@ -58,9 +58,11 @@ pub struct EnvironmentStatus {
     pub serves: Option<u64>,
     /// The newest deployment, also when it is over.
     pub deployment: Option<Deployment>,
+    /// What starts as soon as that deployment has gone back.
+    pub queued: Option<Queued>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
-    /// What the deployment waits for; empty only where nothing is under way.
+    /// What the deployment waits for; empty only where nothing is on its way.
     pub reasons: Vec<Reason>,
 }
 
@@ -73,26 +75,38 @@ pub struct Deployment {
     pub release: u64,
     /// The release that served when it began; `None` for the first one.
     pub from: Option<u64>,
-    /// What started it.
-    pub kind: DeploymentKind,
+    /// What asked for it.
+    pub origin: Origin,
     /// Where it is.
     pub phase: Phase,
     /// Since when it is there.
     pub since: Moment,
     /// When it began.
     pub started_at: Moment,
-    /// Who started it.
+    /// Who asked for it.
     pub actor: String,
     /// What that person wanted to remember.
     pub note: Option<String>,
-    /// Why it went back, or was superseded: one sentence with the figures that decided.
+    /// Why it goes or went back, is frozen or was superseded: one sentence with the figures that
+    /// decided.
     pub cause: Option<String>,
 }
 
-/// What started a deployment.
+/// A deployment that has yet to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// The release that it will bring in.
+    pub release: u64,
+    /// What asked for it.
+    pub origin: Origin,
+    /// Who asked for it.
+    pub actor: String,
+}
+
+/// What asked for a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DeploymentKind {
+pub enum Origin {
     /// A release was shipped.
     Ship,
     /// A release that had failed was tried once more.
@@ -110,23 +124,32 @@ pub enum Phase {
     /// A person paused it.
     Paused,
     /// It goes back to what served before.
-    GoingBack,
-    /// It has all traffic, and what served before is still ready for the way back.
-    Promoted,
+    Returning,
+    /// The way back is blocked too. What still serves is left serving, and a person must decide.
+    Frozen,
+    /// It has all traffic, and what served before is kept warm for the way back.
+    Settling,
     /// It has all traffic, and nothing of what served before is left.
     Settled,
     /// It went back: what served before has all traffic.
     RolledBack,
-    /// A newer deployment took its place.
+    /// A newer release took its place.
     Superseded,
+    /// A person gave it up while it was frozen: what serves was left as it was.
+    Abandoned,
 }
 
 impl Phase {
-    /// Whether the traffic has found its place: nothing more happens to it by this deployment.
+    /// Whether the release has all traffic by it.
+    pub const fn is_promoted(self) -> bool {
+        matches!(self, Self::Settling | Self::Settled)
+    }
+
+    /// Whether the deployment is finished: nothing more happens by it.
     pub const fn is_over(self) -> bool {
         match self {
-            Self::Moving | Self::Paused | Self::GoingBack => false,
-            Self::Promoted | Self::Settled | Self::RolledBack | Self::Superseded => true,
+            Self::Moving | Self::Paused | Self::Returning | Self::Frozen | Self::Settling => false,
+            Self::Settled | Self::RolledBack | Self::Superseded | Self::Abandoned => true,
         }
     }
 }
@@ -221,10 +244,10 @@ pub enum RolloutStage {
     Soaking,
     /// The new revision has all traffic.
     Promoted,
-    /// The traffic goes back.
-    GoingBack,
-    /// The traffic is back.
-    RolledBack,
+    /// The traffic goes back to the revision that served before.
+    Returning,
+    /// The revision that served before has all traffic again.
+    Returned,
 }
 
 /// What the judge concluded about one step so far.
@@ -309,12 +332,12 @@ pub enum InstanceState {
 /// One thing that a deployment waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// What kind of thing it is, in snake case, such as `soak` or `not_ready`. The list may grow.
+    /// What kind of thing it is, in snake case, such as `soak` or `ready`. The list may grow.
     pub kind: String,
     /// The service that it concerns; `None` for the whole deployment.
     pub service: Option<String>,
-    /// What is waited for: one sentence that goes on after "waits for", such as
-    /// ``the soak of step 2 of `web`: 5m48s left``.
+    /// What is waited for: one sentence without full stop, such as
+    /// ``step 2 of 4 of `web` holds 25 % for 5 min 48 s more``.
     pub sentence: String,
     /// Since when.
     pub since: Moment,
@@ -334,4 +357,6 @@ pub enum Who {
     Leadsman,
     /// Nothing moves before a person does something.
     Person,
+    /// Leadsman goes on by itself, and a person can make it sooner or otherwise.
+    Either,
 }

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use leadsman_api::{
-    Deployment, DeploymentKind, EnvironmentStatus, Figures, Instance, InstanceState, Moment,
-    Outcome, Phase, Problem, Reason, Rollout, RolloutStage, ServiceStatus, Side, Verdict, Who,
+    Deployment, EnvironmentStatus, Figures, Instance, InstanceState, Moment, Origin, Outcome,
+    Phase, Problem, Reason, Rollout, RolloutStage, ServiceStatus, Side, Verdict, Who,
 };
 
 fn status() -> EnvironmentStatus {
@@ -19,7 +19,7 @@ fn status() -> EnvironmentStatus {
             number: 4,
             release: 4,
             from: Some(3),
-            kind: DeploymentKind::Ship,
+            origin: Origin::Ship,
             phase: Phase::Moving,
             since: Moment(1_789_999_000_000),
             started_at: Moment(1_789_999_000_000),
@@ -27,6 +27,7 @@ fn status() -> EnvironmentStatus {
             note: None,
             cause: None,
         }),
+        queued: None,
         services: vec![ServiceStatus {
             name: "web".to_owned(),
             stable: None,
@@ -72,10 +73,10 @@ fn status() -> EnvironmentStatus {
         reasons: vec![Reason {
             kind: "soak".to_owned(),
             service: Some("web".to_owned()),
-            sentence: "the soak of step 2 of `web`: 5m48s left".to_owned(),
+            sentence: "step 2 of 4 of `web` holds 12.5 % for 5 min 48 s more".to_owned(),
             since: Moment(1_789_999_748_000),
             until: Some(Moment(1_790_000_348_000)),
-            who: Who::Leadsman,
+            who: Who::Either,
             commands: vec!["leadsman promote".to_owned()],
         }],
     }
@@ -97,7 +98,7 @@ fn a_status_reads_as_documented() {
             "number": 4,
             "release": 4,
             "from": 3,
-            "kind": "ship",
+            "origin": "ship",
             "phase": "moving",
             "since": 1789999000000,
             "started_at": 1789999000000,
@@ -105,6 +106,7 @@ fn a_status_reads_as_documented() {
             "note": null,
             "cause": null
           },
+          "queued": null,
           "services": [
             {
               "name": "web",
@@ -155,10 +157,10 @@ fn a_status_reads_as_documented() {
             {
               "kind": "soak",
               "service": "web",
-              "sentence": "the soak of step 2 of `web`: 5m48s left",
+              "sentence": "step 2 of 4 of `web` holds 12.5 % for 5 min 48 s more",
               "since": 1789999748000,
               "until": 1790000348000,
-              "who": "leadsman",
+              "who": "either",
               "commands": [
                 "leadsman promote"
               ]
