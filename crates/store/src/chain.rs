@@ -264,3 +264,62 @@ fn explain(
     }
     Ok(VerifyError::Broken { position, fault })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Verifies a chain of events with these versions of one stream.
+    fn verify_versions(versions: &[u64]) -> Result<Verified, VerifyError> {
+        let stream = "a".parse().unwrap();
+        let event = NewEvent {
+            kind: "Noted".to_owned(),
+            body: "{}".to_owned(),
+        };
+        let mut head = Head::GENESIS;
+        let mut record =
+            |version| head.record(&stream, version, Timestamp::default(), "ada", &event);
+        let events: Vec<_> = versions.iter().map(|version| record(*version)).collect();
+        verify(Some(head), |after| {
+            let rows = events
+                .iter()
+                .filter(|event| event.position.cast_signed() > after);
+            let row = |event: &Recorded| Row {
+                position: event.position.cast_signed(),
+                event: Some(event.clone()),
+            };
+            // Two rows at a time: a page ends between any two of them.
+            Ok(rows.map(row).take(2).collect())
+        })
+    }
+
+    #[test]
+    fn a_whole_chain_with_broken_versions_is_found() {
+        assert_eq!(verify_versions(&[1, 2, 3, 4, 5]).unwrap().events, 5);
+        for (versions, at, expected) in [
+            (&[2][..], 1, 1),
+            (&[1, 1], 2, 2),
+            (&[1, 2, 4], 3, 3),
+            (&[1, 2, 3, 0], 4, 4),
+        ] {
+            let found = versions.last().copied().unwrap();
+            match verify_versions(versions).unwrap_err() {
+                VerifyError::Broken { position, fault } => {
+                    let wrong = Fault::Version { expected, found };
+                    assert_eq!((position, fault), (at, wrong), "{versions:?}");
+                }
+                error => panic!("{error:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_are_written_as_digits() {
+        let mut bytes = [0; 32];
+        bytes[0] = 0xa1;
+        assert_eq!(
+            Hash::from_bytes(bytes).to_string(),
+            format!("a1{}", "0".repeat(62))
+        );
+    }
+}

@@ -9,6 +9,8 @@ mod events;
 mod figures;
 mod integer;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::{Path, PathBuf};
