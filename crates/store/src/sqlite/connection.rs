@@ -134,14 +134,6 @@ impl Readers {
         }
         Ok(answer)
     }
-
-    /// Closes the idle connections.
-    pub(super) fn close(&self) {
-        self.idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
 }
 
 /// What a failure while opening means.

@@ -34,6 +34,8 @@ use crate::stream::StreamName;
 /// Dropping it waits until everything accepted so far is written.
 #[derive(Debug)]
 pub struct SqliteLog {
+    // Before the writer, and so closed before it: only the last one to close the file merges the
+    // journal into it, and only if it may write.
     readers: Arc<Readers>,
     writer: Writer,
 }
@@ -118,13 +120,6 @@ pub fn verify_file(path: &Path) -> Result<Verified, VerifyError> {
         .map_err(|error| open_error(path, error))?;
     schema::check_readable(&connection, path)?;
     events::verify(&mut connection, path)
-}
-
-impl Drop for SqliteLog {
-    fn drop(&mut self) {
-        // The writer is the last to close the file, so that it merges its journal into it.
-        self.readers.close();
-    }
 }
 
 impl EventLog for SqliteLog {

@@ -152,6 +152,17 @@ async fn members_of_a_group_do_not_harm_each_other() {
     assert_eq!(log.verify().await.unwrap().events, 8);
 }
 
+/// No test can cut the power; these are the settings with which SQLite withstands it.
+#[test]
+fn a_commit_waits_for_the_disk() {
+    let (_folder, path) = folder();
+    connection::create_file(&path).unwrap();
+    let connection = open_connection(&path, Settings::default()).unwrap();
+    let pragma = |sql| connection.query_row(sql, [], |row| row.get::<_, rusqlite::types::Value>(0));
+    assert_eq!(pragma("PRAGMA journal_mode"), Ok("wal".to_owned().into()));
+    assert_eq!(pragma("PRAGMA synchronous"), Ok(2.into()), "FULL");
+}
+
 #[tokio::test]
 async fn an_append_is_answered_only_when_it_is_in_the_file() {
     let (_folder, path) = folder();
