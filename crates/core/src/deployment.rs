@@ -31,6 +31,8 @@ pub struct Deployment {
     pub release: ReleaseNumber,
     /// What that release is.
     pub content: Arc<ReleaseContent>,
+    /// The release that served when it began; `None` for the first one.
+    pub from: Option<ReleaseNumber>,
     /// What asked for it.
     pub origin: Origin,
     /// Who asked for it.

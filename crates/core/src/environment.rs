@@ -55,6 +55,14 @@ pub struct Ended {
     pub number: DeploymentNumber,
     /// What it brought.
     pub release: ReleaseNumber,
+    /// The release that served when it began; `None` for the first one.
+    pub from: Option<ReleaseNumber>,
+    /// What asked for it.
+    pub origin: Origin,
+    /// Who asked for it.
+    pub by: String,
+    /// When it started.
+    pub started_at: Timestamp,
     /// How it ended.
     pub end: End,
     /// Why it went back, if it did.

@@ -39,6 +39,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             by,
         } => {
             let rollouts = start_rollouts(&environment, event, content, rollouts, at);
+            let from = environment.serving();
             environment.queued = None;
             environment.last_deployment = *number;
             let known = environment
@@ -59,6 +60,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 number: *number,
                 release: *release,
                 content: Arc::clone(content),
+                from,
                 origin: *origin,
                 by: by.clone(),
                 started_at: at,
@@ -281,6 +283,10 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
     environment.last_end = Some(Ended {
         number: deployment.number,
         release: deployment.release,
+        from: deployment.from,
+        origin: deployment.origin,
+        by: deployment.by,
+        started_at: deployment.started_at,
         end: end.clone(),
         cause: deployment.cause,
         at,

@@ -23,6 +23,7 @@ mod reason;
 mod refusal;
 mod release;
 pub mod route;
+mod sentence;
 pub mod spec;
 pub mod time;
 pub mod weight;

@@ -122,6 +122,39 @@ impl Reason {
     }
 }
 
+impl Waiting {
+    /// Returns the kind of thing that is waited for, in snake case.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Dependencies { .. } => "dependencies",
+            Self::Ready { .. } => "ready",
+            Self::Acknowledgement { .. } => "acknowledgement",
+            Self::Soak { .. } => "soak",
+            Self::Verdict { .. } => "verdict",
+            Self::Paused { .. } => "paused",
+            Self::Settling { .. } => "settling",
+            Self::Return { .. } => "return",
+            Self::Frozen { .. } => "frozen",
+            Self::DataPlane => "data_plane",
+        }
+    }
+
+    /// Returns the service that it concerns; `None` for the whole deployment.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Dependencies { service, .. }
+            | Self::Ready { service, .. }
+            | Self::Acknowledgement { service, .. }
+            | Self::Soak { service, .. }
+            | Self::Verdict { service, .. }
+            | Self::Return { service, .. } => Some(service),
+            Self::Paused { .. } | Self::Settling { .. } | Self::Frozen { .. } | Self::DataPlane => {
+                None
+            }
+        }
+    }
+}
+
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,110 @@
+//! Recorded facts as a person would say them.
+
+use std::fmt;
+
+use crate::deployment::{End, Origin};
+use crate::event::{Event, Passed};
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::DeploymentQueued { release, .. } => {
+                write!(
+                    f,
+                    "{release} comes next, once the one on its way has gone back"
+                )
+            }
+            Self::DeploymentStarted {
+                number,
+                release,
+                origin,
+                rollouts,
+                ..
+            } => {
+                let services: Vec<String> = rollouts
+                    .keys()
+                    .map(|service| format!("`{service}`"))
+                    .collect();
+                match origin {
+                    Origin::Ship => write!(f, "{release} is on its way")?,
+                    Origin::Retry => write!(f, "{release} is tried again")?,
+                    Origin::Rollback { from } => write!(f, "back from {from} to {release}")?,
+                }
+                match services.as_slice() {
+                    [] => write!(f, " as {number}: no service has to restart"),
+                    services => write!(f, " as {number}: {}", services.join(", ")),
+                }
+            }
+            Self::RolloutStarted { service } => {
+                write!(f, "`{service}` starts its new instances")
+            }
+            Self::WeightShifted {
+                service, weight, ..
+            } => {
+                write!(
+                    f,
+                    "`{service}` gets {weight} of its requests on the new revision"
+                )
+            }
+            Self::SoakStarted { service, step } => {
+                write!(
+                    f,
+                    "`{service}` soaks: step {} is in force and judged",
+                    step + 1
+                )
+            }
+            Self::VerdictReached { service, verdict } => {
+                write!(f, "`{service}`: {}", verdict.sentence)
+            }
+            Self::StepPassed {
+                service,
+                step,
+                passed,
+            } => {
+                write!(f, "`{service}` passed step {}{passed}", step + 1)
+            }
+            Self::StepsSkipped { service, by } => {
+                write!(
+                    f,
+                    "`{service}` goes straight to its last step: {by} said so"
+                )
+            }
+            Self::ServicePromoted { service, passed } => {
+                write!(f, "`{service}` is promoted{passed}")
+            }
+            Self::DeploymentPromoted {} => f.write_str("all traffic is on the new release"),
+            Self::DeploymentPaused { by } => write!(f, "paused by {by}"),
+            Self::DeploymentResumed { by } => write!(f, "resumed by {by}"),
+            Self::RollbackStarted { cause, .. } => write!(f, "goes back: {cause}"),
+            Self::ServiceReturned { service } => {
+                write!(f, "`{service}` has no request on the new revision any more")
+            }
+            Self::DeploymentFrozen { why } => {
+                write!(f, "frozen, because the way back is blocked: {why}")
+            }
+            Self::DeploymentEnded { end } => f.write_str(&end.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Passed {
+    /// Writes what let a step pass, to be put behind what passed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Judged { verdict } => write!(f, ": {}", verdict.sentence),
+            Self::Ready => Ok(()),
+            Self::ByHand { by } => write!(f, ": {by} said so"),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Settled => f.write_str("settled: the previous revisions are gone"),
+            Self::RolledBack => f.write_str("rolled back: the previous release has all traffic"),
+            Self::Superseded { by } => write!(f, "superseded by {by}"),
+            Self::Abandoned => f.write_str("given up: what serves is left as it is"),
+        }
+    }
+}
