@@ -14,7 +14,8 @@ pub struct Figures {
     pub requests: u64,
     /// Those of them that failed: status 500 to 599, or no answer at all.
     pub errors: u64,
-    /// Time from the request's arrival to the end of its answer's head.
+    /// Time from the request's arrival to the end of its answer's head; at most one per request,
+    /// none where there was no answer.
     pub latency: Histogram,
     /// The largest share of its memory limit that an instance used, 0 to 1 (more is possible for
     /// a moment), where a limit is set and was measured.
@@ -26,14 +27,14 @@ pub struct Figures {
 impl Figures {
     /// Adds the figures of `other`: counts add up, the memory is the larger one.
     pub fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.errors += other.errors;
+        self.requests = self.requests.saturating_add(other.requests);
+        self.errors = self.errors.saturating_add(other.errors);
         self.latency.add(&other.latency);
         self.memory = match (self.memory, other.memory) {
             (Some(mine), Some(theirs)) => Some(mine.max(theirs)),
             (mine, theirs) => mine.or(theirs),
         };
-        self.restarts += other.restarts;
+        self.restarts = self.restarts.saturating_add(other.restarts);
     }
 }
 
@@ -45,6 +46,7 @@ pub struct Window {
     /// The new revision.
     pub canary: Figures,
     /// The revision that serves; `None` where there is none to compare with (a first release, or
-    /// all traffic on the new revision).
+    /// all traffic on the new revision). A stable revision that has weight but got no request in
+    /// this window is `Some` with no requests.
     pub stable: Option<Figures>,
 }

@@ -33,3 +33,24 @@ pub struct AgainstStable {
     /// How much longer the 99th percentile may be: 0.5 is 50 % longer.
     pub p99: Option<f64>,
 }
+
+impl Default for Limits {
+    /// What a service is held to unless its project file says otherwise: at most 5 % errors, no
+    /// restart, at most 90 % of its memory, and next to stable at most one point more errors, a
+    /// 20 % longer 95th and a 50 % longer 99th percentile; over 100 requests.
+    fn default() -> Self {
+        Self {
+            errors: Some(0.05),
+            p95: None,
+            p99: None,
+            memory: Some(0.9),
+            restarts: Some(0),
+            against_stable: AgainstStable {
+                errors: Some(0.01),
+                p95: Some(0.2),
+                p99: Some(0.5),
+            },
+            requests: 100,
+        }
+    }
+}

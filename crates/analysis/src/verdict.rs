@@ -42,11 +42,13 @@ pub struct Finding {
     pub metric: Metric,
     /// What came of it.
     pub outcome: Outcome,
-    /// The canary's value, in the metric's unit.
+    /// The canary's value, in the metric's unit; 0 where nothing was measured. A percentile is the
+    /// upper edge of its bucket, and at most 83 s.
     pub canary: f64,
-    /// The stable revision's value, where the limit is relative to it.
+    /// The stable revision's value, where the limit is relative to it and there is one.
     pub stable: Option<f64>,
-    /// The value that may not be exceeded, in the metric's unit.
+    /// The value that may not be exceeded, in the metric's unit. A limit relative to stable is
+    /// what it comes to with stable's value; 0 where there is none.
     pub limit: f64,
     /// The finding as a person would say it, such as `errors 5.1 % (limit 5 %)`.
     pub sentence: String,

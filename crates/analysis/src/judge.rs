@@ -1,0 +1,168 @@
+//! Windows in, a verdict out.
+//!
+//! The evidence of a step is the sum of its windows, so their order does not matter. After every
+//! window each limit is held against that sum ([`findings`]) and the gravest finding decides:
+//!
+//! 1. a limit that is shown to be exceeded fails, whatever else is missing;
+//! 2. without figures, or with impossible ones, nothing is concluded from silence: source error;
+//! 3. without a single request on the canary: no data;
+//! 4. too few requests, or a limit that is neither kept nor shown to be exceeded: inconclusive;
+//! 5. otherwise every limit is kept: pass.
+//!
+//! What is not here yet: a bound on the chance of a false alarm that holds over a whole rollout
+//! whatever the release does. The evidence asked for is so strong that a healthy release very
+//! rarely fails (`tests/it/simulation.rs` measures it), but that is measured, not proven.
+
+mod findings;
+mod held;
+
+use serde::{Deserialize, Serialize};
+
+use self::held::Held;
+use crate::plausible;
+use crate::words;
+use crate::{Figures, Limits, Outcome, Verdict, Window};
+
+/// Judges one rollout, step by step.
+///
+/// Plain data: it can be written down with the rollout and goes on where it was. The same windows
+/// give the same verdict.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judge {
+    limits: Limits,
+    /// All of the canary's figures in this step.
+    canary: Figures,
+    /// The windows of this step in which stable ran beside.
+    beside: Beside,
+    /// Restarts of the canary's instances in the whole rollout.
+    restarts: u32,
+    /// Why the last interval has no figures, as a sentence; `None` when it has.
+    trouble: Option<String>,
+}
+
+/// What both sides did while they ran side by side. The canary is counted again here because only
+/// what happened at the same time may be compared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Beside {
+    windows: u64,
+    canary: Figures,
+    stable: Figures,
+}
+
+impl Judge {
+    /// Creates the judge of a rollout whose canary is held to `limits`.
+    ///
+    /// A limit that is not a number is never kept, so nothing passes it.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            canary: Figures::default(),
+            beside: Beside::default(),
+            restarts: 0,
+            trouble: None,
+        }
+    }
+
+    /// Begins a step: requests and memory are counted anew, restarts go on over the rollout.
+    pub fn begin_step(&mut self) {
+        self.canary = Figures::default();
+        self.beside = Beside::default();
+    }
+
+    /// Adds one closed window. One that cannot be true (more errors than requests, a memory share
+    /// that is no number, an interval of no length) is not counted but taken as a failed source.
+    pub fn observe(&mut self, window: &Window) {
+        if let Err(implausible) = plausible::check(window) {
+            self.trouble = Some(format!("the figures make no sense: {implausible}"));
+            return;
+        }
+        self.trouble = None;
+        self.restarts = self.restarts.saturating_add(window.canary.restarts);
+        self.canary.add(&window.canary);
+        if let Some(stable) = &window.stable {
+            self.beside.windows += 1;
+            self.beside.canary.add(&window.canary);
+            self.beside.stable.add(stable);
+        }
+    }
+
+    /// Notes that the figures of an interval could not be had, and `why`. The next window that can
+    /// be had clears it.
+    pub fn source_failed(&mut self, why: &str) {
+        self.trouble = Some(format!("the figures could not be had: {why}"));
+    }
+
+    /// Returns what follows from everything seen so far in this step.
+    pub fn verdict(&self) -> Verdict {
+        let held = self.findings();
+        let (outcome, sentence) = self.conclude(&held);
+        let findings = held.into_iter().map(|held| held.finding).collect();
+        Verdict {
+            outcome,
+            requests: self.canary.requests,
+            sentence,
+            findings,
+        }
+    }
+
+    fn conclude(&self, held: &[Held]) -> (Outcome, String) {
+        let requests = self.canary.requests;
+        let after = format!("after {}", words::requests(requests));
+
+        let exceeded = sentences(held, |held| held.finding.outcome == Outcome::Fail);
+        if !exceeded.is_empty() {
+            let exceeded = words::list(&exceeded);
+            let sentence = if requests > 0 {
+                format!("{exceeded} {after}")
+            } else {
+                exceeded
+            };
+            return (Outcome::Fail, sentence);
+        }
+        if let Some(trouble) = &self.trouble {
+            return (Outcome::SourceError, trouble.clone());
+        }
+        if requests == 0 {
+            return (
+                Outcome::NoData,
+                "no request has reached the canary so far".to_owned(),
+            );
+        }
+        if let Some(missing) = self.missing(requests, "requests") {
+            return (Outcome::Inconclusive, missing);
+        }
+        let undecided = sentences(held, |held| {
+            held.finding.outcome == Outcome::Inconclusive && held.missing.is_none()
+        });
+        if !undecided.is_empty() {
+            let undecided = words::list(&undecided);
+            return (
+                Outcome::Inconclusive,
+                format!("{undecided} {after}: too close to tell"),
+            );
+        }
+        // Of several things that are missing, the last one takes the most requests.
+        if let Some(missing) = held.iter().rev().find_map(|held| held.missing.clone()) {
+            return (Outcome::Inconclusive, missing);
+        }
+        let sentence = if held.is_empty() {
+            format!("there is no limit to exceed {after}")
+        } else {
+            format!("every limit is kept {after}")
+        };
+        (Outcome::Pass, sentence)
+    }
+
+    /// How many of the canary's requests it takes to pass.
+    fn needed(&self) -> u64 {
+        self.limits.requests.max(1)
+    }
+}
+
+/// Returns the sentences of those findings that are `wanted`.
+fn sentences(held: &[Held], wanted: impl Fn(&Held) -> bool) -> Vec<&str> {
+    held.iter()
+        .filter(|held| wanted(held))
+        .map(|held| held.finding.sentence.as_str())
+        .collect()
+}

@@ -1,0 +1,4 @@
+//! The judge, from the outside.
+
+mod stories;
+mod world;
