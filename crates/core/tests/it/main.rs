@@ -1,5 +1,6 @@
 //! Tests of the domain from outside.
 
 mod chance;
+mod golden;
 mod stories;
 mod world;

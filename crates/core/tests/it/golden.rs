@@ -1,0 +1,196 @@
+//! The stored form of every event. What was written once must be readable for ever: a file here
+//! is never edited, only added.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use expect_test::expect_file;
+use leadsman_analysis::{Finding, Metric, Outcome, Verdict};
+use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
+use leadsman_core::spec::Probe;
+use leadsman_core::weight::Weight;
+use leadsman_core::{ApplicationEvent, Cause, End, Event, Origin, Passed};
+
+use crate::world::{canary, content, name, service};
+
+fn verdict() -> Verdict {
+    Verdict {
+        outcome: Outcome::Fail,
+        requests: 412,
+        sentence: "errors 5.1 % (limit 5 %) after 412 requests".to_owned(),
+        findings: vec![Finding {
+            metric: Metric::Errors,
+            outcome: Outcome::Fail,
+            canary: 0.051,
+            stable: Some(0.004),
+            limit: 0.05,
+            sentence: "errors 5.1 % (limit 5 %)".to_owned(),
+        }],
+    }
+}
+
+/// One example of each kind of event, with every field that it can have.
+fn examples() -> Vec<Event> {
+    let by = || "ann".to_owned();
+    let web = || name("web");
+    let strategy = canary(&[5, 50]);
+    let mut full = service(4, 2, &strategy);
+    full.artifact = Some(Digest::from_bytes([0xab; 32]));
+    full.spec.artifact = Some("./dist".to_owned());
+    full.spec
+        .env
+        .insert("GREETING".to_owned(), "hello".to_owned());
+    full.spec.user = Some("www-data".to_owned());
+    full.spec.memory = Some(512 << 20);
+    full.spec.files = Some(4096);
+    full.spec.ready.probe = Probe::Http("/health".to_owned());
+    let content = || content(&[("web", full.clone())], false);
+    let release = ReleaseNumber(4);
+    let services = || BTreeSet::from([web()]);
+    let mut events = vec![
+        Event::DeploymentQueued {
+            release,
+            content: content(),
+            origin: Origin::Ship,
+            by: by(),
+        },
+        Event::RolloutStarted { service: web() },
+        Event::WeightShifted {
+            service: web(),
+            step: 0,
+            weight: Weight::percent(5),
+        },
+        Event::SoakStarted {
+            service: web(),
+            step: 0,
+        },
+        Event::VerdictReached {
+            service: web(),
+            verdict: verdict(),
+        },
+        Event::StepsSkipped {
+            service: web(),
+            by: by(),
+        },
+        Event::DeploymentPromoted {},
+        Event::DeploymentPaused { by: by() },
+        Event::DeploymentResumed { by: by() },
+        Event::ServiceReturned { service: web() },
+        Event::DeploymentFrozen {
+            why: "0 of 2 instances are ready".to_owned(),
+        },
+    ];
+    for origin in [
+        Origin::Ship,
+        Origin::Retry,
+        Origin::Rollback {
+            from: ReleaseNumber(5),
+        },
+    ] {
+        let rollouts = BTreeMap::from([(web(), strategy.clone())]);
+        let number = DeploymentNumber(7);
+        let (content, by) = (content(), by());
+        events.push(Event::DeploymentStarted {
+            number,
+            release,
+            content,
+            origin,
+            rollouts,
+            by,
+        });
+    }
+    for passed in [
+        Passed::Judged { verdict: verdict() },
+        Passed::Ready,
+        Passed::ByHand { by: by() },
+    ] {
+        events.push(Event::StepPassed {
+            service: web(),
+            step: 0,
+            passed: passed.clone(),
+        });
+        events.push(Event::ServicePromoted {
+            service: web(),
+            passed,
+        });
+    }
+    for cause in [
+        Cause::Failed {
+            service: web(),
+            weight: Weight::percent(5),
+            verdict: verdict(),
+        },
+        Cause::NotReady {
+            service: web(),
+            detail: "exited with status 1".to_owned(),
+        },
+        Cause::Inconclusive {
+            service: web(),
+            verdict: verdict(),
+        },
+        Cause::Aborted { by: by() },
+        Cause::RolledBack { by: by() },
+        Cause::Superseded {
+            by: ReleaseNumber(5),
+        },
+    ] {
+        events.push(Event::RollbackStarted {
+            services: services(),
+            cause,
+        });
+    }
+    for end in [
+        End::Settled,
+        End::RolledBack,
+        End::Superseded {
+            by: ReleaseNumber(5),
+        },
+        End::Abandoned,
+    ] {
+        events.push(Event::DeploymentEnded { end });
+    }
+    events
+}
+
+#[test]
+fn every_kind_of_event_is_stored_as_it_always_was() {
+    let mut lines: BTreeMap<&str, String> = BTreeMap::new();
+    for event in examples() {
+        let json = serde_json::to_string(&event).expect("an event has only text keys");
+        let back: Event = serde_json::from_str(&json).expect("it was written a moment ago");
+        assert_eq!(back, event);
+        assert!(
+            json.starts_with(&format!(r#"{{"event":"{}""#, event.kind())),
+            "{json}"
+        );
+        let file = lines.entry(event.kind()).or_default();
+        file.push_str(&json);
+        file.push('\n');
+    }
+    for (kind, text) in &lines {
+        expect_file![format!(
+            "{}/tests/fixtures/events/{kind}.jsonl",
+            env!("CARGO_MANIFEST_DIR")
+        )]
+        .assert_eq(text);
+    }
+    assert_eq!(lines.len(), 16, "an event has no example");
+}
+
+#[test]
+fn a_release_is_stored_as_it_always_was() {
+    let event = ApplicationEvent::ReleaseCreated {
+        number: ReleaseNumber(4),
+        project: "application: shop\n".to_owned(),
+        origin: "/srv/shop".to_owned(),
+        artifacts: BTreeMap::from([(name("web"), Digest::from_bytes([0xab; 32]))]),
+        note: Some("the new checkout".to_owned()),
+    };
+    let json = serde_json::to_string(&event).expect("an event has only text keys") + "\n";
+    expect_file![concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/events/release_created.jsonl"
+    )]
+    .assert_eq(&json);
+    let back: ApplicationEvent = serde_json::from_str(&json).expect("it was written a moment ago");
+    assert_eq!(back, event);
+}

@@ -1,0 +1,364 @@
+//! One environment: its state, and the passes that drive it.
+//!
+//! A pass: observe, plan, record the facts that hold, carry out the effects; again until nothing
+//! more follows at this moment; then sleep until something is heard of or time alone changes
+//! something. What is recorded is on disk before anything is done about it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadsman_analysis::Window;
+use leadsman_core::id::EnvironmentId;
+use leadsman_core::route::Routes;
+use leadsman_core::time::Timestamp;
+use leadsman_core::workload::Workloads;
+use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
+use leadsman_runtime::Runtime;
+use leadsman_store::{Append, AppendError, EventLog, FigureLog, NewEvent, Recorded, StreamName};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use crate::clock::Clock;
+use crate::data_plane::{DataPlane, SideWindow};
+use crate::error::Error;
+use crate::judging::{Judging, series};
+use crate::rates::Rates;
+use crate::view::{View, Views};
+
+/// The name under which the engine records what holds without anybody having asked for it.
+const ENGINE: &str = "leadsman";
+
+/// After this many rounds a pass gives way to messages. A rollout of many services records a few
+/// facts per round, so that real work never comes near it.
+const ROUNDS: usize = 64;
+
+/// How long to wait before trying again what could not be recorded or applied.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What an actor works with; shared by all of them.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) log: Arc<dyn EventLog>,
+    pub(crate) figures: Arc<dyn FigureLog>,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) data_plane: Arc<dyn DataPlane>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) views: Arc<watch::Sender<Views>>,
+}
+
+/// What an actor is told.
+pub(crate) enum Message {
+    /// A command of a person.
+    Command {
+        command: Command,
+        by: String,
+        reply: oneshot::Sender<Result<Vec<Recorded>, Error>>,
+    },
+    /// A closed window, or why there is none.
+    Window(Result<Arc<SideWindow>, Arc<str>>),
+}
+
+/// One environment's actor.
+pub(crate) struct Actor {
+    tools: Tools,
+    stream: StreamName,
+    state: Environment,
+    judging: Judging,
+    rates: Rates,
+    observed: Observed,
+    applied: Applied,
+    problem: Option<String>,
+}
+
+/// The effects that were carried out last, so as not to repeat them for nothing.
+#[derive(Default)]
+struct Applied {
+    workloads: Option<Workloads>,
+    routes: Option<Routes>,
+}
+
+impl Actor {
+    /// Loads the environment `id` from the log.
+    pub(crate) async fn load(tools: Tools, id: EnvironmentId) -> Result<Self, Error> {
+        let mut actor = Self {
+            stream: StreamName::from(&id),
+            tools,
+            state: Environment::new(id),
+            judging: Judging::default(),
+            rates: Rates::default(),
+            observed: Observed::default(),
+            applied: Applied::default(),
+            problem: None,
+        };
+        actor.catch_up().await?;
+        actor.restore_judges().await?;
+        Ok(actor)
+    }
+
+    /// Runs until the inbox is closed.
+    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, nudge: Arc<Notify>) {
+        loop {
+            let wake_at = self.pass().await;
+            let clock = Arc::clone(&self.tools.clock);
+            tokio::select! {
+                message = inbox.recv() => {
+                    let Some(message) = message else { return };
+                    self.hear(message).await;
+                    while let Ok(message) = inbox.try_recv() {
+                        self.hear(message).await;
+                    }
+                }
+                () = nudge.notified() => {}
+                () = clock.sleep_until(wake_at.unwrap_or_default()), if wake_at.is_some() => {}
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: Message) {
+        match message {
+            Message::Command { command, by, reply } => {
+                let result = self.command(&command, &by).await;
+                // Whoever asked may be gone; what was recorded stands all the same.
+                drop(reply.send(result));
+            }
+            Message::Window(Ok(window)) => self.window(&window).await,
+            Message::Window(Err(why)) => self.judging.source_failed(&why),
+        }
+    }
+
+    async fn command(&mut self, command: &Command, by: &str) -> Result<Vec<Recorded>, Error> {
+        loop {
+            let events = decide(&self.state, command, by)?;
+            match self.record(&events, by).await {
+                // Somebody else wrote: decide again on what is true now.
+                Err(AppendError::Conflict { .. }) => self.catch_up().await?,
+                Err(error) => return Err(Error::NotRecorded(error)),
+                Ok(recorded) => return Ok(recorded),
+            }
+        }
+    }
+
+    async fn window(&mut self, window: &SideWindow) {
+        self.rates.observe(&self.state.id, window);
+        // Observed anew, so that a restart is judged with the window in which it happened.
+        self.observe().await;
+        let rows = self.judging.observe(&self.state, &self.observed, window);
+        if rows.is_empty() {
+            return;
+        }
+        // Figures are measurements: losing a window to a full disk loses no decision.
+        if let Err(error) = self.tools.figures.append_figures(rows).await {
+            tracing::warn!(environment = %self.state.id, %error, "figures were not kept");
+        }
+    }
+
+    /// Drives the environment as far as it goes at this moment. Returns when to look again.
+    async fn pass(&mut self) -> Option<Timestamp> {
+        for _ in 0..ROUNDS {
+            self.judging.follow(&self.state);
+            self.observe().await;
+            let now = self.tools.clock.now();
+            let plan = plan(&self.state, &self.observed, now);
+            if !plan.facts.is_empty() {
+                if let Err(again) = self.record_facts(&plan.facts).await {
+                    self.show(&plan, now);
+                    return Some(now + again);
+                }
+                continue;
+            }
+            self.problem = None;
+            self.show(&plan, now);
+            if !self.carry_out(&plan).await {
+                return plan.wake_at;
+            }
+        }
+        Some(self.tools.clock.now())
+    }
+
+    async fn observe(&mut self) {
+        match self.tools.runtime.observe(&self.state.id).await {
+            Ok(instances) => self.observed.instances = instances,
+            Err(error) => {
+                tracing::warn!(environment = %self.state.id, %error, "instances were not observed");
+            }
+        }
+        self.observed.routes = self.tools.data_plane.acknowledged(&self.state.id);
+        self.observed.verdicts = self.judging.verdicts();
+    }
+
+    /// Records facts; where that fails nothing is done, and it is tried again after a while.
+    async fn record_facts(&mut self, facts: &[Event]) -> Result<(), Duration> {
+        match self.record(facts, ENGINE).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Conflict { .. }) => self.catch_up().await.map_err(|_| AGAIN),
+            Err(error) => {
+                let problem = chain(&error);
+                if self.problem.as_ref() != Some(&problem) {
+                    tracing::error!(environment = %self.state.id, problem, "nothing moves");
+                }
+                self.problem = Some(problem);
+                Err(AGAIN)
+            }
+        }
+    }
+
+    async fn record(&mut self, events: &[Event], by: &str) -> Result<Vec<Recorded>, AppendError> {
+        let at = self.tools.clock.now();
+        let events_to_append = events
+            .iter()
+            .map(|event| NewEvent {
+                kind: event.kind().to_owned(),
+                body: serde_json::to_string(event).expect("an event has only text keys"),
+            })
+            .collect();
+        let append = Append {
+            stream: self.stream.clone(),
+            expected_version: self.state.version,
+            at,
+            actor: by.to_owned(),
+            events: events_to_append,
+        };
+        let recorded = self.tools.log.append(append).await?;
+        for event in events {
+            tracing::info!(environment = %self.state.id, event = event.kind(), by, "recorded");
+            self.state = evolve(self.state.clone(), at, event);
+        }
+        Ok(recorded)
+    }
+
+    /// Folds what the log has and the state has not.
+    async fn catch_up(&mut self) -> Result<(), Error> {
+        let log = Arc::clone(&self.tools.log);
+        let more = log
+            .read_stream(&self.stream, self.state.version)
+            .await
+            .map_err(Error::NotRead)?;
+        for recorded in more {
+            let event = serde_json::from_str(&recorded.body).map_err(|source| {
+                let stream = recorded.stream.to_string();
+                let (version, kind) = (recorded.version, recorded.kind);
+                Error::NotUnderstood {
+                    stream,
+                    version,
+                    kind,
+                    source,
+                }
+            })?;
+            self.state = evolve(self.state.clone(), recorded.at, &event);
+        }
+        Ok(())
+    }
+
+    /// Feeds the judges what they had been told before control ended.
+    async fn restore_judges(&mut self) -> Result<(), Error> {
+        let Some(deployment) = self.state.deployment.clone() else {
+            return Ok(());
+        };
+        for service in deployment.rollouts.keys() {
+            let series = series(&self.state.id, deployment.number, service);
+            let rows = self
+                .tools
+                .figures
+                .read_figures(&series, deployment.started_at)
+                .await
+                .map_err(Error::NotRead)?;
+            let kept: Vec<(Timestamp, Window)> = rows
+                .into_iter()
+                .filter_map(|row| Some((row.at, serde_json::from_str(&row.body).ok()?)))
+                .collect();
+            self.judging.restore(&deployment, service, &kept);
+        }
+        Ok(())
+    }
+
+    /// Tells the world what the plan wants of it. Returns whether anything may have changed.
+    async fn carry_out(&mut self, plan: &Plan) -> bool {
+        let mut changed = false;
+        // Routes first: whatever is to be stopped must have no requests coming.
+        if let Some(routes) = &plan.routes
+            && (self.applied.routes.as_ref() != Some(routes) || !self.in_force(routes))
+        {
+            let before = self.observed.routes.clone();
+            self.tools.data_plane.apply(&self.state.id, routes).await;
+            self.applied.routes = Some(routes.clone());
+            changed |= before != self.tools.data_plane.acknowledged(&self.state.id);
+        }
+        if self.applied.workloads.as_ref() != Some(&plan.workloads) {
+            match self
+                .tools
+                .runtime
+                .apply(&self.state.id, &plan.workloads)
+                .await
+            {
+                Ok(()) => {
+                    self.applied.workloads = Some(plan.workloads.clone());
+                    changed = true;
+                }
+                Err(error) => {
+                    let problem = chain(&error);
+                    tracing::error!(environment = %self.state.id, problem, "not applied");
+                    self.problem = Some(problem);
+                }
+            }
+        }
+        changed
+    }
+
+    /// Whether the data plane has acknowledged these weights and instances.
+    fn in_force(&self, routes: &Routes) -> bool {
+        let Some(acknowledged) = &self.observed.routes else {
+            return false;
+        };
+        let instances = routes
+            .services
+            .values()
+            .flatten()
+            .flat_map(|side| side.instances.keys());
+        let weights: BTreeMap<_, BTreeMap<_, _>> = routes
+            .services
+            .iter()
+            .filter(|(_, sides)| !sides.is_empty())
+            .map(|(name, sides)| {
+                let sides = sides
+                    .iter()
+                    .map(|side| (side.revision.clone(), side.weight));
+                (name.clone(), sides.collect())
+            })
+            .collect();
+        acknowledged.weights == weights && acknowledged.instances.iter().eq(sorted(instances))
+    }
+
+    fn show(&self, plan: &Plan, now: Timestamp) {
+        let view = View {
+            environment: self.state.clone(),
+            observed: self.observed.clone(),
+            reasons: plan.reasons.clone(),
+            rates: self.rates.rates(),
+            problem: self.problem.clone(),
+            at: now,
+        };
+        let id = self.state.id.clone();
+        self.tools.views.send_modify(|views| {
+            views.version += 1;
+            views.environments.insert(id, Arc::new(view));
+        });
+    }
+}
+
+fn sorted<'a, T: Ord>(items: impl Iterator<Item = &'a T>) -> impl Iterator<Item = &'a T> {
+    let mut items: Vec<&T> = items.collect();
+    items.sort();
+    items.into_iter()
+}
+
+/// Returns an error with its causes, joined by colons.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,209 @@
+//! The releases of one application, recorded once for all its environments.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use leadsman_core::id::{ApplicationName, Digest, EnvironmentName, ReleaseNumber, ServiceName};
+use leadsman_core::project::Project;
+use leadsman_core::spec::ReleasedService;
+use leadsman_core::time::Timestamp;
+use leadsman_core::{ApplicationEvent, ReleaseContent, Routing};
+use leadsman_store::{Append, AppendError, EventLog, NewEvent, StreamName};
+
+use crate::error::Error;
+
+/// What a release is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRelease {
+    /// The project file, word for word.
+    pub project: String,
+    /// The project file's name, for messages.
+    pub file_name: String,
+    /// The folder that it lies in.
+    pub origin: String,
+    /// The digests of the artifacts, by service.
+    pub artifacts: BTreeMap<ServiceName, Digest>,
+    /// What the person who ships it says about it.
+    pub note: Option<String>,
+}
+
+/// A recorded release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReleaseRecord {
+    /// Its number.
+    pub number: ReleaseNumber,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// Who recorded it.
+    pub by: String,
+    /// What it is made of.
+    pub made_of: NewRelease,
+}
+
+/// An application and its releases.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Its name.
+    pub name: ApplicationName,
+    /// Its releases.
+    pub releases: BTreeMap<ReleaseNumber, ReleaseRecord>,
+    version: u64,
+}
+
+impl Application {
+    pub(crate) fn stream(name: &ApplicationName) -> StreamName {
+        name.as_str()
+            .parse()
+            .expect("an application's name is a stream's name")
+    }
+
+    /// Loads an application; one without any release has no events.
+    pub(crate) async fn load(
+        log: &Arc<dyn EventLog>,
+        name: ApplicationName,
+    ) -> Result<Self, Error> {
+        let mut application = Self {
+            name,
+            releases: BTreeMap::new(),
+            version: 0,
+        };
+        application.catch_up(log).await?;
+        Ok(application)
+    }
+
+    async fn catch_up(&mut self, log: &Arc<dyn EventLog>) -> Result<(), Error> {
+        let stream = Self::stream(&self.name);
+        let more = log
+            .read_stream(&stream, self.version)
+            .await
+            .map_err(Error::NotRead)?;
+        for recorded in more {
+            let event = serde_json::from_str(&recorded.body).map_err(|source| {
+                let stream = recorded.stream.to_string();
+                let (version, kind) = (recorded.version, recorded.kind.clone());
+                Error::NotUnderstood {
+                    stream,
+                    version,
+                    kind,
+                    source,
+                }
+            })?;
+            self.evolve(recorded.at, &recorded.actor, event);
+        }
+        Ok(())
+    }
+
+    fn evolve(&mut self, at: Timestamp, by: &str, event: ApplicationEvent) {
+        self.version += 1;
+        let ApplicationEvent::ReleaseCreated {
+            number,
+            project,
+            origin,
+            artifacts,
+            note,
+        } = event;
+        let file_name = "leadsman.yaml".to_owned();
+        let made_of = NewRelease {
+            project,
+            file_name,
+            origin,
+            artifacts,
+            note,
+        };
+        let by = by.to_owned();
+        self.releases.insert(
+            number,
+            ReleaseRecord {
+                number,
+                at,
+                by,
+                made_of,
+            },
+        );
+    }
+
+    /// Returns the number of the release that is made of the same, or records a new one.
+    pub(crate) async fn release(
+        &mut self,
+        log: &Arc<dyn EventLog>,
+        new: &NewRelease,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<ReleaseNumber, Error> {
+        loop {
+            let same = |record: &&ReleaseRecord| {
+                let made_of = &record.made_of;
+                made_of.project == new.project
+                    && made_of.artifacts == new.artifacts
+                    && made_of.origin == new.origin
+            };
+            if let Some(record) = self.releases.values().rev().find(same) {
+                return Ok(record.number);
+            }
+            let last = self
+                .releases
+                .keys()
+                .next_back()
+                .map_or(0, |number| number.0);
+            let event = ApplicationEvent::ReleaseCreated {
+                number: ReleaseNumber(last + 1),
+                project: new.project.clone(),
+                origin: new.origin.clone(),
+                artifacts: new.artifacts.clone(),
+                note: new.note.clone(),
+            };
+            let append = Append {
+                stream: Self::stream(&self.name),
+                expected_version: self.version,
+                at,
+                actor: by.to_owned(),
+                events: vec![NewEvent {
+                    kind: "release_created".to_owned(),
+                    body: serde_json::to_string(&event).expect("an event has only text keys"),
+                }],
+            };
+            match log.append(append).await {
+                Ok(_) => {
+                    self.evolve(at, by, event);
+                    return Ok(ReleaseNumber(last + 1));
+                }
+                Err(AppendError::Conflict { .. }) => self.catch_up(log).await?,
+                Err(error) => return Err(Error::NotRecorded(error)),
+            }
+        }
+    }
+}
+
+/// Returns what a release is in `environment`.
+///
+/// # Errors
+///
+/// A service needs an artifact that the release does not have.
+pub(crate) fn content(
+    project: &Project,
+    environment: &EnvironmentName,
+    made_of: &NewRelease,
+) -> Result<Arc<ReleaseContent>, Error> {
+    let spec = project.resolve(environment);
+    let mut services = BTreeMap::new();
+    for (name, service) in spec.services {
+        let artifact = made_of.artifacts.get(&name).cloned();
+        if service.artifact.is_some() && artifact.is_none() {
+            return Err(Error::ArtifactMissing(name));
+        }
+        let origin = made_of.origin.clone();
+        services.insert(
+            name,
+            Arc::new(ReleasedService {
+                spec: service,
+                artifact,
+                origin,
+            }),
+        );
+    }
+    let routing = Routing {
+        listen: spec.listen,
+        rules: spec.routes,
+    };
+    Ok(Arc::new(ReleaseContent { routing, services }))
+}

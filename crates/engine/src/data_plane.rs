@@ -1,0 +1,46 @@
+//! What the engine needs of a data plane.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use leadsman_analysis::Figures;
+use leadsman_core::id::{EnvironmentId, RevisionId};
+use leadsman_core::route::{AcknowledgedRoutes, Routes};
+use leadsman_core::time::Timestamp;
+
+/// A boxed future, so that the contracts can be used behind `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Spreads requests and counts what came of them.
+pub trait DataPlane: Send + Sync {
+    /// Makes requests of `environment` go where `routes` says. Returns when the data plane has
+    /// acknowledged it, or could not be reached; either shows in [`DataPlane::acknowledged`].
+    fn apply<'a>(&'a self, environment: &'a EnvironmentId, routes: &'a Routes)
+    -> BoxFuture<'a, ()>;
+
+    /// Returns what the data plane acknowledged last for `environment`; `None` while it does not
+    /// answer.
+    fn acknowledged(&self, environment: &EnvironmentId) -> Option<AcknowledgedRoutes>;
+
+    /// Resolves when something that [`DataPlane::acknowledged`] returns may have changed.
+    fn changed(&self) -> BoxFuture<'_, ()>;
+
+    /// Returns the windows that were closed since the last call, waiting for the next one if
+    /// there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// Why no figures can be had just now, in words.
+    fn windows(&self) -> BoxFuture<'_, Result<Vec<SideWindow>, String>>;
+}
+
+/// One closed interval with what was counted of each side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SideWindow {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it was, in seconds.
+    pub seconds: f64,
+    /// What was counted, by environment and revision. A side without requests is left out.
+    pub sides: BTreeMap<(EnvironmentId, RevisionId), Figures>,
+}

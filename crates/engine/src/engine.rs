@@ -1,0 +1,364 @@
+//! The engine as a whole: who drives which environment, and what can be asked of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use leadsman_core::id::{ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber};
+use leadsman_core::project::Project;
+use leadsman_core::{Command, Environment, ReleaseContent};
+use leadsman_runtime::Runtime;
+use leadsman_store::{EventLog, FigureLog, Recorded};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::actor::{Actor, Message, Tools};
+use crate::application::{Application, NewRelease, content};
+use crate::clock::Clock;
+use crate::data_plane::DataPlane;
+use crate::error::Error;
+use crate::view::Views;
+
+/// How many messages may wait for one environment.
+const INBOX: usize = 256;
+
+/// What the engine is composed of.
+pub struct Parts {
+    /// Where facts are recorded.
+    pub log: Arc<dyn EventLog>,
+    /// Where figures are kept.
+    pub figures: Arc<dyn FigureLog>,
+    /// What runs instances.
+    pub runtime: Arc<dyn Runtime>,
+    /// What spreads requests.
+    pub data_plane: Arc<dyn DataPlane>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Drives every environment. Cheap to clone; the last clone that is dropped ends it.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    tools: Tools,
+    applications: Mutex<BTreeMap<ApplicationName, Application>>,
+    actors: Mutex<BTreeMap<EnvironmentId, Mailbox>>,
+    tasks: Mutex<JoinSet<()>>,
+    views: watch::Receiver<Views>,
+}
+
+#[derive(Clone)]
+struct Mailbox {
+    inbox: mpsc::Sender<Message>,
+    nudge: Arc<Notify>,
+}
+
+impl Engine {
+    /// Loads everything from the log and begins to drive it.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read, or holds what this version does not understand.
+    pub async fn start(parts: Parts) -> Result<Self, Error> {
+        let (sender, views) = watch::channel(Views::default());
+        let tools = Tools {
+            log: parts.log,
+            figures: parts.figures,
+            runtime: parts.runtime,
+            data_plane: parts.data_plane,
+            clock: parts.clock,
+            views: Arc::new(sender),
+        };
+        let inner = Inner {
+            tools,
+            applications: Mutex::default(),
+            actors: Mutex::default(),
+            tasks: Mutex::default(),
+            views,
+        };
+        let engine = Self {
+            inner: Arc::new(inner),
+        };
+        for stream in engine
+            .inner
+            .tools
+            .log
+            .streams()
+            .await
+            .map_err(Error::NotRead)?
+        {
+            match stream.as_str().split_once('/') {
+                None => {
+                    if let Ok(name) = stream.as_str().parse() {
+                        engine.application(&name).await?;
+                    }
+                }
+                Some((application, environment)) => {
+                    if let (Ok(application), Ok(environment)) =
+                        (application.parse(), environment.parse())
+                    {
+                        engine
+                            .actor(&EnvironmentId {
+                                application,
+                                environment,
+                            })
+                            .await?;
+                    }
+                }
+            }
+        }
+        engine.listen().await;
+        Ok(engine)
+    }
+
+    /// Passes on what the world says: nudges without data, and closed windows.
+    async fn listen(&self) {
+        let mut tasks = self.inner.tasks.lock().await;
+        let inner = Arc::downgrade(&self.inner);
+        let (runtime, data_plane) = (
+            Arc::clone(&self.inner.tools.runtime),
+            Arc::clone(&self.inner.tools.data_plane),
+        );
+        tasks.spawn(async move {
+            loop {
+                tokio::select! {
+                    () = runtime.changed() => {}
+                    () = data_plane.changed() => {}
+                }
+                let Some(inner) = inner.upgrade() else { return };
+                for mailbox in inner.actors.lock().await.values() {
+                    mailbox.nudge.notify_one();
+                }
+            }
+        });
+        let inner = Arc::downgrade(&self.inner);
+        let data_plane = Arc::clone(&self.inner.tools.data_plane);
+        tasks.spawn(async move {
+            loop {
+                let messages: Vec<_> = match data_plane.windows().await {
+                    Ok(windows) => windows.into_iter().map(|w| Ok(Arc::new(w))).collect(),
+                    Err(why) => vec![Err(Arc::from(why))],
+                };
+                let Some(inner) = inner.upgrade() else { return };
+                let mailboxes: Vec<Mailbox> = inner.actors.lock().await.values().cloned().collect();
+                drop(inner);
+                for mailbox in mailboxes {
+                    for message in &messages {
+                        let message = Message::Window(message.clone());
+                        // An actor that is gone needs no figures.
+                        drop(mailbox.inbox.send(message).await);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Records a release, or finds the one that is made of the same.
+    ///
+    /// # Errors
+    ///
+    /// The project file has problems, or the release could not be recorded.
+    pub async fn release(
+        &self,
+        new: &NewRelease,
+        by: &str,
+    ) -> Result<(ApplicationName, ReleaseNumber), Error> {
+        let project = parse(new)?;
+        let name = project.application().clone();
+        self.application(&name).await?;
+        let tools = &self.inner.tools;
+        let mut applications = self.inner.applications.lock().await;
+        let application = applications
+            .get_mut(&name)
+            .ok_or_else(|| Error::UnknownApplication(name.clone()))?;
+        let number = application
+            .release(&tools.log, new, by, tools.clock.now())
+            .await?;
+        Ok((name, number))
+    }
+
+    /// Ships a recorded release into an environment; without one, into the only one there is.
+    ///
+    /// # Errors
+    ///
+    /// No such release or environment, a refusal, or it could not be recorded.
+    pub async fn ship(
+        &self,
+        application: &ApplicationName,
+        release: ReleaseNumber,
+        environment: Option<EnvironmentName>,
+        by: &str,
+    ) -> Result<(EnvironmentId, Vec<Recorded>), Error> {
+        let made_of = self.made_of(application, release).await?;
+        let (id, content) = resolve(&made_of, environment)?;
+        let command = Command::Ship { release, content };
+        let recorded = self.actor(&id).await?;
+        let recorded = ask(&recorded, command, by).await?;
+        Ok((id, recorded))
+    }
+
+    /// Returns what shipping `new` would bring into which environment, and that environment's
+    /// state as it is. Nothing is recorded.
+    ///
+    /// # Errors
+    ///
+    /// The project file has problems, or does not name the environment.
+    pub fn preview(
+        &self,
+        new: &NewRelease,
+        environment: Option<EnvironmentName>,
+    ) -> Result<(Environment, Arc<ReleaseContent>), Error> {
+        let (id, content) = resolve(new, environment)?;
+        let views = self.inner.views.borrow();
+        let state = match views.environments.get(&id) {
+            Some(view) => view.environment.clone(),
+            None => Environment::new(id),
+        };
+        Ok((state, content))
+    }
+
+    /// Asks something of an environment in the name of `by`. When it returns, it is recorded.
+    ///
+    /// # Errors
+    ///
+    /// No such environment, a refusal, or it could not be recorded.
+    pub async fn command(
+        &self,
+        environment: &EnvironmentId,
+        command: Command,
+        by: &str,
+    ) -> Result<Vec<Recorded>, Error> {
+        let mailbox = self.inner.actors.lock().await.get(environment).cloned();
+        let mailbox = mailbox.ok_or_else(|| Error::UnknownEnvironment(environment.clone()))?;
+        ask(&mailbox, command, by).await
+    }
+
+    /// Returns what is shown, now and whenever it changes.
+    pub fn views(&self) -> watch::Receiver<Views> {
+        self.inner.views.clone()
+    }
+
+    /// Returns the log that everything is recorded in.
+    pub fn log(&self) -> Arc<dyn EventLog> {
+        Arc::clone(&self.inner.tools.log)
+    }
+
+    /// Returns the releases of an application.
+    ///
+    /// # Errors
+    ///
+    /// There is no such application.
+    pub async fn releases(&self, application: &ApplicationName) -> Result<Application, Error> {
+        let applications = self.inner.applications.lock().await;
+        let known = applications
+            .get(application)
+            .filter(|a| !a.releases.is_empty());
+        known
+            .cloned()
+            .ok_or_else(|| Error::UnknownApplication(application.clone()))
+    }
+
+    /// Ends every task. What runs goes on running, and requests go on being answered.
+    pub async fn shut_down(&self) {
+        self.inner.actors.lock().await.clear();
+        self.inner.tasks.lock().await.shutdown().await;
+    }
+
+    async fn made_of(
+        &self,
+        application: &ApplicationName,
+        release: ReleaseNumber,
+    ) -> Result<NewRelease, Error> {
+        let application = self.releases(application).await?;
+        let record = application.releases.get(&release);
+        record
+            .map(|record| record.made_of.clone())
+            .ok_or(Error::UnknownRelease {
+                application: application.name,
+                release,
+            })
+    }
+
+    async fn application(&self, name: &ApplicationName) -> Result<(), Error> {
+        let mut applications = self.inner.applications.lock().await;
+        if !applications.contains_key(name) {
+            let loaded = Application::load(&self.inner.tools.log, name.clone()).await?;
+            applications.insert(name.clone(), loaded);
+        }
+        Ok(())
+    }
+
+    async fn actor(&self, id: &EnvironmentId) -> Result<Mailbox, Error> {
+        let mut actors = self.inner.actors.lock().await;
+        if let Some(mailbox) = actors.get(id) {
+            return Ok(mailbox.clone());
+        }
+        let actor = Actor::load(self.inner.tools.clone(), id.clone()).await?;
+        let (inbox, messages) = mpsc::channel(INBOX);
+        let mailbox = Mailbox {
+            inbox,
+            nudge: Arc::new(Notify::new()),
+        };
+        let running = actor.run(messages, Arc::clone(&mailbox.nudge));
+        self.inner.tasks.lock().await.spawn(running);
+        actors.insert(id.clone(), mailbox.clone());
+        Ok(mailbox)
+    }
+}
+
+async fn ask(mailbox: &Mailbox, command: Command, by: &str) -> Result<Vec<Recorded>, Error> {
+    let (reply, answer) = oneshot::channel();
+    let message = Message::Command {
+        command,
+        by: by.to_owned(),
+        reply,
+    };
+    mailbox
+        .inbox
+        .send(message)
+        .await
+        .map_err(|_| Error::ShuttingDown)?;
+    answer.await.map_err(|_| Error::ShuttingDown)?
+}
+
+fn parse(new: &NewRelease) -> Result<Project, Error> {
+    Project::parse(&new.project, &new.file_name)
+        .map_err(|problems| Error::Project(problems.to_string()))
+}
+
+fn resolve(
+    made_of: &NewRelease,
+    environment: Option<EnvironmentName>,
+) -> Result<(EnvironmentId, Arc<ReleaseContent>), Error> {
+    let project = parse(made_of)?;
+    let names: Vec<EnvironmentName> = project.environments().cloned().collect();
+    let known = || {
+        names
+            .iter()
+            .map(|n| format!("`{n}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let name = match (environment, names.as_slice()) {
+        (Some(name), names) if names.contains(&name) => name,
+        (Some(name), _) => {
+            return Err(Error::NotInProject {
+                name,
+                known: known(),
+            });
+        }
+        (None, [only]) => only.clone(),
+        (None, _) => return Err(Error::WhichEnvironment { known: known() }),
+    };
+    let content = content(&project, &name, made_of)?;
+    let application = project.application().clone();
+    Ok((
+        EnvironmentId {
+            application,
+            environment: name,
+        },
+        content,
+    ))
+}

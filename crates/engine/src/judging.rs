@@ -1,0 +1,201 @@
+//! Asks the judge: one judge per rollout that has traffic, fed with closed windows.
+
+use std::collections::BTreeMap;
+
+use leadsman_analysis::{Figures, Judge, Verdict, Window};
+use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
+use leadsman_core::time::Timestamp;
+use leadsman_core::{Deployment, Environment, Observed, Rollout, Stage};
+use leadsman_store::FigureRow;
+
+use crate::data_plane::SideWindow;
+
+/// The judges of one environment's rollouts.
+#[derive(Debug, Default)]
+pub(crate) struct Judging {
+    seats: BTreeMap<ServiceName, Seat>,
+}
+
+/// One rollout's judge.
+#[derive(Debug)]
+struct Seat {
+    deployment: DeploymentNumber,
+    /// When the present step began to be judged.
+    step_since: Option<Timestamp>,
+    /// The restarts that the judge was told of.
+    restarts: u32,
+    judge: Judge,
+}
+
+/// Returns the name under which the windows of a rollout are kept.
+pub(crate) fn series(
+    environment: &EnvironmentId,
+    deployment: DeploymentNumber,
+    service: &ServiceName,
+) -> String {
+    format!("{environment}/{}/{service}", deployment.0)
+}
+
+/// Returns since when the present step is judged, where it is.
+fn judged_since(rollout: &Rollout) -> Option<Timestamp> {
+    match rollout.stage {
+        Stage::Soaking { since, .. } | Stage::Promoted { at: since } => Some(since),
+        Stage::Waiting { .. }
+        | Stage::Preparing { .. }
+        | Stage::Shifting { .. }
+        | Stage::Returning { .. }
+        | Stage::Returned => None,
+    }
+}
+
+impl Judging {
+    /// Makes the judges those of the present rollouts. A step that begins to soak is judged anew;
+    /// between steps the evidence of the last one stands.
+    pub(crate) fn follow(&mut self, environment: &Environment) {
+        let Some(deployment) = &environment.deployment else {
+            self.seats.clear();
+            return;
+        };
+        self.seats.retain(|service, seat| {
+            seat.deployment == deployment.number && deployment.rollouts.contains_key(service)
+        });
+        for (service, rollout) in &deployment.rollouts {
+            let Some(since) = judged_since(rollout) else {
+                continue;
+            };
+            let seat = self
+                .seats
+                .entry(service.clone())
+                .or_insert_with(|| Seat::new(deployment, rollout));
+            if seat.step_since != Some(since) {
+                seat.judge.begin_step();
+                seat.step_since = Some(since);
+            }
+        }
+    }
+
+    /// Feeds one closed window to the judges; returns what they were told, to be kept.
+    pub(crate) fn observe(
+        &mut self,
+        environment: &Environment,
+        observed: &Observed,
+        sides: &SideWindow,
+    ) -> Vec<FigureRow> {
+        let Some(deployment) = &environment.deployment else {
+            return Vec::new();
+        };
+        let mut rows = Vec::new();
+        for (service, seat) in &mut self.seats {
+            let Some(rollout) = deployment.rollouts.get(service) else {
+                continue;
+            };
+            let window = seat.window(&environment.id, rollout, observed, sides);
+            seat.judge.observe(&window);
+            if let Ok(body) = serde_json::to_string(&window) {
+                let series = series(&environment.id, deployment.number, service);
+                rows.push(FigureRow {
+                    series,
+                    at: sides.started_at,
+                    body,
+                });
+            }
+        }
+        rows
+    }
+
+    /// Tells the judges that the figures of an interval could not be had.
+    pub(crate) fn source_failed(&mut self, why: &str) {
+        for seat in self.seats.values_mut() {
+            seat.judge.source_failed(why);
+        }
+    }
+
+    /// Restores the judge of one rollout from the windows that were kept, in order of time.
+    pub(crate) fn restore(
+        &mut self,
+        deployment: &Deployment,
+        service: &ServiceName,
+        kept: &[(Timestamp, Window)],
+    ) {
+        let Some(rollout) = deployment.rollouts.get(service) else {
+            return;
+        };
+        let mut seat = Seat::new(deployment, rollout);
+        let since = judged_since(rollout);
+        for (at, window) in kept {
+            if let Some(since) = since.filter(|since| at >= since && seat.step_since.is_none()) {
+                seat.judge.begin_step();
+                seat.step_since = Some(since);
+            }
+            seat.restarts += window.canary.restarts;
+            seat.judge.observe(window);
+        }
+        self.seats.insert(service.clone(), seat);
+    }
+
+    pub(crate) fn verdicts(&self) -> BTreeMap<ServiceName, Verdict> {
+        self.seats
+            .iter()
+            .map(|(service, seat)| (service.clone(), seat.judge.verdict()))
+            .collect()
+    }
+}
+
+impl Seat {
+    fn new(deployment: &Deployment, rollout: &Rollout) -> Self {
+        Self {
+            deployment: deployment.number,
+            step_since: None,
+            restarts: 0,
+            judge: Judge::new(rollout.to.service.spec.limits.clone()),
+        }
+    }
+
+    fn window(
+        &mut self,
+        environment: &EnvironmentId,
+        rollout: &Rollout,
+        observed: &Observed,
+        sides: &SideWindow,
+    ) -> Window {
+        let figures = |id: &leadsman_core::id::RevisionId| -> Figures {
+            let key = (environment.clone(), id.clone());
+            sides.sides.get(&key).cloned().unwrap_or_default()
+        };
+        let mut canary = figures(&rollout.to.id);
+        let instances = || {
+            observed
+                .instances
+                .values()
+                .filter(|seen| seen.revision == rollout.to.id)
+        };
+        let restarts: u32 = instances().map(|seen| seen.restarts).sum();
+        canary.restarts = restarts.saturating_sub(self.restarts);
+        self.restarts = self.restarts.max(restarts);
+        canary.memory = rollout.to.service.spec.memory.and_then(|limit| {
+            instances()
+                .filter_map(|seen| seen.memory)
+                .max()
+                .map(|used| share(used, limit))
+        });
+        // A stable side that has no weight any more is nothing to compare with.
+        let stable = rollout
+            .from
+            .as_ref()
+            .filter(|_| rollout.weight() < leadsman_core::weight::Weight::ALL)
+            .map(|from| figures(&from.id));
+        Window {
+            seconds: sides.seconds,
+            canary,
+            stable,
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a share of memory needs no 53 bits"
+)]
+fn share(used: u64, limit: u64) -> f64 {
+    used as f64 / limit.max(1) as f64
+}

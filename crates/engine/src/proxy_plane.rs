@@ -1,0 +1,371 @@
+//! The built-in proxy as the engine's data plane.
+//!
+//! One proxy serves all environments of a machine, so each environment's routes are a part of one
+//! table: an environment replaces its own part and leaves the others as they are. What belongs to
+//! whom is told by the names in the table, so that a control that has just started can replace
+//! one part without knowing the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use leadsman_core::id::{
+    DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
+};
+use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
+use leadsman_core::spec::Probe;
+use leadsman_core::time::Timestamp;
+use leadsman_core::weight::Weight;
+use leadsman_proxy::control::{Client, Status, Window};
+use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::Notify;
+
+use crate::data_plane::{BoxFuture, DataPlane, SideWindow};
+
+/// How often the proxy is asked for its status while nothing drains.
+const CALM: Duration = Duration::from_secs(2);
+
+/// How often it is asked while something drains or does not answer.
+const BUSY: Duration = Duration::from_millis(100);
+
+/// The built-in proxy, reached over its control socket.
+#[derive(Debug)]
+pub struct ProxyPlane {
+    client: Client,
+    /// What the proxy said last; `None` while it does not answer.
+    status: Mutex<Option<Status>>,
+    /// Held while a table is changed, so that two environments do not overwrite one another.
+    changing: tokio::sync::Mutex<()>,
+    heard: Notify,
+    /// The process whose windows were read, and the last one of them.
+    cursor: Mutex<Cursor>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    pid: u32,
+    sequence: u64,
+    started_at_ms: u64,
+}
+
+impl ProxyPlane {
+    /// Returns the proxy behind `client`; asks it for its status first.
+    pub async fn connect(client: Client) -> Self {
+        let plane = Self {
+            client,
+            status: Mutex::new(None),
+            changing: tokio::sync::Mutex::new(()),
+            heard: Notify::new(),
+            cursor: Mutex::default(),
+        };
+        plane.refresh().await;
+        plane
+    }
+
+    /// Asks the proxy for its status; returns whether it differs from what was known.
+    async fn refresh(&self) -> bool {
+        let status = self.client.status().await.ok();
+        let mut known = lock(&self.status);
+        let differs = *known != status;
+        *known = status;
+        differs
+    }
+
+    fn is_calm(&self) -> bool {
+        lock(&self.status)
+            .as_ref()
+            .is_some_and(|s| s.draining.is_empty() && s.problems.is_empty())
+    }
+
+    async fn change(&self, environment: &EnvironmentId, routes: &Routes) -> Result<(), String> {
+        let _changing = self.changing.lock().await;
+        // What is in force now, not what it was when it was last looked at.
+        let status = self
+            .client
+            .status()
+            .await
+            .map_err(|error| error.to_string())?;
+        let table = exchange(status.table, environment, routes);
+        self.client
+            .apply(&table)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    async fn next_windows(&self) -> Result<Vec<SideWindow>, String> {
+        let in_words = |error: leadsman_proxy::control::ClientError| error.to_string();
+        loop {
+            let before = *lock(&self.cursor);
+            let pid = self.client.status().await.map_err(in_words)?.pid;
+            // A new process counts its windows from the beginning.
+            let after = if before.pid == pid {
+                before.sequence
+            } else {
+                0
+            };
+            let windows = self.client.windows(after).await.map_err(in_words)?;
+            let mut cursor = before;
+            cursor.pid = pid;
+            if before.pid != pid {
+                cursor.sequence = 0;
+            }
+            let mut fresh = Vec::new();
+            for window in windows {
+                cursor.sequence = cursor.sequence.max(window.sequence);
+                if window.started_at_ms > before.started_at_ms {
+                    cursor.started_at_ms = cursor.started_at_ms.max(window.started_at_ms);
+                    fresh.push(sides(window));
+                }
+            }
+            *lock(&self.cursor) = cursor;
+            if !fresh.is_empty() {
+                return Ok(fresh);
+            }
+        }
+    }
+}
+
+impl DataPlane for ProxyPlane {
+    fn apply<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+        routes: &'a Routes,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(problem) = self.change(environment, routes).await {
+                tracing::warn!(%environment, problem, "the proxy did not take the routes");
+            }
+            self.refresh().await;
+        })
+    }
+
+    fn acknowledged(&self, environment: &EnvironmentId) -> Option<AcknowledgedRoutes> {
+        lock(&self.status)
+            .as_ref()
+            .map(|status| acknowledged(status, environment))
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            loop {
+                let pause = if self.is_calm() { CALM } else { BUSY };
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = self.heard.notified() => {}
+                }
+                if self.refresh().await {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn windows(&self) -> BoxFuture<'_, Result<Vec<SideWindow>, String>> {
+        Box::pin(async move {
+            let windows = self.next_windows().await;
+            if windows.is_err() {
+                self.heard.notify_one();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            windows
+        })
+    }
+}
+
+/// A lock that is held for a few assignments only; what panicked meanwhile left nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Returns `table` with the part of `environment` exchanged, as the next generation.
+fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> Table {
+    let prefix = format!("{environment}/");
+    table.generation += 1;
+    for listener in &mut table.listeners {
+        listener
+            .rules
+            .retain(|rule| !rule.service.starts_with(&prefix));
+        listener
+            .services
+            .retain(|name, _| !name.starts_with(&prefix));
+    }
+    table
+        .listeners
+        .retain(|l| !l.services.is_empty() || l.address == routes.listen);
+    if !table
+        .listeners
+        .iter()
+        .any(|listener| listener.address == routes.listen)
+    {
+        let (rules, services) = (Vec::new(), BTreeMap::new());
+        table.listeners.push(Listener {
+            address: routes.listen,
+            rules,
+            services,
+        });
+    }
+    for listener in &mut table.listeners {
+        if listener.address != routes.listen {
+            continue;
+        }
+        listener.rules.extend(routes.rules.iter().map(|rule| Rule {
+            host: rule.host.clone(),
+            path: rule.path.clone(),
+            service: format!("{prefix}{}", rule.service),
+        }));
+        // A rule whose service has nothing to answer yet is answered by the proxy itself.
+        let named = routes.rules.iter().map(|rule| &rule.service);
+        for service in routes.services.keys().chain(named) {
+            let sides = routes
+                .services
+                .get(service)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let sides = sides.iter().map(|side| wire_side(&prefix, side)).collect();
+            listener
+                .services
+                .insert(format!("{prefix}{service}"), Service { sides });
+        }
+    }
+    table
+}
+
+fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
+    let RevisionId {
+        service,
+        release,
+        deployment,
+    } = &side.revision;
+    let health = match &side.probe {
+        Probe::Http(path) => Some(HealthCheck::Http { path: path.clone() }),
+        Probe::Tcp => Some(HealthCheck::Tcp),
+        // A command is the runtime's to run; the proxy sees whether connections are accepted.
+        Probe::Command(_) => Some(HealthCheck::Tcp),
+    };
+    let instance = |address: &SocketAddr| Instance {
+        address: *address,
+        health: health.clone(),
+    };
+    Side {
+        name: format!("{prefix}{service}@r{}.d{}", release.0, deployment.0),
+        weight: u32::from(side.weight.hundredths()),
+        instances: side
+            .instances
+            .iter()
+            .map(|(id, address)| (id.as_str().to_owned(), instance(address)))
+            .collect(),
+    }
+}
+
+/// Reads the name that [`wire_side`] gave.
+fn revision(name: &str) -> Option<(EnvironmentId, RevisionId)> {
+    let (path, version) = name.split_once('@')?;
+    let (application, rest) = path.split_once('/')?;
+    let (environment, service) = rest.split_once('/')?;
+    let (release, deployment) = version.strip_prefix('r')?.split_once(".d")?;
+    let environment = EnvironmentId {
+        application: application.parse().ok()?,
+        environment: environment.parse().ok()?,
+    };
+    let revision = RevisionId {
+        service: service.parse().ok()?,
+        release: ReleaseNumber(release.parse().ok()?),
+        deployment: DeploymentNumber(deployment.parse().ok()?),
+    };
+    Some((environment, revision))
+}
+
+fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRoutes {
+    let mut weights: BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>> = BTreeMap::new();
+    let mut instances = BTreeSet::new();
+    let mut problem = None;
+    for listener in &status.table.listeners {
+        let mut mine = false;
+        for side in listener
+            .services
+            .values()
+            .flat_map(|service| &service.sides)
+        {
+            let Some((of, revision)) = revision(&side.name) else {
+                continue;
+            };
+            if of != *environment {
+                continue;
+            }
+            mine = true;
+            let weight = u16::try_from(side.weight).unwrap_or(u16::MAX);
+            weights
+                .entry(revision.service.clone())
+                .or_default()
+                .insert(revision, Weight::from_hundredths(weight));
+            instances.extend(side.instances.keys().map(InstanceId::from_text));
+        }
+        if mine && let Some(why) = status.problems.get(&listener.address) {
+            problem = Some(why.clone());
+        }
+    }
+    let draining = status
+        .draining
+        .iter()
+        .map(|(id, draining)| (InstanceId::from_text(id), draining))
+        .filter(|(id, _)| id.is_of(environment))
+        .map(|(id, draining)| {
+            let since = Timestamp::from_millis(draining.since_ms);
+            (
+                id,
+                Draining {
+                    since,
+                    in_flight: draining.in_flight,
+                },
+            )
+        })
+        .collect();
+    AcknowledgedRoutes {
+        weights,
+        instances,
+        draining,
+        problem,
+    }
+}
+
+fn sides(window: Window) -> SideWindow {
+    let sides = window
+        .sides
+        .into_iter()
+        .filter_map(|(name, side)| Some((revision(&name)?, side.figures)))
+        .collect();
+    SideWindow {
+        started_at: Timestamp::from_millis(window.started_at_ms),
+        seconds: window.seconds,
+        sides,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_found_again_by_its_name() {
+        let environment = EnvironmentId {
+            application: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+        };
+        let side = leadsman_core::route::Side {
+            revision: RevisionId {
+                service: "web-2".parse().unwrap(),
+                release: ReleaseNumber(256),
+                deployment: DeploymentNumber(300),
+            },
+            weight: Weight::percent(5),
+            instances: BTreeMap::new(),
+            probe: Probe::Tcp,
+        };
+        let wire = wire_side("shop/production/", &side);
+        assert_eq!(wire.name, "shop/production/web-2@r256.d300");
+        assert_eq!(revision(&wire.name), Some((environment, side.revision)));
+        assert_eq!(revision("shop/production/web-2"), None);
+    }
+}

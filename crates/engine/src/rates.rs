@@ -1,0 +1,70 @@
+//! How a revision has been doing in the last seconds, for people to look at.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use leadsman_analysis::Figures;
+use leadsman_core::id::{EnvironmentId, RevisionId};
+
+use crate::data_plane::SideWindow;
+
+/// How many windows are looked at.
+const WINDOWS: usize = 10;
+
+/// How a revision has been doing in the last ten seconds or so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rate {
+    /// Requests per second.
+    pub requests_per_second: f64,
+    /// The share of failed requests, 0 to 1; `None` without requests.
+    pub errors: Option<f64>,
+    /// The 95th percentile of latency; `None` without requests.
+    pub p95: Option<Duration>,
+}
+
+/// The last windows of one environment.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    windows: VecDeque<(f64, BTreeMap<RevisionId, Figures>)>,
+}
+
+impl Rates {
+    pub(crate) fn observe(&mut self, environment: &EnvironmentId, window: &SideWindow) {
+        let sides = window
+            .sides
+            .iter()
+            .filter(|((of, _), _)| of == environment)
+            .map(|((_, revision), figures)| (revision.clone(), figures.clone()))
+            .collect();
+        self.windows.push_back((window.seconds, sides));
+        if self.windows.len() > WINDOWS {
+            self.windows.pop_front();
+        }
+    }
+
+    /// Returns the rates of all revisions that had requests, and the total seconds looked at.
+    pub(crate) fn rates(&self) -> BTreeMap<RevisionId, Rate> {
+        let seconds: f64 = self.windows.iter().map(|(seconds, _)| seconds).sum();
+        let mut sums: BTreeMap<RevisionId, Figures> = BTreeMap::new();
+        for (revision, figures) in self.windows.iter().flat_map(|(_, sides)| sides) {
+            sums.entry(revision.clone()).or_default().add(figures);
+        }
+        sums.into_iter()
+            .map(|(revision, sum)| (revision, rate(&sum, seconds)))
+            .collect()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to look at")]
+fn rate(sum: &Figures, seconds: f64) -> Rate {
+    let requests = sum.requests as f64;
+    Rate {
+        requests_per_second: if seconds > 0.0 {
+            requests / seconds
+        } else {
+            0.0
+        },
+        errors: (sum.requests > 0).then(|| sum.errors as f64 / requests),
+        p95: sum.latency.quantile(0.95),
+    }
+}
