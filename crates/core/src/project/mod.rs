@@ -1,1 +1,88 @@
 //! The project file `leadsman.yaml`: read, checked, resolved.
+//!
+//! Text goes in, and either a [`Project`] comes out, of which every environment is known to be
+//! whole, or [`Problems`]: all of them at once, each with its place and the way to mend it.
+//!
+//! The way of a file: `yaml` makes a tree with places, `model` lists every key (its reading,
+//! merging and JSON Schema come from the same list, see `read::keys!`), `resolve` lays the layers
+//! over one another, fills in defaults and looks up names. `values` and `texts` hold how single
+//! values are written.
+
+mod codes;
+mod model;
+mod problem;
+mod read;
+mod resolve;
+mod routes;
+mod strategy;
+mod suggest;
+mod texts;
+pub mod units;
+mod values;
+mod yaml;
+
+pub use codes::{CODES, Code, explain};
+pub use problem::{Location, Problem, Problems};
+
+use read::{Read as _, Reader};
+
+use crate::id::{ApplicationName, EnvironmentName};
+use crate::spec::EnvironmentSpec;
+
+/// A project file without a problem.
+#[derive(Clone, Debug)]
+pub struct Project {
+    text: String,
+    application: ApplicationName,
+    /// Never empty; in the order of the file.
+    environments: Vec<EnvironmentSpec>,
+}
+
+impl Project {
+    /// Reads a project file. `file_name` is only repeated in problems.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the text. No text makes it panic or take long.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, Problems> {
+        let (tree, mut findings) = yaml::tree(text);
+        let mut environments = Vec::new();
+        if let Some(tree) = tree {
+            let mut reader = Reader::default();
+            if let Some(file) = model::File::read(&tree, &mut reader) {
+                environments = resolve::environments(&file, &mut reader);
+            }
+            findings.append(&mut reader.findings);
+        }
+        match environments.first() {
+            Some(first) if findings.is_empty() => Ok(Self {
+                text: text.to_owned(),
+                application: first.application.clone(),
+                environments,
+            }),
+            _ => Err(problem::located(text, file_name, findings)),
+        }
+    }
+
+    /// Returns the text that was read.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the name of the application.
+    pub fn application(&self) -> &ApplicationName {
+        &self.application
+    }
+
+    /// Returns the names of the environments, in the order of the file; there is at least one.
+    pub fn environments(&self) -> impl Iterator<Item = &EnvironmentName> {
+        self.environments.iter().map(|spec| &spec.environment)
+    }
+
+    /// Returns what an environment is; `None` if the file has no such environment.
+    pub fn resolve(&self, environment: &EnvironmentName) -> Option<&EnvironmentSpec> {
+        self.environments
+            .iter()
+            .find(|spec| spec.environment == *environment)
+    }
+}

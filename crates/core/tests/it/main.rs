@@ -2,5 +2,6 @@
 
 mod chance;
 mod golden;
+mod project;
 mod stories;
 mod world;

@@ -1,0 +1,168 @@
+//! The kinds of problem that a project file can have, each explained once.
+
+/// One kind of problem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Its code, such as `P003`. A code keeps its meaning for ever.
+    pub code: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// What happened, and why it is not let pass.
+    pub cause: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// Returns the explanation of a code such as `P003`, in either case.
+pub fn explain(code: &str) -> Option<&'static Code> {
+    CODES
+        .iter()
+        .find(|known| known.code.eq_ignore_ascii_case(code))
+        .copied()
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $title:literal because $cause:literal mend $remedy:literal)+) => {
+        $(pub(super) static $name: Code = Code {
+            code: $code,
+            title: $title,
+            cause: $cause,
+            remedy: $remedy,
+        };)+
+
+        /// Every kind of problem, in the order of the codes.
+        pub static CODES: &[&Code] = &[$(&$name),+];
+    };
+}
+
+codes! {
+    SYNTAX "P001" "not YAML"
+        because "The text breaks a rule of YAML, so that nothing behind this place can be \
+            understood. Mostly it is the indentation, a missing space after `:`, or a quote that \
+            is not closed."
+        mend "Look at the place and the line above it. Indent with spaces, two for each level; \
+            put text in quotes that contains `: ` or ` #`, or that begins with one of `@%&*!|>{[`."
+    TOO_LARGE "P002" "larger than a project file can be"
+        because "A project file has at most 1 MiB, 20 000 values and 32 levels, and each list in \
+            it has a bound of its own. More is taken for a mistake or an attack."
+        mend "Keep data out of the project file; split what is unrelated into several \
+            applications."
+    UNKNOWN_KEY "P003" "unknown key"
+        because "The key means nothing in this place. Passing over it would do something else \
+            than what was written."
+        mend "Correct the spelling or the indentation; the reference lists the keys of every \
+            place. An editor that knows the JSON Schema (`leadsman schema`) offers them."
+    DUPLICATE_KEY "P004" "key given twice"
+        because "The same key stands twice in one place, and only one of the two could count."
+        mend "Take one of them out, or merge what they hold."
+    MISSING_KEY "P005" "something is missing"
+        because "There is no value that could be assumed for this key."
+        mend "Add it; the hint shows an example."
+    WRONG_TYPE "P006" "wrong kind of value"
+        because "One kind of value was expected, such as a list, and there is another one."
+        mend "Write it in the form that the hint shows. Text that looks like a number needs \
+            quotes; a number must have none."
+    UNSUPPORTED "P007" "a feature of YAML that is not used here"
+        because "Anchors, aliases, merge keys, tags, keys that are not text and several documents \
+            in one file make a file hard to read, and small ones can unfold into huge ones."
+        mend "Write the value out. What several environments share belongs to the service itself; \
+            what several services share stands at the top level or in a named strategy."
+    BAD_NAME "P008" "not usable as a name"
+        because "Names become parts of host names, file names and command lines."
+        mend "Use 1 to 40 of a-z, 0-9 and -, beginning with a letter and not ending with -."
+    UNKNOWN_NAME "P009" "nothing has this name"
+        because "A service or strategy is named that the file does not describe."
+        mend "Correct the spelling, or describe it."
+    RESERVED_NAME "P010" "a name that is taken"
+        because "The name already means something else: a built-in strategy, or a variable that \
+            Leadsman itself sets for every instance."
+        mend "Choose another name."
+    BAD_DURATION "P011" "not a duration"
+        because "A duration is a number with a unit: d, h, m, s or ms. Larger units come first."
+        mend "Write it like `500ms`, `30s`, `5m`, `1h30m` or `7d`."
+    BAD_SHARE "P012" "not a share"
+        because "A share is a number of percent. Without the sign nobody could tell 0.05 from \
+            5 %."
+        mend "Write it like `5%` or `0.5%`."
+    BAD_SIZE "P013" "not a size"
+        because "A size is a number with a unit: B, kB, MB, GB, TB count in thousands; KiB, MiB, \
+            GiB, TiB in 1024s. Units of one letter mean either, depending on the tool."
+        mend "Write it like `512MiB` or `1.5GiB`."
+    BAD_ADDRESS "P014" "not an address to listen on"
+        because "An environment accepts requests on one IP address and one port from 1 to 65535."
+        mend "Write it like `127.0.0.1:8080`, or `0.0.0.0:80` for every address of the machine; \
+            IPv6 like `[::]:80`."
+    OUT_OF_RANGE "P015" "out of range"
+        because "The value is well written, but too small or too large to be meant."
+        mend "Choose one between the bounds that the message names."
+    BAD_WORD "P016" "not one of the words that are possible"
+        because "Only certain words have a meaning here."
+        mend "Choose one of those that the hint lists."
+    BAD_PATH "P017" "not a usable path"
+        because "Paths of files are relative to the project file and use `/`, so that the file \
+            means the same on every machine; a folder stays inside its artifact. Paths of \
+            requests begin with `/` and have no query."
+        mend "Write files like `./dist` and requests like `/api`."
+    BAD_HOST "P018" "not a host name"
+        because "A route compares the name of the host alone: no scheme, port, path or wildcard."
+        mend "Write it like `shop.example`, or leave `host` out for every host."
+    BAD_COMMAND "P019" "not a command"
+        because "A command is started directly, without a shell: its line is split into words as \
+            a shell would, and nothing else of a shell is there. It needs a program, and every \
+            quote needs its partner."
+        mend "Write it like `./server --quiet`, or as a list of words. Where a shell is meant, \
+            say so: `sh -c 'first && second'`."
+    BAD_VARIABLE "P020" "not an environment variable"
+        because "Names of environment variables are letters, digits and _, and do not begin with \
+            a digit. Their values are text without NUL."
+        mend "Rename it, or put its value in quotes."
+    CONTRADICTION "P021" "keys that exclude each other"
+        because "Two keys stand side by side of which only one can hold."
+        mend "Keep the one that is meant."
+    STEPS_DO_NOT_RISE "P022" "steps that do not rise"
+        because "Each step of a rollout has more weight than the one before it. One that repeats \
+            or falls is mostly a slip; going back is what a rollback is for."
+        mend "Put the weights in rising order, each once."
+    BAD_WEIGHT "P023" "not a weight for a step"
+        because "A step gives the new revision more than nothing and at most all requests, in \
+            hundredths of a percent."
+        mend "Write a weight from `0.01%` to `100%`."
+    CYCLE "P024" "services that wait for each other"
+        because "Each of these services is to move after the next one, and the last one after the \
+            first: none could ever begin."
+        mend "Take out one of these `after`."
+    SAME_ADDRESS "P025" "two environments on one address"
+        because "Only one of them could accept requests there."
+        mend "Give each environment a port of its own with `listen`."
+    NO_ROUTES "P026" "no routes"
+        because "There are several services, and nothing says which of them answers which \
+            requests."
+        mend "Add `routes`; `routes: []` if no service gets requests from outside."
+    SAME_ROUTE "P027" "two routes for the same requests"
+        because "Two routes have the same host and path; only one of them could ever answer."
+        mend "Take one out, or give it another path or host."
+    READINESS_UNKNOWN "P028" "no way to tell when a service is ready"
+        because "A service without a route gets no requests, so it may not listen on a port at \
+            all; then the check that is built in, whether its port accepts a connection, would \
+            fail for ever."
+        mend "Say `ready: tcp` if it listens on $PORT, or `ready: { command: ... }` with a \
+            command that succeeds once it is ready."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_numbered_without_gap() {
+        for (index, code) in CODES.iter().enumerate() {
+            assert_eq!(code.code, format!("P{:03}", index + 1));
+        }
+    }
+
+    #[test]
+    fn a_code_is_found_in_either_case() {
+        assert_eq!(explain("p003").map(|code| code.title), Some("unknown key"));
+        assert_eq!(explain("P999"), None);
+    }
+}

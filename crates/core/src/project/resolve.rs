@@ -1,0 +1,399 @@
+//! From what a file says to what an environment is: layers merged, defaults filled in, names
+//! looked up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use leadsman_analysis::{AgainstStable, Limits};
+
+use super::codes::{CYCLE, MISSING_KEY, READINESS_UNKNOWN, SAME_ADDRESS, UNKNOWN_NAME};
+use super::model::{self, Environment, File, Service};
+use super::problem::{Span, quoted};
+use super::read::{List, Located, Merge as _, Reader, Setting};
+use super::values::Name;
+use super::{routes, strategy, suggest};
+use crate::id::{ApplicationName, EnvironmentName, ServiceName};
+use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
+
+const LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const ENVIRONMENT: &str = "production";
+
+/// One service of one environment while it is being resolved.
+pub(super) struct Resolved {
+    /// Where its name stands.
+    pub(super) at: Span,
+    pub(super) keys: Service,
+    pub(super) after: Vec<Located<ServiceName>>,
+}
+
+/// The services of one environment, by name; those that are broken included.
+pub(super) type Services = BTreeMap<ServiceName, Resolved>;
+
+/// Resolves every environment, in the order of the file, or notes what stands in the way.
+pub(super) fn environments(file: &File, reader: &mut Reader) -> Vec<EnvironmentSpec> {
+    let mut specs = Vec::new();
+    let mut addresses: Vec<(Located<String>, SocketAddr)> = Vec::new();
+    let default = [(
+        Located {
+            value: ENVIRONMENT.to_owned(),
+            at: Span::default(),
+        },
+        Setting::Absent,
+    )];
+    let given = file.environments.get().map(|map| map.entries.as_slice());
+    for (name, keys) in given.filter(|given| !given.is_empty()).unwrap_or(&default) {
+        let keys = keys.get().cloned().unwrap_or_default();
+        if let Some(listen) = listen(&keys) {
+            refuse_same_address(name, listen, &addresses, reader);
+            addresses.push((name.clone(), listen));
+        }
+        specs.extend(environment(file, &name.value, &keys, reader));
+    }
+    specs
+}
+
+fn listen(keys: &Environment) -> Option<SocketAddr> {
+    match &keys.listen {
+        Setting::Given(listen) => Some(listen.0),
+        Setting::Absent | Setting::Removed => Some(LISTEN),
+        Setting::Broken => None,
+    }
+}
+
+fn refuse_same_address(
+    name: &Located<String>,
+    listen: SocketAddr,
+    taken: &[(Located<String>, SocketAddr)],
+    reader: &mut Reader,
+) {
+    let same = |other: &SocketAddr| {
+        other.port() == listen.port()
+            && (other.ip() == listen.ip()
+                || other.ip().is_unspecified()
+                || listen.ip().is_unspecified())
+    };
+    if let Some((other, address)) = taken.iter().find(|(_, address)| same(address)) {
+        let message = format!(
+            "`{}` listens on {listen}, and `{}` on {address}: the same port",
+            name.value, other.value
+        );
+        let hint = "give each environment a port of its own with `listen`";
+        reader.note(&SAME_ADDRESS, name.at, message, hint);
+    }
+}
+
+fn environment(
+    file: &File,
+    name: &str,
+    keys: &Environment,
+    reader: &mut Reader,
+) -> Option<EnvironmentSpec> {
+    let services = layered(file, keys, reader);
+    refuse_cycles(&services, reader);
+    let routes = routes::resolve(file, keys, &services, reader);
+    let routed: BTreeSet<&ServiceName> =
+        routes.iter().flatten().map(|rule| &rule.service).collect();
+    let mut specs = BTreeMap::new();
+    for (service, resolved) in &services {
+        if routes.is_some() && !routed.contains(service) && resolved.keys.ready.is_missing() {
+            let message = format!("`{service}` has no route, and nothing says when it is ready");
+            let hint = "write `ready: tcp` if it listens on $PORT, else `ready: { command: ... }`";
+            reader.note(&READINESS_UNKNOWN, resolved.at, message, hint);
+        }
+        let spec = spec(file, service, resolved, reader);
+        specs.extend(spec.map(|spec| (service.clone(), spec)));
+    }
+    Some(EnvironmentSpec {
+        application: ApplicationName::try_from(file.application.get()?.0.value.clone()).ok()?,
+        environment: EnvironmentName::try_from(name.to_owned()).ok()?,
+        listen: listen(keys)?,
+        services: specs,
+        routes: routes?,
+    })
+}
+
+/// Lays everything over one another that is said about each service of an environment.
+fn layered(file: &File, keys: &Environment, reader: &mut Reader) -> Services {
+    let mut services = Services::new();
+    let base = file.services.get();
+    if let Some(changed) = keys.services.get() {
+        for (name, _) in &changed.entries {
+            let known = base.into_iter().flat_map(|map| map.keys());
+            if !known.clone().any(|known| known == name.value) {
+                refuse_unknown_service(name, known, reader);
+            }
+        }
+    }
+    for (name, own) in base.into_iter().flat_map(|map| &map.entries) {
+        let here = keys
+            .services
+            .get()
+            .and_then(|map| map.get(&name.value))
+            .cloned();
+        let here = here.unwrap_or_default();
+        let Ok(service) = ServiceName::try_from(name.value.clone()) else {
+            continue;
+        };
+        if matches!(here, Setting::Removed) {
+            continue;
+        }
+        let of_all = Service {
+            env: file.env.clone(),
+            limits: file.limits.clone(),
+            strategy: file.strategy.clone(),
+            ..Service::default()
+        };
+        let of_environment = Service {
+            env: keys.env.clone(),
+            limits: keys.limits.clone(),
+            strategy: keys.strategy.clone(),
+            ..Service::default()
+        };
+        let broken = matches!(own, Setting::Broken) || matches!(here, Setting::Broken);
+        let own = own.get().cloned().unwrap_or_default();
+        let here = here.get().cloned().unwrap_or_default();
+        let mut merged = of_all.under(own).under(of_environment).under(here);
+        if broken {
+            // What it lacks is already known to be somewhere in what could not be read.
+            (merged.run, merged.ready) = (Setting::Broken, Setting::Broken);
+        }
+        services.insert(
+            service,
+            Resolved {
+                at: name.at,
+                keys: merged,
+                after: Vec::new(),
+            },
+        );
+    }
+    let present: Vec<ServiceName> = services.keys().cloned().collect();
+    for resolved in services.values_mut() {
+        resolved.after = after(resolved.keys.after.get(), file, &present, reader);
+    }
+    services
+}
+
+/// Looks up the services that come first. One that this environment leaves out is not waited for.
+fn after(
+    names: Option<&List<Name, 100>>,
+    file: &File,
+    present: &[ServiceName],
+    reader: &mut Reader,
+) -> Vec<Located<ServiceName>> {
+    let mut after: Vec<Located<ServiceName>> = Vec::new();
+    for Name(name) in names.into_iter().flat_map(|list| &list.items) {
+        let known = file.services.get().into_iter().flat_map(|map| map.keys());
+        if !known.clone().any(|known| known == name.value) {
+            refuse_unknown_service(name, known, reader);
+        }
+        if let Some(service) = present.iter().find(|known| known.as_str() == name.value)
+            && !after.iter().any(|earlier| earlier.value == *service)
+        {
+            after.push(Located {
+                value: service.clone(),
+                at: name.at,
+            });
+        }
+    }
+    after
+}
+
+pub(super) fn refuse_unknown_service<'k>(
+    name: &Located<String>,
+    known: impl Iterator<Item = &'k str> + Clone,
+    reader: &mut Reader,
+) {
+    let message = format!("there is no service {}", quoted(&name.value));
+    reader.note(
+        &UNKNOWN_NAME,
+        name.at,
+        message,
+        suggest::hint(&name.value, known),
+    );
+}
+
+/// Notes each circle of services that wait for one another, once and as a whole.
+fn refuse_cycles(services: &Services, reader: &mut Reader) {
+    // Services that wait for none of the others that are left can move; what stays is in a circle
+    // or waits for one.
+    let mut left: BTreeSet<&ServiceName> = services.keys().collect();
+    loop {
+        let free: Vec<&ServiceName> = left
+            .iter()
+            .copied()
+            .filter(|service| {
+                services[*service]
+                    .after
+                    .iter()
+                    .all(|a| !left.contains(&a.value))
+            })
+            .collect();
+        if free.is_empty() {
+            break;
+        }
+        left.retain(|service| !free.contains(service));
+    }
+    while let Some(start) = left.first().copied() {
+        // Every service left waits for another one left, so this walk must meet itself.
+        let mut walk = vec![start];
+        let (mut last, mut at) = (start, Span::default());
+        let circle = loop {
+            let next = services[last]
+                .after
+                .iter()
+                .find(|after| left.contains(&after.value));
+            let Some(next) = next else { break None };
+            at = next.at;
+            if let Some(begin) = walk.iter().position(|service| **service == next.value) {
+                break Some(walk.split_off(begin));
+            }
+            last = &next.value;
+            walk.push(last);
+        };
+        if let Some(circle) = &circle {
+            let names: Vec<String> = circle
+                .iter()
+                .chain(circle.first())
+                .map(|name| format!("`{name}`"))
+                .collect();
+            let message = format!("services wait for each other: {}", names.join(" after "));
+            reader.note(&CYCLE, at, message, "take out one of these `after`");
+        }
+        for service in walk.into_iter().chain(circle.into_iter().flatten()) {
+            left.remove(service);
+        }
+    }
+}
+
+fn spec(
+    file: &File,
+    name: &ServiceName,
+    resolved: &Resolved,
+    reader: &mut Reader,
+) -> Option<ServiceSpec> {
+    let keys = &resolved.keys;
+    if keys.run.is_missing() {
+        let message = format!("service `{name}` has no `run`");
+        let hint = "add the command that starts it, such as `run: ./server`";
+        reader.note(&MISSING_KEY, resolved.at, message, hint);
+    }
+    let instances = keys.instances.get().map_or(1, |number| number.0);
+    let instances = u16::try_from(instances).unwrap_or(u16::MAX);
+    let strategy = strategy::resolve(&keys.strategy, instances, file, reader);
+    let variables = keys.env.get().into_iter().flat_map(|map| &map.entries);
+    let variable = |(name, text): &(Located<String>, Setting<_>)| {
+        let text: &super::values::VariableText = text.get()?;
+        Some((name.value.clone(), text.0.clone()))
+    };
+    Some(ServiceSpec {
+        instances,
+        run: keys.run.get()?.0.clone(),
+        artifact: keys.artifact.get().map(|path| path.0.clone()),
+        folder: keys
+            .folder
+            .get()
+            .map_or_else(|| ".".to_owned(), |path| path.0.clone()),
+        env: variables.filter_map(variable).collect(),
+        user: keys.user.get().map(|user| user.0.clone()),
+        memory: keys.memory.get().map(|size| size.0),
+        files: keys.files.get().map(|number| number.0),
+        ready: readiness(keys),
+        stop: stop(keys),
+        after: resolved
+            .after
+            .iter()
+            .map(|name| name.value.clone())
+            .collect(),
+        strategy: strategy?,
+        limits: limits(&keys.limits),
+    })
+}
+
+fn readiness(keys: &Service) -> Readiness {
+    let keys = keys
+        .ready
+        .get()
+        .map(|short| short.0.clone())
+        .unwrap_or_default();
+    let probe = match (keys.http.get(), keys.command.get()) {
+        (Some(path), _) => Probe::Http(path.0.clone()),
+        (None, Some(command)) => Probe::Command(command.0.clone()),
+        (None, None) => Probe::Tcp,
+    };
+    Readiness {
+        probe,
+        every: keys
+            .every
+            .get()
+            .map_or(Duration::from_millis(500), |time| time.0),
+        timeout: keys
+            .timeout
+            .get()
+            .map_or(Duration::from_secs(1), |time| time.0),
+        within: keys
+            .within
+            .get()
+            .map_or(Duration::from_secs(60), |time| time.0),
+        steady: keys.steady.get().map_or(Duration::ZERO, |time| time.0),
+    }
+}
+
+fn stop(keys: &Service) -> Stop {
+    let keys = keys
+        .stop
+        .get()
+        .map(|short| short.0.clone())
+        .unwrap_or_default();
+    Stop {
+        signal: keys.signal.get().map_or("TERM", |word| word.0.0).to_owned(),
+        drain: keys
+            .drain
+            .get()
+            .map_or(Duration::from_secs(30), |time| time.0),
+        grace: keys
+            .grace
+            .get()
+            .map_or(Duration::from_secs(10), |time| time.0),
+    }
+}
+
+fn limits(setting: &Setting<model::Limits>) -> Limits {
+    let keys = setting.get().cloned().unwrap_or_default();
+    let errors = match &keys.success {
+        Setting::Given(success) => Some(rounded(1.0 - success.0)),
+        Setting::Removed => None,
+        Setting::Absent | Setting::Broken => or_default(&keys.errors, 0.05, |share| share.0),
+    };
+    let relative = keys.against_stable.get().cloned().unwrap_or_default();
+    Limits {
+        errors,
+        p95: keys.p95.get().map(|time| time.0),
+        p99: keys.p99.get().map(|time| time.0),
+        memory: or_default(&keys.memory, 0.9, |share| share.0),
+        restarts: or_default(&keys.restarts, 0, |n| {
+            u32::try_from(n.0).unwrap_or(u32::MAX)
+        }),
+        against_stable: AgainstStable {
+            errors: or_default(&relative.errors, 0.01, |share| share.0),
+            p95: or_default(&relative.p95, 0.2, |share| share.0),
+            p99: or_default(&relative.p99, 0.5, |share| share.0),
+        },
+        requests: keys.requests.get().map_or(100, |number| number.0),
+    }
+}
+
+/// Returns what a limit is: as given, none where it was taken out, else the default.
+fn or_default<K, T>(setting: &Setting<K>, default: T, value: impl Fn(&K) -> T) -> Option<T> {
+    match setting {
+        Setting::Given(key) => Some(value(key)),
+        Setting::Removed => None,
+        Setting::Absent | Setting::Broken => Some(default),
+    }
+}
+
+/// Rounds to ten-thousandths of a percent, in which shares are written.
+fn rounded(share: f64) -> f64 {
+    (share * 1_000_000.0).round() / 1_000_000.0
+}

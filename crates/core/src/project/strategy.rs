@@ -1,0 +1,211 @@
+//! From what is said about a strategy to the steps that are taken.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::codes::UNKNOWN_NAME;
+use super::model::{
+    BUILT_IN, BlueGreen, Canary, Choice, File, Rolling, Step as StepKeys, Strategy as Keys,
+};
+use super::problem::quoted;
+use super::read::{List, Merge, Read, Reader, Setting, Short, is_present};
+use super::suggest;
+use super::values::Time;
+use super::yaml::Node;
+use crate::spec::{OnInconclusive, Sizing, Step, Strategy};
+use crate::weight::Weight;
+
+const SOAK: Duration = Duration::from_secs(600);
+const KEEP_WARM: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(3600);
+const CANARY: [u16; 3] = [5, 25, 50];
+
+/// What all layers say about one strategy, the lowest first.
+#[derive(Clone, Debug)]
+pub(super) struct StrategyForm(Vec<Choice>);
+
+impl Read for StrategyForm {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        Choice::read(node, reader).map(|choice| Self(vec![choice]))
+    }
+}
+
+/// Names are not known before the whole file is read, so that the layers are kept apart.
+impl Merge for StrategyForm {
+    fn under(mut self, mut upper: Self) -> Self {
+        self.0.append(&mut upper.0);
+        self
+    }
+}
+
+impl JsonSchema for StrategyForm {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "StrategyForm".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<Keys>()],
+        })
+    }
+}
+
+/// Returns the strategy of a service with so many instances, or notes what is wrong with it.
+pub(super) fn resolve(
+    form: &Setting<StrategyForm>,
+    instances: u16,
+    file: &File,
+    reader: &mut Reader,
+) -> Option<Strategy> {
+    let mut keys = Keys::default();
+    for choice in form.get().into_iter().flat_map(|form| &form.0) {
+        keys = match choice {
+            Choice::Named(name) => named(&name.value, file).or_else(|| {
+                let known = file.strategies.get().into_iter().flat_map(|map| map.keys());
+                let known: Vec<_> = BUILT_IN.into_iter().chain(known).collect();
+                let message = format!("there is no strategy {}", quoted(&name.value));
+                let hint = suggest::hint(&name.value, known.iter().copied());
+                reader.note(&UNKNOWN_NAME, name.at, message, hint);
+                None
+            })?,
+            // Another kind is another strategy; the same kind, or none, changes single keys.
+            Choice::Inline(upper) if is_another_kind(&keys, upper) => (**upper).clone(),
+            Choice::Inline(upper) => keys.under((**upper).clone()),
+        };
+    }
+    Some(filled_in(&keys, instances))
+}
+
+fn named(name: &str, file: &File) -> Option<Keys> {
+    let mut keys = Keys::default();
+    match name {
+        "canary" => keys.canary = Setting::Given(Canary::default()),
+        "blue-green" => keys.blue_green = Setting::Given(BlueGreen::default()),
+        "rolling" => keys.rolling = Setting::Given(Rolling::default()),
+        name => {
+            return file
+                .strategies
+                .get()?
+                .get(name)
+                .map(|s| s.get().cloned().unwrap_or_default());
+        }
+    }
+    Some(keys)
+}
+
+fn is_another_kind(lower: &Keys, upper: &Keys) -> bool {
+    let kind = |keys: &Keys| {
+        if is_present(&keys.blue_green) {
+            Sizing::Full
+        } else if is_present(&keys.rolling) {
+            Sizing::InTurn
+        } else {
+            Sizing::Proportional
+        }
+    };
+    let says =
+        is_present(&upper.canary) || is_present(&upper.blue_green) || is_present(&upper.rolling);
+    says && kind(lower) != kind(upper)
+}
+
+fn filled_in(keys: &Keys, instances: u16) -> Strategy {
+    let (sizing, steps, keep_warm) = if is_present(&keys.rolling) {
+        let soak = keys.rolling.get().and_then(|rolling| soak(&rolling.soak));
+        (Sizing::InTurn, in_turn(instances, soak), Duration::ZERO)
+    } else if is_present(&keys.blue_green) {
+        let BlueGreen { steps, soak: held } = keys.blue_green.get().cloned().unwrap_or_default();
+        let steps = match steps.get() {
+            None => vec![Step {
+                weight: Weight::ALL,
+                soak: soak(&held),
+            }],
+            Some(steps) => listed(steps, default_soak(&held)),
+        };
+        (Sizing::Full, steps, KEEP_WARM)
+    } else {
+        let Canary { steps, soak: held } = keys.canary.get().cloned().unwrap_or_default();
+        let held = default_soak(&held);
+        let steps = match steps.get() {
+            Some(steps) => listed(steps, held),
+            None => with_all(
+                CANARY
+                    .map(|percent| Step {
+                        weight: Weight::percent(percent),
+                        soak: held,
+                    })
+                    .into(),
+            ),
+        };
+        (Sizing::Proportional, steps, KEEP_WARM)
+    };
+    Strategy {
+        steps,
+        sizing,
+        keep_warm: keys.keep_warm.get().map_or(keep_warm, |time| time.0),
+        patience: keys.patience.get().map_or(PATIENCE, |time| time.0),
+        on_inconclusive: keys
+            .on_inconclusive
+            .get()
+            .map_or(OnInconclusive::Hold, |word| word.0),
+    }
+}
+
+fn soak<const MIN: u64, const MAX: u64>(setting: &Setting<Time<MIN, MAX>>) -> Option<Duration> {
+    setting.get().map(|time| time.0)
+}
+
+/// Returns the soak of steps that name none: `null` is none on purpose, nothing is the default.
+fn default_soak<const MIN: u64, const MAX: u64>(
+    setting: &Setting<Time<MIN, MAX>>,
+) -> Option<Duration> {
+    match setting {
+        Setting::Absent | Setting::Broken => Some(SOAK),
+        Setting::Removed => None,
+        Setting::Given(time) => Some(time.0),
+    }
+}
+
+fn in_turn(instances: u16, soak: Option<Duration>) -> Vec<Step> {
+    (1..=instances)
+        .map(|moved| Step {
+            weight: Weight::of(moved, instances),
+            soak: soak.filter(|_| moved < instances),
+        })
+        .collect()
+}
+
+fn listed(steps: &List<Short<StepKeys>, 100>, held: Option<Duration>) -> Vec<Step> {
+    let step = |step: &StepKeys| {
+        let weight = step.weight.get()?.0.value;
+        let soak = match &step.soak {
+            Setting::Absent | Setting::Broken => held,
+            Setting::Removed => None,
+            Setting::Given(time) => Some(time.0),
+        };
+        Some(Step { weight, soak })
+    };
+    with_all(
+        steps
+            .items
+            .iter()
+            .filter_map(|Short(keys)| step(keys))
+            .collect(),
+    )
+}
+
+/// Adds the step to all requests where it is not listed; it is not held.
+fn with_all(mut steps: Vec<Step>) -> Vec<Step> {
+    if steps.last().is_none_or(|step| step.weight != Weight::ALL) {
+        steps.push(Step {
+            weight: Weight::ALL,
+            soak: None,
+        });
+    }
+    steps
+}

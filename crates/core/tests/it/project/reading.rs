@@ -1,0 +1,389 @@
+//! What a valid file means.
+
+use expect_test::{Expect, expect};
+use leadsman_core::id::ServiceName;
+use leadsman_core::project::units;
+use leadsman_core::spec::{EnvironmentSpec, Probe, Strategy};
+
+use super::{fixtures, project, resolved};
+
+#[test]
+fn five_lines_are_enough() {
+    let spec = resolved(
+        "application: files\nservices:\n  web:\n    artifact: ./site\n    run: python3 -m http.server $PORT\n",
+        "production",
+    );
+    expect![[r#"
+        EnvironmentSpec {
+            application: ApplicationName(
+                "files",
+            ),
+            environment: EnvironmentName(
+                "production",
+            ),
+            listen: 127.0.0.1:8080,
+            services: {
+                ServiceName(
+                    "web",
+                ): ServiceSpec {
+                    instances: 1,
+                    run: [
+                        "python3",
+                        "-m",
+                        "http.server",
+                        "$PORT",
+                    ],
+                    artifact: Some(
+                        "./site",
+                    ),
+                    folder: ".",
+                    env: {},
+                    user: None,
+                    memory: None,
+                    files: None,
+                    ready: Readiness {
+                        probe: Tcp,
+                        every: 500ms,
+                        timeout: 1s,
+                        within: 60s,
+                        steady: 0ns,
+                    },
+                    stop: Stop {
+                        signal: "TERM",
+                        drain: 30s,
+                        grace: 10s,
+                    },
+                    after: [],
+                    strategy: Strategy {
+                        steps: [
+                            Step {
+                                weight: Weight(
+                                    500,
+                                ),
+                                soak: Some(
+                                    600s,
+                                ),
+                            },
+                            Step {
+                                weight: Weight(
+                                    2500,
+                                ),
+                                soak: Some(
+                                    600s,
+                                ),
+                            },
+                            Step {
+                                weight: Weight(
+                                    5000,
+                                ),
+                                soak: Some(
+                                    600s,
+                                ),
+                            },
+                            Step {
+                                weight: Weight(
+                                    10000,
+                                ),
+                                soak: None,
+                            },
+                        ],
+                        sizing: Proportional,
+                        keep_warm: 600s,
+                        patience: 3600s,
+                        on_inconclusive: Hold,
+                    },
+                    limits: Limits {
+                        errors: Some(
+                            0.05,
+                        ),
+                        p95: None,
+                        p99: None,
+                        memory: Some(
+                            0.9,
+                        ),
+                        restarts: Some(
+                            0,
+                        ),
+                        against_stable: AgainstStable {
+                            errors: Some(
+                                0.01,
+                            ),
+                            p95: Some(
+                                0.2,
+                            ),
+                            p99: Some(
+                                0.5,
+                            ),
+                        },
+                        requests: 100,
+                    },
+                },
+            },
+            routes: [
+                RouteRule {
+                    host: None,
+                    path: "/",
+                    service: ServiceName(
+                        "web",
+                    ),
+                },
+            ],
+        }
+    "#]]
+    .assert_debug_eq(&spec);
+}
+
+#[test]
+fn a_full_file_is_resolved_for_each_environment() {
+    let (_, text) = fixtures()
+        .into_iter()
+        .find(|(name, _)| name.ends_with("full.yaml"))
+        .unwrap();
+    let project = project(&text);
+    let shown: String = project
+        .environments()
+        .map(|name| show(project.resolve(name).unwrap()))
+        .collect();
+    expect![[r#"
+        shop development 127.0.0.1:8080
+          */admin -> admin
+          */api -> api
+          */ -> web
+          admin: 1 x ["./admin"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Full [100 % for 5m] warm 10m patience 0s Rollback
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200 }
+          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
+            memory None, files None
+            ready /ready 1s 500ms 2m 3s
+            stop TERM 30s 20s, after []
+            strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200 }
+          web: 2 x ["./server", "--quiet", "two words", "$PORT"]
+            artifact Some("./dist"), folder .
+            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
+            memory Some(536870912), files Some(4096)
+            ready /health?full=1 500ms 1s 1m 0s
+            stop INT 45s 1m30s, after ["api", "worker"]
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200 }
+          worker: 1 x ["./worker"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready ["./is-ready"] 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: None, p95: None, p99: None, memory: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100 }
+        shop staging 127.0.0.1:8081
+          */api -> api
+          */ -> web
+          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
+            artifact None, folder .
+            {"LEVEL": "debug"}, as Some("1000")
+            memory None, files None
+            ready /ready 1s 500ms 2m 3s
+            stop TERM 30s 20s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10 }
+          web: 1 x ["./server", "--quiet", "two words", "$PORT"]
+            artifact None, folder .
+            {"DEBUG": "true", "GREETING": "hello", "LEVEL": "debug", "VERSION": "1.10"}, as Some("www-data")
+            memory Some(536870912), files Some(4096)
+            ready /health?full=1 500ms 1s 5m 0s
+            stop INT 45s 1m30s, after ["api", "worker"]
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 10 }
+          worker: 3 x ["./worker"]
+            artifact None, folder .
+            {"LEVEL": "debug"}, as None
+            memory None, files None
+            ready ["./is-ready"] 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [33.33 % for 30s, 66.66 % for 30s, 100 %] warm 0s patience 1h Hold
+            Limits { errors: None, p95: None, p99: None, memory: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10 }
+        shop production [::]:80
+          shop.example/api -> api
+          admin.shop.example/ -> admin
+          */ -> web
+          admin: 1 x ["./admin"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Full [10 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200 }
+          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
+            memory None, files None
+            ready ["./probe", "1"] 1s 500ms 2m 3s
+            stop TERM 30s 20s, after []
+            strategy Full [100 %] warm 10m patience 1h Hold
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200 }
+          web: 4 x ["./server", "--quiet", "two words", "$PORT"]
+            artifact Some("./dist"), folder .
+            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
+            memory Some(536870912), files Some(4096)
+            ready tcp 500ms 1s 1m 0s
+            stop INT 45s 1m30s, after ["api"]
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 2h patience 1h Hold
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200 }
+          worker: 1 x ["./worker"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready ["./is-ready"] 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: None, p95: None, p99: None, memory: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100 }
+    "#]].assert_eq(&shown);
+}
+
+/// Prints an environment in few lines.
+fn show(spec: &EnvironmentSpec) -> String {
+    let mut lines = vec![format!(
+        "{} {} {}",
+        spec.application, spec.environment, spec.listen
+    )];
+    for rule in &spec.routes {
+        let host = rule.host.as_deref().unwrap_or("*");
+        lines.push(format!("  {host}{} -> {}", rule.path, rule.service));
+    }
+    for (name, service) in &spec.services {
+        let ready = &service.ready;
+        let probe = match &ready.probe {
+            Probe::Http(path) => path.clone(),
+            Probe::Tcp => "tcp".to_owned(),
+            Probe::Command(words) => format!("{words:?}"),
+        };
+        let times = [ready.every, ready.timeout, ready.within, ready.steady].map(units::duration);
+        let stop = [service.stop.drain, service.stop.grace].map(units::duration);
+        let after: Vec<&str> = service.after.iter().map(ServiceName::as_str).collect();
+        lines.extend([
+            format!("  {name}: {} x {:?}", service.instances, service.run),
+            format!(
+                "    artifact {:?}, folder {}",
+                service.artifact, service.folder
+            ),
+            format!("    {:?}, as {:?}", service.env, service.user),
+            format!("    memory {:?}, files {:?}", service.memory, service.files),
+            format!("    ready {probe} {}", times.join(" ")),
+            format!(
+                "    stop {} {}, after {after:?}",
+                service.stop.signal,
+                stop.join(" ")
+            ),
+            format!("    strategy {}", strategy(&service.strategy)),
+            format!("    {:?}", service.limits),
+        ]);
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Prints a strategy in one line.
+fn strategy(strategy: &Strategy) -> String {
+    let steps: Vec<String> = strategy
+        .steps
+        .iter()
+        .map(|step| match step.soak {
+            Some(soak) => format!("{} for {}", step.weight, units::duration(soak)),
+            None => step.weight.to_string(),
+        })
+        .collect();
+    format!(
+        "{:?} [{}] warm {} patience {} {:?}",
+        strategy.sizing,
+        steps.join(", "),
+        units::duration(strategy.keep_warm),
+        units::duration(strategy.patience),
+        strategy.on_inconclusive,
+    )
+}
+
+#[test]
+fn each_way_to_write_a_strategy_gives_its_steps() {
+    #[track_caller]
+    fn check(written: &str, instances: u16, expected: Expect) {
+        let text = format!(
+            "application: a\nservices: {{ web: {{ run: x, instances: {instances}, strategy: {written} }} }}\n\
+             strategies: {{ own: {{ canary: {{ steps: [20%], soak: 1m }}, patience: 5m }} }}"
+        );
+        let spec = resolved(&text, "production");
+        let service = spec.services.values().next().expect("it has one service");
+        expected.assert_eq(&strategy(&service.strategy));
+    }
+    check(
+        "canary",
+        1,
+        expect![
+            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold"
+        ],
+    );
+    check(
+        "blue-green",
+        1,
+        expect!["Full [100 %] warm 10m patience 1h Hold"],
+    );
+    check(
+        "rolling",
+        4,
+        expect!["InTurn [25 %, 50 %, 75 %, 100 %] warm 0s patience 1h Hold"],
+    );
+    check(
+        "own",
+        1,
+        expect!["Proportional [20 % for 1m, 100 %] warm 10m patience 5m Hold"],
+    );
+    check(
+        "{}",
+        1,
+        expect![
+            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold"
+        ],
+    );
+    check(
+        "{ rolling: }",
+        1,
+        expect!["InTurn [100 %] warm 0s patience 1h Hold"],
+    );
+    check(
+        "{ rolling: { soak: 30s } }",
+        3,
+        expect!["InTurn [33.33 % for 30s, 66.66 % for 30s, 100 %] warm 0s patience 1h Hold"],
+    );
+    check(
+        "{ canary: { soak: 1h } }",
+        1,
+        expect![
+            "Proportional [5 % for 1h, 25 % for 1h, 50 % for 1h, 100 %] warm 10m patience 1h Hold"
+        ],
+    );
+    check(
+        "{ canary: { steps: [50%, 100%] } }",
+        1,
+        expect!["Proportional [50 % for 10m, 100 % for 10m] warm 10m patience 1h Hold"],
+    );
+    check(
+        "{ canary: { steps: [0.01%, 12.5 %], soak: null } }",
+        1,
+        expect!["Proportional [0.01 %, 12.5 %, 100 %] warm 10m patience 1h Hold"],
+    );
+    check(
+        "{ blue_green: { steps: [10%] }, keep_warm: 0s }",
+        1,
+        expect!["Full [10 % for 10m, 100 %] warm 0s patience 1h Hold"],
+    );
+    check(
+        "{ blue_green: { soak: 5m } }",
+        1,
+        expect!["Full [100 % for 5m] warm 10m patience 1h Hold"],
+    );
+}
