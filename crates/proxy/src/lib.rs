@@ -1,1 +1,32 @@
-//! proxy
+//! The data plane: accepts requests, spreads them over the sides of a service by exact weights,
+//! and counts what came of them.
+//!
+//! It runs as a process of its own and knows neither releases nor the event log: names of
+//! services, sides and instances are opaque to it. Whoever controls it sends whole route tables
+//! over a Unix socket and reads acknowledgements and figures; when nobody does, the last table
+//! stays in force, also across a restart.
+//!
+//! It deliberately does not decide anything (weights come from outside), does not start or stop
+//! instances, does not terminate TLS, and does not judge what it counts.
+//!
+//! Read first: [`table::Table`] (what is asked of it), [`control::Client`] (how to ask) and
+//! [`Window`] (what it counted).
+
+mod check;
+mod config;
+pub mod control;
+mod figures;
+mod health;
+mod keeper;
+mod listen;
+mod proxy;
+mod rules;
+mod saved;
+mod snapshot;
+mod split;
+pub mod table;
+mod worker;
+
+pub use config::Config;
+pub use figures::{SideFigures, Window};
+pub use proxy::{Error, Proxy, run};

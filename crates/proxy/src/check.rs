@@ -1,0 +1,312 @@
+//! What can be wrong with a table, all of it named at once; and what can be saved of a bad one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, WEIGHT_WHOLE};
+
+/// Everything that is wrong with a table, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(Vec<String>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Table {
+    /// Checks everything that the types do not say.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first fault.
+    pub fn check(&self) -> Result<(), Faults> {
+        let mut seen = Seen::default();
+        let mut faults = Vec::new();
+        for listener in &self.listeners {
+            let at = format!("listener `{}`", listener.address);
+            faults.extend(seen.address(listener).map(|fault| format!("{at}: {fault}")));
+            for (name, service) in &listener.services {
+                for fault in service_faults(service)
+                    .into_iter()
+                    .chain(seen.names(service))
+                {
+                    faults.push(format!("{at}: service `{name}`: {fault}"));
+                }
+            }
+            for rule in &listener.rules {
+                faults.extend(rule_faults(rule, listener).map(|fault| format!("{at}: {fault}")));
+            }
+        }
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Faults(faults))
+        }
+    }
+
+    /// Reads a table of which parts may be bad: a bad part costs only itself. Returns what is
+    /// left, and what was left out and why.
+    ///
+    /// # Errors
+    /// The text is not a table at all.
+    pub(crate) fn salvage(text: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
+        let raw: RawTable = serde_json::from_slice(text)?;
+        let mut table = Self {
+            generation: raw.generation,
+            listeners: Vec::new(),
+        };
+        let mut lost = Vec::new();
+        let mut seen = Seen::default();
+        for (index, value) in raw.listeners.into_iter().enumerate() {
+            let Some(raw) = parse::<RawListener>(value, &format!("listener {index}"), &mut lost)
+            else {
+                continue;
+            };
+            let at = format!("listener `{}`", raw.address);
+            let mut listener = Listener {
+                address: raw.address,
+                rules: Vec::new(),
+                services: BTreeMap::new(),
+            };
+            if let Some(fault) = seen.address(&listener) {
+                lost.push(format!("{at}: {fault}"));
+                continue;
+            }
+            for (name, value) in raw.services {
+                let what = format!("{at}: service `{name}`");
+                let Some(service) = parse::<Service>(value, &what, &mut lost) else {
+                    continue;
+                };
+                let mut faults = service_faults(&service);
+                faults.extend(seen.names(&service));
+                if faults.is_empty() {
+                    listener.services.insert(name, service);
+                } else {
+                    lost.push(format!("{what}: {}", faults.join(", ")));
+                }
+            }
+            for value in raw.rules {
+                let Some(rule) = parse::<Rule>(value, &format!("{at}: a rule"), &mut lost) else {
+                    continue;
+                };
+                match rule_faults(&rule, &listener) {
+                    None => listener.rules.push(rule),
+                    Some(fault) => lost.push(format!("{at}: {fault}")),
+                }
+            }
+            table.listeners.push(listener);
+        }
+        Ok((table, lost))
+    }
+}
+
+#[derive(Deserialize)]
+struct RawTable {
+    generation: u64,
+    listeners: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct RawListener {
+    address: std::net::SocketAddr,
+    #[serde(default)]
+    rules: Vec<serde_json::Value>,
+    #[serde(default)]
+    services: BTreeMap<String, serde_json::Value>,
+}
+
+fn parse<T: DeserializeOwned>(
+    value: serde_json::Value,
+    what: &str,
+    lost: &mut Vec<String>,
+) -> Option<T> {
+    serde_json::from_value(value)
+        .map_err(|error| lost.push(format!("{what}: {error}")))
+        .ok()
+}
+
+/// The names and addresses that may occur only once in a table.
+#[derive(Default)]
+struct Seen {
+    addresses: BTreeSet<std::net::SocketAddr>,
+    sides: BTreeSet<String>,
+    instances: BTreeSet<String>,
+}
+
+impl Seen {
+    fn address(&mut self, listener: &Listener) -> Option<String> {
+        let new = self.addresses.insert(listener.address);
+        (!new).then(|| "the address is there twice".to_owned())
+    }
+
+    fn names(&mut self, service: &Service) -> Vec<String> {
+        let mut faults = Vec::new();
+        for side in &service.sides {
+            if !self.sides.insert(side.name.clone()) {
+                faults.push(format!("side `{}` is there twice", side.name));
+            }
+            for name in side.instances.keys() {
+                if !self.instances.insert(name.clone()) {
+                    faults.push(format!("instance `{name}` is there twice"));
+                }
+            }
+        }
+        faults
+    }
+}
+
+fn service_faults(service: &Service) -> Vec<String> {
+    let sum: u64 = service
+        .sides
+        .iter()
+        .map(|side| u64::from(side.weight))
+        .sum();
+    let mut faults = Vec::new();
+    if sum != 0 && sum != u64::from(WEIGHT_WHOLE) {
+        faults.push(format!(
+            "the weights sum to {sum} instead of {WEIGHT_WHOLE}"
+        ));
+    }
+    for side in &service.sides {
+        faults.extend(side_faults(side).map(|fault| format!("side `{}`: {fault}", side.name)));
+    }
+    faults
+}
+
+fn side_faults(side: &Side) -> impl Iterator<Item = String> {
+    let nameless = side.name.is_empty().then(|| "the name is empty".to_owned());
+    let instances = side.instances.iter().filter_map(|(name, instance)| {
+        let fault = if name.is_empty() {
+            "the name is empty"
+        } else if instance.address.port() == 0 {
+            "the port is 0"
+        } else if instance.address.ip().is_unspecified() {
+            "the address is a wildcard"
+        } else if matches!(&instance.health, Some(HealthCheck::Http { path }) if !is_path(path)) {
+            "the path of the health check has to begin with `/` and be free of spaces"
+        } else {
+            return None;
+        };
+        Some(format!("instance `{name}`: {fault}"))
+    });
+    nameless.into_iter().chain(instances)
+}
+
+fn rule_faults(rule: &Rule, listener: &Listener) -> Option<String> {
+    let Rule {
+        host,
+        path,
+        service,
+    } = rule;
+    if !listener.services.contains_key(service) {
+        Some(format!(
+            "the rule for `{path}` names a service `{service}` that is not there"
+        ))
+    } else if !is_path(path) || path.contains(['?', '#']) {
+        Some(format!(
+            "the path `{path}` of a rule has to begin with `/`, without query or space"
+        ))
+    } else if host.as_ref().is_some_and(|host| !is_host(host)) {
+        let host = host.as_deref().unwrap_or_default();
+        Some(format!(
+            "the host `{host}` of a rule has to be a name without port"
+        ))
+    } else {
+        None
+    }
+}
+
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn is_host(host: &str) -> bool {
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    // An IPv6 address stands in brackets, as in a URL.
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    match address {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(named),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(json: &str) -> Table {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn names_everything_that_is_wrong() {
+        let table = table(
+            r#"{"generation": 1, "listeners": [
+              {"address": "127.0.0.1:80",
+               "rules": [{"path": "a", "service": "web"}, {"path": "/", "service": "gone"},
+                         {"host": "a:80", "path": "/", "service": "web"}],
+               "services": {"web": {"sides": [
+                 {"name": "one", "weight": 9000, "instances": {"i": {"address": "127.0.0.1:0"}}},
+                 {"name": "one", "weight": 500, "instances": {"i": {"address": "0.0.0.0:1",
+                   "health": {"http": {"path": "x"}}}}}]}}},
+              {"address": "127.0.0.1:80"}]}"#,
+        );
+        let faults = table.check().unwrap_err().to_string();
+        for fault in [
+            "the weights sum to 9500 instead of 10000",
+            "instance `i`: the port is 0",
+            "instance `i`: the address is a wildcard",
+            "side `one` is there twice",
+            "instance `i` is there twice",
+            "the path `a` of a rule",
+            "a service `gone` that is not there",
+            "the host `a:80` of a rule",
+            "the address is there twice",
+        ] {
+            assert!(faults.contains(fault), "`{fault}` is not in: {faults}");
+        }
+    }
+
+    #[test]
+    fn weights_of_all_or_of_nothing_are_fine() {
+        for weights in [(0, 0), (10_000, 0), (9_999, 1)] {
+            let side = |name: &str, weight| Side {
+                name: name.to_owned(),
+                weight,
+                instances: BTreeMap::new(),
+            };
+            let service = Service {
+                sides: vec![side("a", weights.0), side("b", weights.1)],
+            };
+            assert_eq!(service_faults(&service), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_bad_entry_costs_only_itself() {
+        let (table, lost) = Table::salvage(
+            br#"{"generation": 7, "listeners": [
+              {"address": "nonsense"},
+              {"address": "127.0.0.1:80",
+               "rules": [{"path": "/", "service": "web"}, {"path": "/b", "service": "bad"}, 5],
+               "services": {
+                 "web": {"sides": [{"name": "one", "weight": 10000}]},
+                 "bad": {"sides": [{"name": "two", "weight": 1}]}}}]}"#,
+        )
+        .unwrap();
+        assert_eq!(table.generation, 7);
+        assert_eq!(table.listeners.len(), 1);
+        assert_eq!(table.listeners[0].rules.len(), 1);
+        assert_eq!(table.listeners[0].services.len(), 1);
+        assert_eq!(lost.len(), 4, "{lost:?}");
+        assert_eq!(table.check(), Ok(()));
+    }
+}

@@ -1,0 +1,71 @@
+//! How the data plane is set up.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How the data plane is set up. Nothing of it changes while it runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that keeps the last table; made if it is missing. One proxy at a time.
+    pub state: PathBuf,
+    /// The Unix socket that control connects to; at most about 100 bytes long.
+    pub socket: PathBuf,
+    /// How many workers (threads with a runtime of their own); `None` is one per core.
+    pub cores: Option<usize>,
+    /// How long a connection to an instance may take to be made.
+    pub connect_timeout: Duration,
+    /// How long an instance may take from the end of the request to the head of its answer, and
+    /// how long a request's body may stand still before that.
+    pub answer_timeout: Duration,
+    /// How long a client may take to send the head of a request, and how long its connection may
+    /// idle between two requests.
+    pub head_timeout: Duration,
+    /// The largest head of a request, in bytes; larger ones are answered with status 431.
+    pub head_bytes_max: usize,
+    /// A client that leaves before it got an answer counts as an error of the side if it waited
+    /// at least this long; one that leaves earlier is not counted at all.
+    pub patience: Duration,
+    /// How many client connections one worker holds; more wait in the listen queue.
+    pub connections_max: usize,
+    /// How many idle connections one worker keeps to one instance.
+    pub idle_connections_max: usize,
+    /// How long an unused connection to an instance is kept. Shorter than what common servers
+    /// keep on their side (5 s), so that it is the proxy that closes.
+    pub idle_timeout: Duration,
+    /// How often the health of an instance is probed.
+    pub probe_interval: Duration,
+    /// How long a probe may take.
+    pub probe_timeout: Duration,
+    /// How long requests in flight may take to end after the proxy was told to stop.
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// Returns the usual set-up over the folder `state`, controlled over `socket`.
+    pub fn new(state: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
+        Self {
+            state: state.into(),
+            socket: socket.into(),
+            cores: None,
+            connect_timeout: Duration::from_secs(1),
+            answer_timeout: Duration::from_secs(60),
+            head_timeout: Duration::from_secs(30),
+            head_bytes_max: 64 * 1024,
+            patience: Duration::from_secs(5),
+            connections_max: 16_384,
+            idle_connections_max: 128,
+            idle_timeout: Duration::from_secs(4),
+            probe_interval: Duration::from_secs(1),
+            probe_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Returns how many workers there will be; at least one.
+    pub(crate) fn workers(&self) -> usize {
+        self.cores
+            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+            .unwrap_or(1)
+            .max(1)
+    }
+}

@@ -1,0 +1,70 @@
+//! Control over the data plane: JSON over HTTP on a Unix socket.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `PUT /table` | [`Applied`] once the table is in force on every worker, and on disk |
+//! | `GET /status` | [`Status`] |
+//! | `GET /windows?after=N` | the [`Window`](crate::Window)s after number N, at the latest after 2 s |
+//!
+//! Whoever may open the socket (its owner) may do all of it.
+
+mod client;
+mod server;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::table::Table;
+
+pub use client::{Client, ClientError};
+pub(crate) use server::{claim, serve};
+
+/// An acknowledgement: from now on no new request goes anywhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The generation in force. Larger than the one that was sent: that one was ignored, because
+    /// a newer one had come before.
+    pub generation: u64,
+    /// Why listeners of the table do not accept requests, in words, by the address in the table.
+    /// They are tried again every second.
+    pub problems: BTreeMap<SocketAddr, String>,
+}
+
+/// What the data plane does at this moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The process.
+    pub pid: u32,
+    /// The generation of the table in force; 0 before there was one.
+    pub generation: u64,
+    /// The table in force.
+    pub table: Table,
+    /// Where requests are accepted, by the address in the table: another one for port 0.
+    pub bound: BTreeMap<SocketAddr, SocketAddr>,
+    /// Instances that left the table, by name. An instance is listed for about 10 s after its
+    /// last request ended.
+    pub draining: BTreeMap<String, Draining>,
+    /// Why listeners of the table do not accept requests, in words, by the address in the table.
+    pub problems: BTreeMap<SocketAddr, String>,
+    /// The instances of the table that are believed not to answer.
+    pub unhealthy: BTreeSet<String>,
+    /// Why the table in force is not on disk, and therefore not acknowledged.
+    pub unsaved: Option<String>,
+}
+
+/// An instance that gets no new requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// How many requests it still answers; an upgraded connection counts until it is closed.
+    pub in_flight: u64,
+}
+
+/// What is answered instead of what was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Problem {
+    message: String,
+}

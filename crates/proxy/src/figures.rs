@@ -1,0 +1,117 @@
+//! What was counted, in windows of about a second.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use leadsman_analysis::Figures;
+use serde::{Deserialize, Serialize};
+
+/// How many windows are kept: five minutes.
+const WINDOWS_KEPT: usize = 300;
+
+/// One closed interval and what was counted in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Grows by one with every window, and by more over a restart of the proxy.
+    pub sequence: u64,
+    /// When it began, in milliseconds since 1970 by the wall clock; only to be shown to people.
+    pub started_at_ms: u64,
+    /// How long it was by the monotonic clock, in seconds; greater than 0, usually about 1.
+    pub seconds: f64,
+    /// The figures by name of the side; sides without requests are left out.
+    pub sides: BTreeMap<String, SideFigures>,
+}
+
+/// What was counted for one side in one window.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideFigures {
+    /// Requests, errors and latencies. Memory and restarts are not the proxy's to know.
+    pub figures: Figures,
+    /// Answers by class of status: 1xx, 2xx, 3xx, 4xx, 5xx. Attempts without an answer are in
+    /// none of them.
+    pub status: [u64; 5],
+}
+
+impl SideFigures {
+    /// Adds what was counted elsewhere.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.figures.add(&other.figures);
+        for (mine, theirs) in self.status.iter_mut().zip(other.status) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// The last windows.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    kept: VecDeque<Window>,
+    next: u64,
+}
+
+impl Windows {
+    /// Starts with the sequence number `first`.
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            kept: VecDeque::new(),
+            next: first,
+        }
+    }
+
+    /// Closes a window that ended now.
+    pub(crate) fn push(
+        &mut self,
+        ended_at_ms: u64,
+        length: Duration,
+        sides: BTreeMap<String, SideFigures>,
+    ) {
+        if self.kept.len() == WINDOWS_KEPT {
+            self.kept.pop_front();
+        }
+        let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+        self.kept.push_back(Window {
+            sequence: self.next,
+            started_at_ms: ended_at_ms.saturating_sub(length_ms),
+            seconds: length.as_secs_f64(),
+            sides,
+        });
+        self.next += 1;
+    }
+
+    /// Returns the windows after the one numbered `after`, the oldest first. A number that was
+    /// never given comes from an earlier life under another clock: all are new to that reader.
+    pub(crate) fn after(&self, after: u64) -> Vec<Window> {
+        let after = if after >= self.next { 0 } else { after };
+        self.kept
+            .iter()
+            .filter(|window| window.sequence > after)
+            .cloned()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_last_windows_in_order() {
+        let mut windows = Windows::new(1000);
+        for _ in 0..310 {
+            windows.push(5_000, Duration::from_secs(1), BTreeMap::new());
+        }
+        let all = windows.after(0);
+        assert_eq!(all.len(), 300);
+        assert_eq!(all[0].sequence, 1010);
+        assert_eq!(all[0].started_at_ms, 4_000);
+        assert_eq!(windows.after(1308).len(), 1);
+        assert_eq!(windows.after(1309).len(), 0);
+    }
+
+    #[test]
+    fn a_number_of_an_earlier_life_gets_everything() {
+        let mut windows = Windows::new(10);
+        windows.push(0, Duration::from_secs(1), BTreeMap::new());
+        assert_eq!(windows.after(5_000).len(), 1);
+    }
+}

@@ -1,0 +1,419 @@
+//! The keeper: holds the table in force, tells the workers, and knows what came of it.
+//!
+//! It runs on a thread of its own. Nothing that a request needs waits for it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::config::Config;
+use crate::control::{Applied, Draining, Status};
+use crate::figures::{SideFigures, Window, Windows};
+use crate::health;
+use crate::listen::listen;
+use crate::saved::Saved;
+use crate::snapshot::{Instance, Instances, Snapshot};
+use crate::table::{Faults, HealthCheck, Table};
+use crate::worker::{Mailbox, Message};
+
+/// How long a window is, and how often what went wrong is tried again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How long an instance stays listed after its last request ended.
+const DRAINED_LISTED: Duration = Duration::from_secs(10);
+
+/// Why a table is not in force, or not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("the table of generation {generation} is faulty: {faults}")]
+    Faulty { generation: u64, faults: Faults },
+    #[error("another table of generation {0} is in force")]
+    Conflict(u64),
+    #[error("the table of generation {generation} is in force, but cannot be saved: {why}")]
+    Unsaved { generation: u64, why: String },
+}
+
+/// Holds the table in force.
+pub(crate) struct Keeper {
+    config: Config,
+    workers: Vec<Mailbox>,
+    saved: Saved,
+    /// Held while a table is being applied: one after the other.
+    applying: Mutex<()>,
+    state: RefCell<State>,
+    windows: RefCell<Windows>,
+    /// Says that there is a new window.
+    news: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    snapshot: Arc<Snapshot>,
+    watches: BTreeMap<String, Watch>,
+    drains: Vec<Drain>,
+    /// The listeners of the table: bound to which address, or why not.
+    doors: BTreeMap<SocketAddr, Result<SocketAddr, String>>,
+    /// Why the table in force is not on disk.
+    unsaved: Option<String>,
+}
+
+/// An instance that is watched over.
+struct Watch {
+    instance: Arc<Instance>,
+    check: Option<HealthCheck>,
+    task: AbortHandle,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An instance that left the table.
+struct Drain {
+    instance: Arc<Instance>,
+    since_ms: u64,
+    /// When it was first seen without requests.
+    done_at: Option<Instant>,
+}
+
+impl Keeper {
+    pub(crate) fn new(config: Config, workers: Vec<Mailbox>, saved: Saved) -> Self {
+        Self {
+            config,
+            workers,
+            saved,
+            applying: Mutex::default(),
+            state: RefCell::default(),
+            // Numbers go on growing over a restart: there is at most one window a second.
+            windows: RefCell::new(Windows::new(unix_ms() / 1000)),
+            news: watch::Sender::new(()),
+        }
+    }
+
+    /// Brings the table on disk into force.
+    pub(crate) async fn restore(&self) {
+        let _applying = self.applying.lock().await;
+        let table = self.saved.read();
+        if table != Table::default() {
+            self.install(table).await;
+            self.open_doors().await;
+        }
+    }
+
+    /// Brings `table` into force and on disk, unless a newer one is. Returns what is in force.
+    pub(crate) async fn apply(&self, table: Table) -> Result<Applied, Refusal> {
+        let _applying = self.applying.lock().await;
+        let generation = table.generation;
+        table
+            .check()
+            .map_err(|faults| Refusal::Faulty { generation, faults })?;
+        let current = Arc::clone(&self.state.borrow().snapshot);
+        let is_first = current.table == Table::default();
+        if generation < current.table.generation {
+            return Ok(self.applied());
+        } else if generation > current.table.generation || is_first {
+            // In force first, on disk second: when a disk is full, requests still leave a bad
+            // side at once. But it is acknowledged only when it is both.
+            self.install(table).await;
+        } else if table != current.table {
+            return Err(Refusal::Conflict(generation));
+        }
+        self.open_doors().await;
+        self.save().await;
+        let unsaved = self.state.borrow().unsaved.clone();
+        match unsaved {
+            Some(why) => Err(Refusal::Unsaved { generation, why }),
+            None => Ok(self.applied()),
+        }
+    }
+
+    fn applied(&self) -> Applied {
+        let state = self.state.borrow();
+        Applied {
+            generation: state.snapshot.table.generation,
+            problems: state.problems(),
+        }
+    }
+
+    async fn install(&self, table: Table) {
+        let (before, known) = {
+            let state = self.state.borrow();
+            let draining = state.drains.iter().map(|drain| &drain.instance);
+            let mut known: Instances = draining.map(|i| (i.name.clone(), Arc::clone(i))).collect();
+            known.extend(state.snapshot.instances.clone());
+            (Arc::clone(&state.snapshot), known)
+        };
+        let snapshot = Arc::new(Snapshot::new(table, &known));
+        self.ask(|done| Message::Swap(Arc::clone(&snapshot), done))
+            .await;
+
+        let mut state = self.state.borrow_mut();
+        let is_in = |instance: &Arc<Instance>| {
+            snapshot
+                .instances
+                .get(&instance.name)
+                .is_some_and(|same| Arc::ptr_eq(same, instance))
+        };
+        state.drains.retain(|drain| !is_in(&drain.instance));
+        let since_ms = unix_ms();
+        let gone = before
+            .instances
+            .values()
+            .filter(|instance| !is_in(instance))
+            .cloned();
+        state.drains.extend(gone.map(|instance| Drain {
+            instance,
+            since_ms,
+            done_at: None,
+        }));
+        self.watch(&snapshot, &mut state.watches);
+        let addresses: BTreeSet<SocketAddr> = snapshot
+            .table
+            .listeners
+            .iter()
+            .map(|listener| listener.address)
+            .collect();
+        state.doors.retain(|address, _| addresses.contains(address));
+        state.snapshot = snapshot;
+        state.unsaved = Some("not written yet".to_owned());
+    }
+
+    fn watch(&self, snapshot: &Snapshot, watches: &mut BTreeMap<String, Watch>) {
+        let services = snapshot
+            .table
+            .listeners
+            .iter()
+            .flat_map(|l| l.services.values());
+        let wanted = services
+            .flat_map(|service| &service.sides)
+            .flat_map(|side| &side.instances);
+        let mut before = std::mem::take(watches);
+        for (name, wanted) in wanted {
+            let Some(instance) = snapshot.instances.get(name) else {
+                continue;
+            };
+            let same = before.remove(name).filter(|watch| {
+                watch.check == wanted.health && Arc::ptr_eq(&watch.instance, instance)
+            });
+            let watch = same.unwrap_or_else(|| {
+                let watching = health::watch(
+                    Arc::clone(instance),
+                    wanted.health.clone(),
+                    self.config.clone(),
+                );
+                Watch {
+                    instance: Arc::clone(instance),
+                    check: wanted.health.clone(),
+                    task: tokio::task::spawn_local(watching).abort_handle(),
+                }
+            });
+            watches.insert(name.clone(), watch);
+        }
+    }
+
+    /// Opens the doors of the table that are not open, or says why not.
+    async fn open_doors(&self) {
+        let closed: Vec<SocketAddr> = {
+            let state = self.state.borrow();
+            let addresses = state.snapshot.table.listeners.iter().map(|l| l.address);
+            addresses
+                .filter(|address| !matches!(state.doors.get(address), Some(Ok(_))))
+                .collect()
+        };
+        for address in closed {
+            let opened = match listen(address, self.workers.len()) {
+                Ok((listeners, bound)) => {
+                    let mut listeners = listeners.into_iter();
+                    self.ask_each(|done| Some(Message::Open(address, listeners.next()?, done)))
+                        .await;
+                    tracing::info!(%address, %bound, "accepting requests");
+                    Ok(bound)
+                }
+                Err(why) => Err(why),
+            };
+            let mut state = self.state.borrow_mut();
+            if let Err(why) = &opened
+                && state.doors.get(&address) != Some(&opened)
+            {
+                tracing::error!("{why}");
+            }
+            state.doors.insert(address, opened);
+        }
+    }
+
+    async fn save(&self) {
+        if self.state.borrow().unsaved.is_none() {
+            return;
+        }
+        let saved = self.saved.clone();
+        let snapshot = Arc::clone(&self.state.borrow().snapshot);
+        // A slow disk must not hold up status and health.
+        let written = tokio::task::spawn_blocking(move || saved.write(&snapshot.table)).await;
+        let written = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+        self.state.borrow_mut().unsaved = written.err().map(|error| error.to_string());
+    }
+
+    /// Says what is in force.
+    pub(crate) async fn status(&self) -> Status {
+        let in_flight = self.in_flight().await;
+        let state = self.state.borrow();
+        let mut draining: BTreeMap<String, Draining> = BTreeMap::new();
+        for Drain {
+            instance, since_ms, ..
+        } in &state.drains
+        {
+            let in_flight = in_flight.get(&instance.name).copied().unwrap_or(0);
+            draining.insert(
+                instance.name.clone(),
+                Draining {
+                    since_ms: *since_ms,
+                    in_flight,
+                },
+            );
+        }
+        let unhealthy = state
+            .snapshot
+            .instances
+            .values()
+            .filter(|i| !i.is_healthy());
+        Status {
+            pid: std::process::id(),
+            generation: state.snapshot.table.generation,
+            table: state.snapshot.table.clone(),
+            bound: state
+                .doors
+                .iter()
+                .filter_map(|(address, door)| Some((*address, *door.as_ref().ok()?)))
+                .collect(),
+            draining,
+            problems: state.problems(),
+            unhealthy: unhealthy.map(|instance| instance.name.clone()).collect(),
+            unsaved: state.unsaved.clone(),
+        }
+    }
+
+    async fn in_flight(&self) -> BTreeMap<String, u64> {
+        let mut sum = BTreeMap::new();
+        for of_worker in self.ask(Message::InFlight).await.into_iter().flatten() {
+            for (name, in_flight) in of_worker {
+                *sum.entry(name).or_default() += in_flight;
+            }
+        }
+        sum
+    }
+
+    /// Returns the windows after the one numbered `after`; waits up to `limit` until there is one.
+    pub(crate) async fn windows(&self, after: u64, limit: Duration) -> Vec<Window> {
+        let mut news = self.news.subscribe();
+        let until_some = news.wait_for(|()| !self.windows.borrow().after(after).is_empty());
+        // Without news in time, what there is (nothing) is the answer.
+        drop(tokio::time::timeout(limit, until_some).await);
+        self.windows.borrow().after(after)
+    }
+
+    /// Closes a window every second, and tries again what went wrong. Ends when a worker is gone.
+    pub(crate) async fn tick(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        let mut began = Instant::now();
+        loop {
+            ticks.tick().await;
+            let counted = self.ask(Message::Collect).await;
+            let Some(counted) = counted.into_iter().collect::<Option<Vec<_>>>() else {
+                return;
+            };
+            let ended = Instant::now();
+            self.close_window(counted, ended.duration_since(began));
+            began = ended;
+            self.forget_drained().await;
+            if let Ok(_applying) = self.applying.try_lock() {
+                self.open_doors().await;
+                self.save().await;
+            }
+        }
+    }
+
+    fn close_window(&self, counted: Vec<BTreeMap<String, SideFigures>>, length: Duration) {
+        let mut sides: BTreeMap<String, SideFigures> = BTreeMap::new();
+        for (side, figures) in counted.into_iter().flatten() {
+            sides.entry(side).or_default().add(&figures);
+        }
+        self.windows.borrow_mut().push(unix_ms(), length, sides);
+        self.news.send_replace(());
+    }
+
+    async fn forget_drained(&self) {
+        if self.state.borrow().drains.is_empty() {
+            return;
+        }
+        let in_flight = self.in_flight().await;
+        let now = Instant::now();
+        self.state.borrow_mut().drains.retain_mut(|drain| {
+            if in_flight.contains_key(&drain.instance.name) {
+                drain.done_at = None;
+                return true;
+            }
+            now.duration_since(*drain.done_at.get_or_insert(now)) < DRAINED_LISTED
+        });
+    }
+
+    /// Stops accepting requests; the workers end when those in flight have, or at `deadline`.
+    pub(crate) fn stop(&self, deadline: Instant) {
+        for worker in &self.workers {
+            worker.tell(Message::Stop(deadline));
+        }
+    }
+
+    /// Tells all workers something and waits for what they say. `None` is a worker that is gone.
+    async fn ask<T>(
+        &self,
+        mut message: impl FnMut(oneshot::Sender<T>) -> Message,
+    ) -> Vec<Option<T>> {
+        self.ask_each(|done| Some(message(done))).await
+    }
+
+    async fn ask_each<T>(
+        &self,
+        mut message: impl FnMut(oneshot::Sender<T>) -> Option<Message>,
+    ) -> Vec<Option<T>> {
+        let mut replies = Vec::new();
+        for worker in &self.workers {
+            let (done, reply) = oneshot::channel();
+            if let Some(message) = message(done) {
+                worker.tell(message);
+            }
+            replies.push(reply);
+        }
+        let mut said = Vec::new();
+        for reply in replies {
+            said.push(reply.await.ok());
+        }
+        said
+    }
+}
+
+impl State {
+    fn problems(&self) -> BTreeMap<SocketAddr, String> {
+        let failed = |(address, door): (&SocketAddr, &Result<SocketAddr, String>)| {
+            Some((*address, door.as_ref().err()?.clone()))
+        };
+        self.doors.iter().filter_map(failed).collect()
+    }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

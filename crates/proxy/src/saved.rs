@@ -1,0 +1,108 @@
+//! The last table on disk, so that a restart serves at once and without control.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::table::Table;
+
+/// Where the last table is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Saved {
+    folder: PathBuf,
+}
+
+impl Saved {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.join("table.json")
+    }
+
+    /// Writes `table` so that after a crash at any instant either it or the one before is there.
+    ///
+    /// # Errors
+    /// The disk is full, the folder is gone, and the like.
+    pub(crate) fn write(&self, table: &Table) -> io::Result<()> {
+        let scratch = self.folder.join("table.json.new");
+        let mut file = File::create(&scratch)?;
+        file.write_all(&serde_json::to_vec(table)?)?;
+        file.sync_all()?;
+        fs::rename(&scratch, self.path())?;
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// Reads the last table. Whatever is wrong with it is said in the log and costs as little as
+    /// possible: a bad entry only itself, and a file that is no table is moved aside, so that
+    /// somebody can look at it.
+    pub(crate) fn read(&self) -> Table {
+        let path = self.path();
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Table::default(),
+            Err(error) => {
+                let path = path.display();
+                tracing::error!(%path, %error, "cannot read the last table: starting without");
+                return Table::default();
+            }
+        };
+        match Table::salvage(&text) {
+            Ok((table, lost)) => {
+                if !lost.is_empty() {
+                    self.set_aside("left out parts of the last table", &lost.join("; "));
+                }
+                table
+            }
+            Err(error) => {
+                self.set_aside(
+                    "the last table is damaged: starting without",
+                    &error.to_string(),
+                );
+                Table::default()
+            }
+        }
+    }
+
+    fn set_aside(&self, what: &str, why: &str) {
+        let aside = self.folder.join("table.json.damaged");
+        match fs::copy(self.path(), &aside) {
+            Ok(_) => tracing::error!(why, kept_as = %aside.display(), "{what}"),
+            Err(error) => tracing::error!(why, %error, "{what}; it cannot be kept either"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved::new(folder.path());
+        assert_eq!(saved.read(), Table::default());
+        let table = Table {
+            generation: 3,
+            listeners: Vec::new(),
+        };
+        saved.write(&table).unwrap();
+        assert_eq!(saved.read(), table);
+    }
+
+    #[test]
+    fn a_damaged_file_is_kept_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("table.json"),
+            b"{\"generation\": 5, \"lis",
+        )
+        .unwrap();
+        assert_eq!(Saved::new(folder.path()).read(), Table::default());
+        let kept = fs::read(folder.path().join("table.json.damaged")).unwrap();
+        assert!(kept.starts_with(b"{\"generation\""));
+    }
+}

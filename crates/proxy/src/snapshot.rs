@@ -1,0 +1,69 @@
+//! A table made ready for the workers: immutable, shared by all of them, swapped as a whole.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::table::Table;
+
+/// A table as the workers see it.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshot {
+    pub(crate) table: Table,
+    /// The instances of the table by name.
+    pub(crate) instances: Instances,
+}
+
+pub(crate) type Instances = BTreeMap<String, Arc<Instance>>;
+
+/// An instance as all threads see it. It outlives tables in which it stays the same.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    healthy: AtomicBool,
+}
+
+impl Instance {
+    /// Returns whether it is believed to answer.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it is believed to answer. Returns whether that is news.
+    pub(crate) fn set_healthy(&self, healthy: bool) -> bool {
+        // Read first: under a flood of failures the cache line is then not written again and again.
+        self.is_healthy() != healthy && self.healthy.swap(healthy, Ordering::Relaxed) != healthy
+    }
+}
+
+impl Snapshot {
+    /// Makes `table` ready. An instance that is in `known` and did not change is the same one
+    /// afterwards; a new one is believed to be healthy, because who put it into the table has
+    /// seen that it is ready.
+    pub(crate) fn new(table: Table, known: &Instances) -> Self {
+        let sides = table
+            .listeners
+            .iter()
+            .flat_map(|listener| listener.services.values());
+        let instances = sides
+            .flat_map(|service| &service.sides)
+            .flat_map(|side| &side.instances)
+            .map(|(name, wanted)| {
+                let same = known
+                    .get(name)
+                    .filter(|known| known.address == wanted.address);
+                let instance = same.cloned().unwrap_or_else(|| {
+                    Arc::new(Instance {
+                        name: name.clone(),
+                        address: wanted.address,
+                        healthy: AtomicBool::new(true),
+                    })
+                });
+                (name.clone(), instance)
+            })
+            .collect();
+        Self { table, instances }
+    }
+}

@@ -1,0 +1,94 @@
+//! The route table: what control asks of the data plane.
+//!
+//! A table is always whole; there are no partial changes. Which of two tables is newer is said by
+//! their generation.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+pub use crate::check::Faults;
+
+/// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
+pub const WEIGHT_WHOLE: u32 = 10_000;
+
+/// Everything that the data plane should do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Grows with every change; a table older than the one in force is ignored.
+    pub generation: u64,
+    /// Where requests are accepted, each address once.
+    pub listeners: Vec<Listener>,
+}
+
+/// An address on which requests are accepted, and where they go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// Where requests are accepted. Port 0 lets the system choose one; the status says which.
+    pub address: SocketAddr,
+    /// How requests find their service; the order does not matter, the most specific rule wins.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+    /// The services by name.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+}
+
+/// Sends requests for a host and a path to a service. A rule with a host wins over one without;
+/// then the longest path wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    /// The host name without port, compared without regard to case; `None` is any host.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The path or a prefix of it that ends on a segment border: `/a` is for `/a` and `/a/b`, not
+    /// for `/ab`. Begins with `/`.
+    pub path: String,
+    /// The name of a service of the same listener.
+    pub service: String,
+}
+
+/// A receiver of requests in one or several versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// The versions. Their weights sum to [`WEIGHT_WHOLE`], or all are 0: then every request is
+    /// answered with status 503.
+    pub sides: Vec<Side>,
+}
+
+/// One version of a service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// What figures are counted under; occurs once in a table.
+    pub name: String,
+    /// Its share of the requests, 0 to [`WEIGHT_WHOLE`]. A side of weight 0 gets requests only
+    /// while no other side has a healthy instance; so does one without instances get none.
+    pub weight: u32,
+    /// Its instances by name; a name occurs once in a table.
+    #[serde(default)]
+    pub instances: BTreeMap<String, Instance>,
+}
+
+/// A process that answers requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Where it accepts connections.
+    pub address: SocketAddr,
+    /// How its health is watched over; `None` only reacts to connections that fail.
+    #[serde(default)]
+    pub health: Option<HealthCheck>,
+}
+
+/// How the health of an instance is watched over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthCheck {
+    /// `GET` on a path is answered with a status from 200 to 399.
+    Http {
+        /// The path, with a query if need be.
+        path: String,
+    },
+    /// A connection can be made.
+    Tcp,
+}

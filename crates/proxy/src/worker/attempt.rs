@@ -1,0 +1,200 @@
+//! One attempt at getting an answer from one instance.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use crate::worker::tally::Tally;
+use crate::worker::upstream::Connection;
+
+/// The body of a request on its way to an instance.
+pub(super) enum Outgoing {
+    /// There is none, so the request can be sent again.
+    Empty,
+    /// Passed on as it comes in, as fast as the instance takes it.
+    Streamed(Incoming, Rc<Progress>),
+}
+
+/// How far the body of a request has got.
+pub(super) struct Progress {
+    moved_at: Cell<Instant>,
+    /// Whether the instance would take more, but the client has not sent it yet.
+    waits_for_client: Cell<bool>,
+}
+
+impl Outgoing {
+    pub(super) fn new(body: Incoming) -> Self {
+        if body.is_end_stream() {
+            return Self::Empty;
+        }
+        let progress = Progress {
+            moved_at: Cell::new(Instant::now()),
+            waits_for_client: Cell::new(false),
+        };
+        Self::Streamed(body, Rc::new(progress))
+    }
+
+    fn progress(&self) -> Option<Rc<Progress>> {
+        match self {
+            Self::Empty => None,
+            Self::Streamed(_, progress) => Some(Rc::clone(progress)),
+        }
+    }
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Streamed(body, progress) => {
+                let polled = Pin::new(body).poll_frame(context);
+                progress.waits_for_client.set(polled.is_pending());
+                if polled.is_ready() {
+                    progress.moved_at.set(Instant::now());
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streamed(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streamed(body, _) => body.size_hint(),
+        }
+    }
+}
+
+/// How sending a request ended.
+pub(super) enum Ended {
+    /// With the head of an answer.
+    Answered(Response<Incoming>, Connection),
+    /// Not a byte was sent: the connection was closed meanwhile. The request is untouched.
+    Unsent(Request<Outgoing>),
+    /// The connection broke before there was an answer.
+    BrokeOff(hyper::Error),
+    /// What came was no HTTP.
+    Garbled(hyper::Error),
+    /// The client stopped in the middle of its request's body, or sent nonsense.
+    ClientBroke,
+    /// The client did not go on with its request's body.
+    ClientStalled,
+    /// The instance did not answer, or did not take the request, in time.
+    TimedOut,
+}
+
+/// Sends `request` and waits for the head of the answer. The time limit counts from the last
+/// movement of the request's body.
+pub(super) async fn send(
+    mut connection: Connection,
+    request: Request<Outgoing>,
+    limit: Duration,
+) -> Ended {
+    let progress = request.body().progress();
+    let mut answer = std::pin::pin!(connection.try_send_request(request));
+    let mut deadline = Instant::now() + limit;
+    loop {
+        if let Ok(result) = tokio::time::timeout_at(deadline.into(), answer.as_mut()).await {
+            return match result {
+                Ok(response) => Ended::Answered(response, connection),
+                Err(mut refused) => match refused.take_message() {
+                    Some(request) => Ended::Unsent(request),
+                    None => broken(refused.into_error()),
+                },
+            };
+        }
+        let Some(progress) = &progress else {
+            return Ended::TimedOut;
+        };
+        let moved_until = progress.moved_at.get() + limit;
+        if moved_until <= Instant::now() {
+            let waits_for_client = progress.waits_for_client.get();
+            return if waits_for_client {
+                Ended::ClientStalled
+            } else {
+                Ended::TimedOut
+            };
+        }
+        deadline = moved_until;
+    }
+}
+
+fn broken(error: hyper::Error) -> Ended {
+    if error.is_user() {
+        // The only thing of ours that can fail in there is the body, and it is the client's.
+        Ended::ClientBroke
+    } else if error.is_parse() {
+        Ended::Garbled(error)
+    } else {
+        Ended::BrokeOff(error)
+    }
+}
+
+/// Sees to it that an attempt is counted once, also when the client leaves in the middle of it.
+pub(super) struct Attempt {
+    tally: Rc<Tally>,
+    started: Instant,
+    patience: Duration,
+    is_open: bool,
+}
+
+impl Attempt {
+    pub(super) fn begin(tally: &Rc<Tally>, started: Instant, patience: Duration) -> Self {
+        Self {
+            tally: Rc::clone(tally),
+            started,
+            patience,
+            is_open: true,
+        }
+    }
+
+    pub(super) fn answered(mut self, status: StatusCode) {
+        self.is_open = false;
+        self.tally.answered(status, self.started.elapsed());
+    }
+
+    pub(super) fn unanswered(mut self) {
+        self.is_open = false;
+        self.tally.unanswered();
+    }
+
+    pub(super) fn timed_out(mut self) {
+        self.is_open = false;
+        self.tally.given_up(self.started.elapsed());
+    }
+
+    /// It was the client's doing, or nothing was sent: nothing is known about the side.
+    pub(super) fn not_counted(mut self) {
+        self.is_open = false;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        // Still open means that the client left. One that hangs up soon has changed its mind; one
+        // that waited long gave up on a side that hangs, which must not go unseen.
+        let waited = self.started.elapsed();
+        if self.is_open && waited >= self.patience {
+            self.tally.given_up(waited);
+        }
+    }
+}

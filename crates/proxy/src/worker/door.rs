@@ -1,0 +1,161 @@
+//! A door: where one worker accepts connections for one listener.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::worker::Worker;
+use crate::worker::forward::forward;
+
+/// How long to wait before accepting again after the system ran out of something.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
+
+/// Where one worker accepts connections for one listener.
+pub(super) struct Door {
+    closing: watch::Sender<bool>,
+    accepting: JoinHandle<()>,
+}
+
+impl Door {
+    /// Begins to accept connections on `listener`, for the routes of the listener at `address`.
+    pub(super) fn open(
+        worker: &Rc<Worker>,
+        address: SocketAddr,
+        listener: std::net::TcpListener,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::from_std(listener)?;
+        let (closing, closed) = watch::channel(false);
+        let accepting =
+            tokio::task::spawn_local(accept(Rc::clone(worker), address, listener, closed));
+        Ok(Self { closing, accepting })
+    }
+
+    /// Stops accepting, and lets connections end after the request that they are at. Returns as
+    /// soon as the port is free.
+    pub(super) async fn close(self) {
+        self.closing.send_replace(true);
+        if let Err(error) = self.accepting.await {
+            tracing::error!(%error, "a listener ended badly");
+        }
+    }
+}
+
+async fn accept(
+    worker: Rc<Worker>,
+    address: SocketAddr,
+    listener: TcpListener,
+    closed: watch::Receiver<bool>,
+) {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(worker.config.head_timeout)
+        .max_header_size(worker.config.head_bytes_max)
+        .max_buf_size(worker.config.head_bytes_max.max(64 * 1024));
+    let serve = |(stream, peer): (TcpStream, SocketAddr)| {
+        let worker = Rc::clone(&worker);
+        tokio::task::spawn_local(serve(
+            worker,
+            address,
+            peer,
+            stream,
+            builder.clone(),
+            closed.clone(),
+        ));
+    };
+    let mut until_closed = closed.clone();
+    loop {
+        let next = async {
+            // Whoever comes while all slots are taken waits in the listen queue.
+            drop(worker.slots.acquire().await);
+            listener.accept().await
+        };
+        tokio::select! {
+            accepted = next => match accepted {
+                Ok(accepted) => serve(accepted),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%address, %error, "cannot accept connections for a moment");
+                    tokio::time::sleep(EXHAUSTED_PAUSE).await;
+                }
+            },
+            _ = until_closed.wait_for(|closed| *closed) => break,
+        }
+    }
+    // Who is already in the queue would get a reset.
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        serve(accepted);
+    }
+}
+
+/// Tells errors of a connection that went away while it was accepted from those of the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    [
+        ConnectionAborted,
+        ConnectionRefused,
+        ConnectionReset,
+        Interrupted,
+    ]
+    .contains(&error.kind())
+}
+
+/// Serves one connection until it ends; once the door is closed, until its current request ends.
+async fn serve(
+    worker: Rc<Worker>,
+    address: SocketAddr,
+    peer: SocketAddr,
+    stream: TcpStream,
+    builder: http1::Builder,
+    mut closed: watch::Receiver<bool>,
+) {
+    let _slot = Arc::clone(&worker.slots).try_acquire_owned();
+    let _counted = Counted::new(&worker);
+    let service = service_fn(|request| {
+        let worker = Rc::clone(&worker);
+        async move { Ok::<_, Infallible>(forward(worker, address, peer, request).await) }
+    });
+    let mut connection = std::pin::pin!(
+        builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = closed.wait_for(|closed| *closed) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Mostly clients that went away, so nothing that somebody should be told.
+        tracing::trace!(%peer, %error, "a connection of a client broke");
+    }
+}
+
+/// Counts a connection as long as it lives.
+struct Counted(Rc<Worker>);
+
+impl Counted {
+    fn new(worker: &Rc<Worker>) -> Self {
+        worker.connections.set(worker.connections.get() + 1);
+        Self(Rc::clone(worker))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+    }
+}

@@ -1,0 +1,269 @@
+//! The path of a request: find its service, choose an instance, pass it on, pass the answer back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::header::{HOST, HeaderValue};
+use http::uri::Authority;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::worker::Worker;
+use crate::worker::answer::Answer;
+use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
+use crate::worker::headers::{prepare_answer, prepare_request};
+use crate::worker::rescue::{Failure, rescue};
+use crate::worker::routes::{Before, Choice, Tried};
+use crate::worker::upstream::{Connection, InFlight, Upstream};
+
+/// How often a request is sent again after a connection broke off without an answer.
+const RETRIES: usize = 2;
+
+/// Answers a request that arrived at the listener `address` from `peer`.
+pub(super) async fn forward(
+    worker: Rc<Worker>,
+    address: SocketAddr,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let arrived = Instant::now();
+    match Forwarding::new(&worker, address, peer, request) {
+        Ok(forwarding) => forwarding.run(arrived).await.unwrap_or_else(rescue),
+        Err(failure) => rescue(failure),
+    }
+}
+
+/// A request on its way.
+struct Forwarding<'a> {
+    worker: &'a Worker,
+    address: SocketAddr,
+    authority: Option<Authority>,
+    /// Where the client's side of the connection will be, if the request asks for an upgrade.
+    upgrade: Option<OnUpgrade>,
+    request: Request<Outgoing>,
+    /// Whether it does no harm, and is possible, to send the request twice.
+    is_repeatable: bool,
+}
+
+/// How an attempt ended without an answer for the client.
+enum Missed {
+    /// The request can go elsewhere.
+    Again(Before, Failure),
+    /// The instance left the table before anything was sent to it.
+    Moved,
+    /// There is nothing more to try.
+    Final(Failure),
+}
+
+impl<'a> Forwarding<'a> {
+    fn new(
+        worker: &'a Worker,
+        address: SocketAddr,
+        peer: SocketAddr,
+        mut request: Request<Incoming>,
+    ) -> Result<Self, Failure> {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (mut parts, body) = request.into_parts();
+        let has_body = !body.is_end_stream();
+        let body_length = if has_body {
+            body.size_hint().exact()
+        } else {
+            Some(0)
+        };
+        let (authority, wants_upgrade) =
+            prepare_request(&mut parts, peer.ip().to_canonical(), body_length)?;
+        let is_idempotent = [
+            Method::GET,
+            Method::HEAD,
+            Method::OPTIONS,
+            Method::PUT,
+            Method::DELETE,
+        ]
+        .contains(&parts.method);
+        Ok(Self {
+            worker,
+            address,
+            authority,
+            upgrade: wants_upgrade.then_some(upgrade),
+            request: Request::from_parts(parts, Outgoing::new(body)),
+            is_repeatable: is_idempotent && !has_body && !wants_upgrade,
+        })
+    }
+
+    async fn run(mut self, arrived: Instant) -> Result<Response<Answer>, Failure> {
+        let mut tried = Tried::default();
+        let mut failure = Failure::NoInstance;
+        let mut started = arrived;
+        loop {
+            // Looked up anew for each attempt: the table may have changed meanwhile.
+            let routes = self
+                .worker
+                .routes_at(self.address)
+                .ok_or(Failure::NoRoute)?;
+            let host = self.authority.as_ref().map(Authority::host);
+            let service = routes
+                .service(host, self.request.uri().path())
+                .ok_or(Failure::NoRoute)?;
+            let Some(choice) = service.choose(&tried) else {
+                return Err(failure);
+            };
+            drop(routes);
+            match self.attempt(&choice, started).await {
+                Ok(answer) => return Ok(answer),
+                Err(Missed::Final(failure)) => return Err(failure),
+                Err(Missed::Moved) => {}
+                Err(Missed::Again(before, why)) => {
+                    failure = why;
+                    tried.add(choice, before);
+                    let is_late = arrived.elapsed() >= self.worker.config.answer_timeout;
+                    if is_late || tried.broke_off() > RETRIES {
+                        return Err(failure);
+                    }
+                }
+            }
+            // A side answers for the time that the request spent with it, not for the others'.
+            started = Instant::now();
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        choice: &Choice,
+        started: Instant,
+    ) -> Result<Response<Answer>, Missed> {
+        let upstream = &choice.upstream;
+        let in_flight = upstream.enter();
+        let attempt = Attempt::begin(&choice.tally, started, self.worker.config.patience);
+        loop {
+            let idle = upstream.idle_connection();
+            let is_fresh = idle.is_none();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => match upstream.connect().await {
+                    Ok(connection) => connection,
+                    Err(error) => {
+                        attempt.unanswered();
+                        mark_unreachable(upstream, &error);
+                        return Err(Missed::Again(Before::Unreachable, Failure::Unreachable));
+                    }
+                },
+            };
+            if upstream.is_removed() {
+                attempt.not_counted();
+                return Err(Missed::Moved);
+            }
+            let request = self.outgoing(upstream);
+            match send(connection, request, self.worker.config.answer_timeout).await {
+                Ended::Answered(response, connection) => {
+                    attempt.answered(response.status());
+                    return self.answer(response, connection, in_flight, choice);
+                }
+                Ended::Unsent(request) => {
+                    self.request = request;
+                    // An idle connection that was closed meanwhile is nobody's fault.
+                    if is_fresh {
+                        attempt.unanswered();
+                        return Err(Missed::Again(Before::BrokeOff, Failure::BrokeOff));
+                    }
+                }
+                Ended::BrokeOff(error) => {
+                    attempt.unanswered();
+                    tracing::debug!(instance = upstream.name(), %error, "no answer");
+                    return Err(match self.is_repeatable {
+                        true => Missed::Again(Before::BrokeOff, Failure::BrokeOff),
+                        false => Missed::Final(Failure::BrokeOff),
+                    });
+                }
+                Ended::Garbled(error) => {
+                    attempt.unanswered();
+                    tracing::debug!(instance = upstream.name(), %error, "garbled answer");
+                    return Err(Missed::Final(Failure::Garbled));
+                }
+                Ended::TimedOut => {
+                    attempt.timed_out();
+                    return Err(Missed::Final(Failure::TimedOut));
+                }
+                Ended::ClientBroke => {
+                    attempt.not_counted();
+                    return Err(Missed::Final(Failure::BadRequest));
+                }
+                Ended::ClientStalled => {
+                    attempt.not_counted();
+                    return Err(Missed::Final(Failure::ClientStalled));
+                }
+            }
+        }
+    }
+
+    /// Returns the request to be sent to `upstream`; a copy, if it can be sent again.
+    fn outgoing(&mut self, upstream: &Upstream) -> Request<Outgoing> {
+        let mut request = if self.is_repeatable {
+            let mut copy = Request::new(Outgoing::Empty);
+            copy.method_mut().clone_from(self.request.method());
+            copy.uri_mut().clone_from(self.request.uri());
+            copy.headers_mut().clone_from(self.request.headers());
+            copy
+        } else {
+            std::mem::replace(&mut self.request, Request::new(Outgoing::Empty))
+        };
+        if self.authority.is_none() {
+            // HTTP/1.0 needs no host, but the instance is spoken to in HTTP/1.1.
+            let address = HeaderValue::from_str(&upstream.instance().address.to_string()).ok();
+            request
+                .headers_mut()
+                .extend(address.map(|address| (HOST, address)));
+        }
+        request
+    }
+
+    fn answer(
+        &mut self,
+        mut response: Response<Incoming>,
+        connection: Connection,
+        in_flight: InFlight,
+        choice: &Choice,
+    ) -> Result<Response<Answer>, Missed> {
+        let tunnel = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
+            .then(|| (self.upgrade.take(), hyper::upgrade::on(&mut response)));
+        let (mut parts, body) = response.into_parts();
+        prepare_answer(&mut parts);
+        let answer = match tunnel {
+            None => Answer::relayed(body, in_flight, connection, Rc::clone(&choice.tally)),
+            Some((Some(client), instance)) => {
+                tokio::task::spawn_local(tunnel_between(client, instance, in_flight, connection));
+                Answer::EMPTY
+            }
+            // Nobody asked for another protocol.
+            Some((None, _)) => return Err(Missed::Final(Failure::Garbled)),
+        };
+        Ok(Response::from_parts(parts, answer))
+    }
+}
+
+fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
+    if upstream.instance().set_healthy(false) {
+        let address = upstream.instance().address;
+        tracing::warn!(instance = upstream.name(), %address, %error, "instance is unreachable");
+    }
+}
+
+/// Copies both ways until both sides have ended. It counts as in flight all the while.
+async fn tunnel_between(
+    client: OnUpgrade,
+    instance: OnUpgrade,
+    _in_flight: InFlight,
+    _connection: Connection,
+) {
+    let copied = async {
+        let (client, instance) = tokio::try_join!(client, instance).map_err(io::Error::other)?;
+        let (mut client, mut instance) = (TokioIo::new(client), TokioIo::new(instance));
+        tokio::io::copy_bidirectional(&mut client, &mut instance).await
+    };
+    if let Err(error) = copied.await {
+        tracing::debug!(%error, "an upgraded connection broke");
+    }
+}

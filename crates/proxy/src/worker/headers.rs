@@ -1,0 +1,189 @@
+//! What happens to the heads of requests and answers on their way through.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::request::Parts;
+use http::uri::{Authority, PathAndQuery};
+use http::{Method, StatusCode, Uri, Version, response};
+
+use crate::worker::rescue::Failure;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Headers that are for the next hop only (RFC 9110, 7.6.1), whether `connection` names them or
+/// not.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Makes the head of a request fit for an instance. Returns the host and port that it is for, and
+/// whether it asks for another protocol. `None` as length of the body is: not known beforehand.
+pub(super) fn prepare_request(
+    parts: &mut Parts,
+    peer: IpAddr,
+    body_length: Option<u64>,
+) -> Result<(Option<Authority>, bool), Failure> {
+    if parts.method == Method::CONNECT {
+        return Err(Failure::Connect);
+    }
+    let authority = authority(parts)?;
+    // In a request to an origin the target is a path; with a whole URI its authority counts.
+    if parts.uri.authority().is_some() {
+        let path = parts.uri.path_and_query().cloned();
+        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        let host = authority
+            .as_ref()
+            .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        if let Some(host) = host {
+            parts.headers.insert(HOST, host);
+        }
+    }
+    let upgrade = wants_upgrade(parts);
+    strip(&mut parts.headers);
+    // The proxy itself answers `100 Continue` as soon as an instance takes the body.
+    parts.headers.remove(EXPECT);
+    if let Some(upgrade) = &upgrade {
+        parts.headers.insert(UPGRADE, upgrade.clone());
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    if body_length.is_none() {
+        parts
+            .headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    announce(parts, peer);
+    parts.version = Version::HTTP_11;
+    // Whatever the server noted for itself is not for the instance.
+    parts.extensions.clear();
+    Ok((authority, upgrade.is_some()))
+}
+
+/// Makes the head of an answer fit for the client.
+pub(super) fn prepare_answer(parts: &mut response::Parts) {
+    // These two statuses are about the next hop and say so in a header.
+    let names_protocols = [
+        StatusCode::SWITCHING_PROTOCOLS,
+        StatusCode::UPGRADE_REQUIRED,
+    ]
+    .contains(&parts.status);
+    let upgrade = parts
+        .headers
+        .get(UPGRADE)
+        .filter(|_| names_protocols)
+        .cloned();
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        // Of two lengths that contradict each other only the one that counted may be passed on.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    strip(&mut parts.headers);
+    if let Some(upgrade) = upgrade {
+        parts.headers.insert(UPGRADE, upgrade);
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    parts.version = Version::HTTP_11;
+}
+
+/// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
+fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let named = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(Failure::BadRequest),
+        (None, None) if parts.version == Version::HTTP_11 => return Err(Failure::BadRequest),
+        (None, None) => None,
+        (Some(host), None) if host.is_empty() => None,
+        (Some(host), None) => {
+            Some(Authority::try_from(host.as_bytes()).map_err(|_| Failure::BadRequest)?)
+        }
+    };
+    let authority = parts.uri.authority().cloned().or(named);
+    match &authority {
+        // Who hides a name before an `@` is up to no good.
+        Some(authority) if authority.as_str().contains('@') => Err(Failure::BadRequest),
+        _ => Ok(authority),
+    }
+}
+
+fn wants_upgrade(parts: &Parts) -> Option<HeaderValue> {
+    let asked = parts.version == Version::HTTP_11
+        && tokens(&parts.headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    parts.headers.get(UPGRADE).filter(|_| asked).cloned()
+}
+
+/// Returns what `connection` names.
+fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim)
+}
+
+fn strip(headers: &mut HeaderMap) {
+    // Most name nothing but `keep-alive` or `close`: then there is nothing to collect.
+    let named: Vec<HeaderName> = tokens(headers)
+        .filter(|token| !["", "close", "keep-alive", "upgrade"].contains(token))
+        .filter_map(|token| HeaderName::try_from(token).ok())
+        // A message cannot do without these, whoever asks for it.
+        .filter(|name| name != HOST && name != CONTENT_LENGTH)
+        .collect();
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+/// Tells the instance who asked, and how.
+fn announce(parts: &mut Parts, peer: IpAddr) {
+    let headers = &mut parts.headers;
+    // What a client says about where it comes from stays in front; only the last address, which
+    // is ours, can be relied upon.
+    let earlier: Vec<&[u8]> = headers
+        .get_all(FORWARDED_FOR)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let mut chain = earlier.join(&b", "[..]);
+    if !chain.is_empty() {
+        chain.extend(b", ");
+    }
+    chain.extend(peer.to_string().as_bytes());
+    if let Ok(chain) = HeaderValue::from_bytes(&chain) {
+        headers.insert(FORWARDED_FOR, chain);
+    }
+    // On the same machine it may be something in front that ends TLS: it knows better.
+    let host = headers.get(HOST).cloned();
+    let proto = HeaderValue::from_static("http");
+    for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, Some(proto))] {
+        match (headers.entry(name), value) {
+            (Entry::Occupied(_), _) if peer.is_loopback() => {}
+            (Entry::Occupied(mut entry), Some(value)) => drop(entry.insert(value)),
+            (Entry::Occupied(entry), None) => drop(entry.remove()),
+            (Entry::Vacant(entry), Some(value)) => drop(entry.insert(value)),
+            (Entry::Vacant(_), None) => {}
+        }
+    }
+    let via = if parts.version == Version::HTTP_10 {
+        "1.0 leadsman"
+    } else {
+        "1.1 leadsman"
+    };
+    headers.append(VIA, HeaderValue::from_static(via));
+}

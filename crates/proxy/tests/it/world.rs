@@ -1,0 +1,419 @@
+//! A proxy, services behind it, and clients in front of it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use leadsman_proxy::control::{Client, Status};
+use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
+use leadsman_proxy::{Config, Proxy, SideFigures};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The listener of most tests; the system chooses the port.
+pub(crate) fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// Waits until `condition` returns something.
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(started.elapsed() < DEADLINE, "in vain waited for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A proxy with a state folder of its own.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) config: Config,
+    proxy: Option<Proxy>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    /// Starts a proxy whose configuration is adjusted by `adjust`.
+    pub(crate) fn with(adjust: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(folder.path().join("state"), folder.path().join("socket"));
+        config.cores = Some(2);
+        config.probe_interval = Duration::from_millis(50);
+        config.drain_timeout = Duration::from_secs(5);
+        adjust(&mut config);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let proxy = Some(Proxy::start(config.clone()).unwrap());
+        Self {
+            folder,
+            config,
+            proxy,
+            runtime,
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.config.socket)
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    pub(crate) fn apply(&self, table: &Table) -> SocketAddr {
+        let applied = self.block_on(self.client().apply(table)).unwrap();
+        assert_eq!(applied.generation, table.generation);
+        assert_eq!(applied.problems, BTreeMap::new());
+        self.address()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.block_on(self.client().status()).unwrap()
+    }
+
+    /// Returns where the only listener accepts connections.
+    pub(crate) fn address(&self) -> SocketAddr {
+        *self
+            .status()
+            .bound
+            .values()
+            .next()
+            .expect("a listener is bound")
+    }
+
+    /// Returns what was counted for `side` so far, once `enough` says so.
+    pub(crate) fn figures(&self, side: &str, enough: impl Fn(&SideFigures) -> bool) -> SideFigures {
+        eventually(&format!("figures of `{side}`"), || {
+            let mut sum = SideFigures::default();
+            for window in self.block_on(self.client().windows(0)).unwrap() {
+                if let Some(figures) = window.sides.get(side) {
+                    sum.figures.add(&figures.figures);
+                    for (sum, count) in sum.status.iter_mut().zip(figures.status) {
+                        *sum += count;
+                    }
+                }
+            }
+            enough(&sum).then_some(sum)
+        })
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.proxy = Some(Proxy::start(self.config.clone()).unwrap());
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.proxy.take().unwrap().shutdown().unwrap();
+    }
+}
+
+/// Builds the table of most tests: one listener, one service, all paths.
+pub(crate) fn table(generation: u64, sides: impl IntoIterator<Item = Side>) -> Table {
+    let service = Service {
+        sides: sides.into_iter().collect(),
+    };
+    let rule = Rule {
+        host: None,
+        path: "/".to_owned(),
+        service: "web".to_owned(),
+    };
+    let services = BTreeMap::from([("web".to_owned(), service)]);
+    let listener = Listener {
+        address: any_port(),
+        rules: vec![rule],
+        services,
+    };
+    Table {
+        generation,
+        listeners: vec![listener],
+    }
+}
+
+/// A side whose instances are named after it and watched over in no way.
+pub(crate) fn side(name: &str, weight: u32, instances: &[SocketAddr]) -> Side {
+    checked_side(name, weight, instances, None)
+}
+
+pub(crate) fn checked_side(
+    name: &str,
+    weight: u32,
+    instances: &[SocketAddr],
+    health: Option<HealthCheck>,
+) -> Side {
+    let instances = instances.iter().enumerate().map(|(index, address)| {
+        (
+            format!("{name}-{index}"),
+            Instance {
+                address: *address,
+                health: health.clone(),
+            },
+        )
+    });
+    Side {
+        name: name.to_owned(),
+        weight,
+        instances: instances.collect(),
+    }
+}
+
+/// An address at which nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    // Bound but not listening: connections are refused, and nobody else gets the port.
+    static HELD: std::sync::OnceLock<(socket2::Socket, SocketAddr)> = std::sync::OnceLock::new();
+    HELD.get_or_init(|| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let socket = socket.unwrap();
+        socket.bind(&any_port().into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, address)
+    })
+    .1
+}
+
+/// A request as a service sees it.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// The request line and the headers, as they came.
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// Returns all values of a header.
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+        values(&self.head, name)
+    }
+}
+
+fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
+    let lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    lines
+        .filter(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+        .collect()
+}
+
+/// A service behind the proxy. It speaks as plain a HTTP as possible, so that what it sees and
+/// says is exact.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<AtomicUsize>,
+    closed: Arc<AtomicBool>,
+}
+
+
+impl Backend {
+    /// Answers every request with status 200 and `name`.
+    pub(crate) fn named(name: &str) -> Self {
+        let name = name.to_owned();
+        Self::with(move |_, stream| {
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}",
+                name.len()
+            )
+            .is_ok()
+        })
+    }
+
+    /// Writes `answer` for every request.
+    pub(crate) fn saying(answer: impl Into<Vec<u8>>) -> Self {
+        let answer = answer.into();
+        Self::with(move |_, stream| stream.write_all(&answer).is_ok())
+    }
+
+    /// Calls `respond` for every request; the connection is kept while that returns true.
+    pub(crate) fn with(
+        respond: impl Fn(Received, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::raw(move |reader, stream| match receive(reader) {
+            Some(received) => respond(received, stream),
+            None => false,
+        })
+    }
+
+    /// Calls `serve` on every connection until it returns false.
+    pub(crate) fn raw(
+        serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(any_port()).unwrap();
+        let service = Self {
+            address: listener.local_addr().unwrap(),
+            connections: Arc::default(),
+            requests: Arc::default(),
+            closed: Arc::default(),
+        };
+        let (connections, requests) = (
+            Arc::clone(&service.connections),
+            Arc::clone(&service.requests),
+        );
+        let closed = Arc::clone(&service.closed);
+        let serve = Arc::new(serve);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (serve, requests) = (Arc::clone(&serve), Arc::clone(&requests));
+                std::thread::spawn(move || {
+                    let Ok(mut stream) = stream else { return };
+                    stream.set_nodelay(true).unwrap();
+                    let mut reader = BufReader::new(stream.try_clone().unwrap());
+                    while serve(&mut reader, &mut stream) {
+                        requests.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        service
+    }
+}
+
+impl Drop for Backend {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+/// Reads a head up to and including its empty line; `None` at the end of the connection.
+pub(crate) fn read_head(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = String::new();
+    loop {
+        let start = head.len();
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+        if head[start..].trim().is_empty() {
+            return Some(head);
+        }
+    }
+}
+
+/// Reads a request with its body.
+pub(crate) fn receive(reader: &mut BufReader<TcpStream>) -> Option<Received> {
+    let head = read_head(reader)?;
+    let mut body = Vec::new();
+    if values(&head, "transfer-encoding") == ["chunked"] {
+        body = read_chunks(reader)?;
+    } else if let [length] = values(&head, "content-length")[..] {
+        body.resize(length.parse().unwrap(), 0);
+        reader.read_exact(&mut body).ok()?;
+    }
+    Some(Received { head, body })
+}
+
+fn read_chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = read_chunk(reader) {
+        if chunk.is_empty() {
+            return Some(body);
+        }
+        body.extend(chunk);
+    }
+    None
+}
+
+/// Reads one chunk of a chunked body; the last one is empty.
+pub(crate) fn read_chunk(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let mut chunk = vec![0; usize::from_str_radix(line.trim(), 16).ok()? + 2];
+    reader.read_exact(&mut chunk).ok()?;
+    chunk.truncate(chunk.len() - 2);
+    Some(chunk)
+}
+
+/// An answer as a client sees it.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answered {
+    pub(crate) fn header(&self, name: &str) -> Vec<&str> {
+        values(&self.head, name)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+/// A connection to the proxy.
+pub(crate) struct Visitor {
+    pub(crate) stream: TcpStream,
+    pub(crate) reader: BufReader<TcpStream>,
+}
+
+impl Visitor {
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Self {
+            reader: BufReader::new(stream.try_clone().unwrap()),
+            stream,
+        }
+    }
+
+    pub(crate) fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Gets `path` and keeps the connection.
+    pub(crate) fn get(&mut self, path: &str) -> Answered {
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nhost: site.example\r\n\r\n"
+        ));
+        self.answer().expect("an answer")
+    }
+
+    /// Reads an answer with its body, however it is delimited.
+    pub(crate) fn answer(&mut self) -> Option<Answered> {
+        let mut answered = self.answer_head()?;
+        if values(&answered.head, "transfer-encoding") == ["chunked"] {
+            answered.body = read_chunks(&mut self.reader)?;
+        } else if let [length] = values(&answered.head, "content-length")[..] {
+            answered.body.resize(length.parse().unwrap(), 0);
+            self.reader.read_exact(&mut answered.body).ok()?;
+        } else if ![204, 304].contains(&answered.status) {
+            self.reader.read_to_end(&mut answered.body).ok()?;
+        }
+        Some(answered)
+    }
+
+    /// Reads only the head of an answer.
+    pub(crate) fn answer_head(&mut self) -> Option<Answered> {
+        let head = read_head(&mut self.reader)?;
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(Answered {
+            status,
+            head,
+            body: Vec::new(),
+        })
+    }
+}
+
+/// Gets `path` on a connection of its own.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answered {
+    Visitor::new(address).get(path)
+}
