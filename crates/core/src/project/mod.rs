@@ -4,16 +4,20 @@
 //! whole, or [`Problems`]: all of them at once, each with its place and the way to mend it.
 //!
 //! The way of a file: `yaml` makes a tree with places, `model` lists every key (its reading,
-//! merging and JSON Schema come from the same list, see `read::keys!`), `resolve` lays the layers
+//! merging and JSON Schema come from the same list, see `keys`), `resolve` lays the layers
 //! over one another, fills in defaults and looks up names. `values` and `texts` hold how single
 //! values are written.
 
 mod codes;
+mod effective;
+mod keys;
 mod model;
 mod problem;
 mod read;
 mod resolve;
 mod routes;
+mod schema;
+mod shape;
 mod strategy;
 mod suggest;
 mod texts;
@@ -23,10 +27,13 @@ mod yaml;
 
 pub use codes::{CODES, Code, explain};
 pub use problem::{Location, Problem, Problems};
+pub use schema::schema;
+
+use std::collections::BTreeMap;
 
 use read::{Read as _, Reader};
 
-use crate::id::{ApplicationName, EnvironmentName};
+use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::EnvironmentSpec;
 
 /// A project file without a problem.
@@ -84,5 +91,23 @@ impl Project {
         self.environments
             .iter()
             .find(|spec| spec.environment == *environment)
+    }
+
+    /// Returns an environment as a project file of its own in which every default is written out;
+    /// `None` if the file has no such environment. Read again, it resolves to the same.
+    pub fn effective(&self, environment: &EnvironmentName) -> Option<String> {
+        self.resolve(environment).map(effective::written)
+    }
+
+    /// Returns the path of the artifact of each service that has one in an environment, relative
+    /// to the project file.
+    pub fn artifacts(&self, environment: &EnvironmentName) -> BTreeMap<&ServiceName, &str> {
+        let services = self
+            .resolve(environment)
+            .into_iter()
+            .flat_map(|spec| &spec.services);
+        services
+            .filter_map(|(name, service)| Some((name, service.artifact.as_deref()?)))
+            .collect()
     }
 }

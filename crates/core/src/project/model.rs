@@ -6,8 +6,10 @@
 use schemars::{Schema, json_schema};
 
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
+use super::keys::keys;
 use super::problem::Span;
-use super::read::{List, Located, Map, Read, Reader, Setting, Short, ShortForm, keys};
+use super::read::{Located, Read, Reader, Setting};
+use super::shape::{List, Map, Short, ShortForm};
 use super::strategy::StrategyForm;
 use super::texts::{ArtifactPath, Command, FolderPath, Host, ProbePath, RequestPath, User};
 use super::units;
@@ -378,10 +380,7 @@ fn check_file(file: &File, at: Span, reader: &mut Reader) {
             reader,
         );
     }
-    let without = file
-        .services
-        .get()
-        .is_some_and(|services| services.entries.is_empty());
+    let without = file.services.get().is_some_and(Map::is_empty);
     if file.services.is_missing() || without {
         let example = "services: { web: { run: ./server } }";
         missing("services", "the project file", at, example, reader);

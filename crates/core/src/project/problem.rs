@@ -197,7 +197,7 @@ impl<'t> LineIndex<'t> {
         let before = line[..from].chars().count();
         let length = line[from..to].chars().count().max(1);
         // Of a long line, what is shown begins a little before the place that is meant.
-        let skipped = if before < LINE / 2 {
+        let skipped = if before + length <= LINE {
             0
         } else {
             before - LINE / 4

@@ -7,10 +7,9 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::codes::{CONTRADICTION, Code, TOO_LARGE, UNKNOWN_KEY, WRONG_TYPE};
+use super::codes::{Code, WRONG_TYPE};
 use super::problem::{Finding, Span, quoted};
-use super::suggest;
-use super::yaml::{Key, Node, Value};
+use super::yaml::{Node, Value};
 
 /// Collects what is wrong, and knows where in the file the reading is.
 #[derive(Default)]
@@ -33,6 +32,9 @@ impl Reader {
 
     /// Notes that a value is of the wrong kind.
     pub(super) fn wrong_type(&mut self, node: &Node, expected: &str, hint: impl Into<String>) {
+        if matches!(node.value, Value::Refused) {
+            return;
+        }
         let message = format!("{expected} is expected, and there is {}", node.kind());
         self.note(&WRONG_TYPE, node.at, message, hint);
     }
@@ -53,13 +55,16 @@ impl Reader {
                 self.wrong_type(node, what, format!("put it in quotes: `\"{text}\"`"));
                 None
             }
-            Value::Null | Value::Scalar { .. } | Value::List(_) | Value::Map(_) => {
-                self.scalar(node, what, form)
-            }
+            Value::Null
+            | Value::Refused
+            | Value::Scalar { .. }
+            | Value::List(_)
+            | Value::Map(_) => self.scalar(node, what, form),
         }
     }
 
-    fn place(&self) -> String {
+    /// Returns where the reading is, for a message.
+    pub(super) fn place(&self) -> String {
         if self.path.is_empty() {
             "at the top level".to_owned()
         } else {
@@ -67,7 +72,8 @@ impl Reader {
         }
     }
 
-    fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+    /// Reads something that stands below a key.
+    pub(super) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.path.push(key.to_owned());
         let value = read(self);
         self.path.pop();
@@ -162,7 +168,8 @@ impl<T> Setting<T> {
         matches!(self, Self::Absent | Self::Removed)
     }
 
-    fn is_present(&self) -> bool {
+    /// Whether the key has a value, if only one that cannot be used.
+    pub(super) fn is_present(&self) -> bool {
         matches!(self, Self::Broken | Self::Given(_))
     }
 }
@@ -188,375 +195,5 @@ impl<T: JsonSchema> JsonSchema for Setting<T> {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         Option::<T>::json_schema(generator)
-    }
-}
-
-/// The entries of a mapping while its keys are asked for one by one.
-pub(super) struct Entries<'n> {
-    pub(super) at: Span,
-    what: &'static str,
-    entries: Vec<Option<&'n (Key, Node)>>,
-    asked: Vec<&'static str>,
-}
-
-impl<'n> Entries<'n> {
-    pub(super) fn of(node: &'n Node, what: &'static str, reader: &mut Reader) -> Option<Self> {
-        let Value::Map(entries) = &node.value else {
-            reader.wrong_type(node, what, "write keys below it, or between `{` and `}`");
-            return None;
-        };
-        let entries = entries.iter().map(Some).collect();
-        Some(Self {
-            at: node.at,
-            what,
-            entries,
-            asked: Vec::new(),
-        })
-    }
-
-    /// Reads the value of a key.
-    pub(super) fn take<T: Read>(&mut self, key: &'static str, reader: &mut Reader) -> Setting<T> {
-        self.asked.push(key);
-        let entry = self
-            .entries
-            .iter_mut()
-            .find(|e| e.is_some_and(|(k, _)| k.text == key));
-        match entry.and_then(Option::take) {
-            None => Setting::Absent,
-            Some((_, node)) => reader.within(key, |reader| Setting::read(node, reader)),
-        }
-    }
-
-    /// Notes the keys that nobody asked for.
-    pub(super) fn finish(self, reader: &mut Reader) {
-        for (key, _) in self.entries.into_iter().flatten() {
-            let place = reader.place();
-            if key.text == "<<" {
-                let hint = "write the keys out; what services share stands at the top level";
-                let message = "a merge key cannot be used in a project file";
-                reader.note(&super::codes::UNSUPPORTED, key.at, message, hint);
-            } else if !key.text.is_empty() {
-                let message = format!("unknown key {} {place}", quoted(&key.text));
-                let hint = suggest::hint(&key.text, self.asked.iter().copied());
-                reader.note(&UNKNOWN_KEY, key.at, message, hint);
-            }
-        }
-    }
-
-    /// Notes it if more than one of some keys is there.
-    pub(super) fn at_most_one(&self, present: &[(&'static str, bool)], reader: &mut Reader) {
-        let present: Vec<_> = present
-            .iter()
-            .filter(|(_, is)| *is)
-            .map(|(key, _)| format!("`{key}`"))
-            .collect();
-        if present.len() > 1 {
-            let message = format!(
-                "{} has {}, which exclude each other",
-                self.what,
-                present.join(" and ")
-            );
-            reader.note(
-                &CONTRADICTION,
-                self.at,
-                message,
-                "keep the one that is meant",
-            );
-        }
-    }
-}
-
-/// Whether a setting takes part in the question which of several alternatives is meant.
-pub(super) fn is_present<T>(setting: &Setting<T>) -> bool {
-    setting.is_present()
-}
-
-/// What `null` in the place of a mapping says about each of its keys.
-#[derive(Clone, Copy)]
-pub(super) enum Emptiness {
-    /// Nothing.
-    Left,
-    /// That what a lower layer says does not count.
-    Taken,
-}
-
-impl Emptiness {
-    pub(super) fn of_each_key<T: Read>(self) -> Setting<T> {
-        match self {
-            Self::Left => Setting::Absent,
-            Self::Taken => T::of_nothing().map_or(Setting::Removed, Setting::Given),
-        }
-    }
-}
-
-/// Defines a mapping with fixed keys: the type, how it is read, how one is laid over another and
-/// its JSON Schema, all from one list of keys.
-///
-/// Of the keys in `one_of` only one may be given; an upper layer that gives one of them takes the
-/// others out of the lower one. `empty` says what it means if the mapping is `null`: that its keys
-/// are [`Emptiness::Left`] out or [`Emptiness::Taken`] out; without it, the whole is taken out.
-macro_rules! keys {
-    (
-        $(#[$meta:meta])*
-        struct $name:ident($what:literal) {
-            $($(#[$key_meta:meta])* $key:ident: $type:ty,)+
-        }
-        $(one_of: $($alternative:ident),+;)?
-        $(empty: $empty:ident;)?
-        $(check: $check:path;)?
-    ) => {
-        #[derive(Clone, Debug, Default, schemars::JsonSchema)]
-        #[schemars(default, deny_unknown_fields)]
-        $(#[$meta])*
-        pub(super) struct $name {
-            $($(#[$key_meta])* pub(super) $key: $crate::project::read::Setting<$type>,)+
-        }
-
-        impl $crate::project::read::Read for $name {
-            fn read(
-                node: &$crate::project::yaml::Node,
-                reader: &mut $crate::project::read::Reader,
-            ) -> Option<Self> {
-                let mut entries = $crate::project::read::Entries::of(node, $what, reader)?;
-                let value = Self { $($key: entries.take(stringify!($key), reader),)+ };
-                $(entries.at_most_one(
-                    &[$((
-                        stringify!($alternative),
-                        $crate::project::read::is_present(&value.$alternative),
-                    )),+],
-                    reader,
-                );)?
-                entries.finish(reader);
-                $($check(&value, node.at, reader);)?
-                Some(value)
-            }
-
-            fn of_nothing() -> Option<Self> {
-                let empty: &[$crate::project::read::Emptiness] =
-                    &[$($crate::project::read::Emptiness::$empty)?];
-                empty.first().map(|empty| Self { $($key: empty.of_each_key(),)+ })
-            }
-        }
-
-        impl $crate::project::read::Merge for $name {
-            fn under(self, upper: Self) -> Self {
-                let lower = self;
-                $(let replaced = $(!matches!(
-                    upper.$alternative,
-                    $crate::project::read::Setting::Absent
-                ))||+;
-                let lower = if replaced {
-                    Self { $($alternative: $crate::project::read::Setting::Absent,)+ ..lower }
-                } else {
-                    lower
-                };)?
-                Self { $($key: lower.$key.under(upper.$key),)+ }
-            }
-        }
-    };
-}
-pub(super) use keys;
-
-/// A mapping whose keys are chosen by the person who writes it, with at most `MOST` entries.
-#[derive(Clone, Debug)]
-pub(super) struct Map<K, T, const MOST: usize> {
-    pub(super) entries: Vec<(Located<String>, Setting<T>)>,
-    kind: std::marker::PhantomData<K>,
-}
-
-/// What the keys of a [`Map`] can be.
-pub(super) trait MapKey: Clone {
-    /// What the whole mapping is, for messages.
-    const WHAT: &'static str;
-    /// A regular expression that all keys match.
-    const PATTERN: &'static str;
-    /// Notes it if a key cannot be used, and returns whether it can.
-    fn check(key: &Key, reader: &mut Reader) -> bool;
-}
-
-impl<K, T, const MOST: usize> Default for Map<K, T, MOST> {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            kind: std::marker::PhantomData,
-        }
-    }
-}
-
-impl<K, T, const MOST: usize> Map<K, T, MOST> {
-    pub(super) fn get(&self, key: &str) -> Option<&Setting<T>> {
-        self.entries
-            .iter()
-            .find(|(known, _)| known.value == key)
-            .map(|(_, setting)| setting)
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> + Clone {
-        self.entries.iter().map(|(key, _)| key.value.as_str())
-    }
-}
-
-impl<K: MapKey, T: Read, const MOST: usize> Read for Map<K, T, MOST> {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let Value::Map(entries) = &node.value else {
-            reader.wrong_type(node, K::WHAT, "write names below it, each followed by `:`");
-            return None;
-        };
-        if !few_enough(node, entries.len(), MOST, reader) {
-            return None;
-        }
-        let mut map = Self::default();
-        for (key, node) in entries {
-            let usable = K::check(key, reader);
-            let value = reader.within(&key.text, |reader| Setting::read(node, reader));
-            if usable {
-                map.entries.push((
-                    Located {
-                        value: key.text.clone(),
-                        at: key.at,
-                    },
-                    value,
-                ));
-            }
-        }
-        Some(map)
-    }
-}
-
-impl<K, T: Merge, const MOST: usize> Merge for Map<K, T, MOST> {
-    fn under(mut self, upper: Self) -> Self {
-        for (key, upper) in upper.entries {
-            match self
-                .entries
-                .iter_mut()
-                .find(|(known, _)| known.value == key.value)
-            {
-                None => self.entries.push((key, upper)),
-                Some((at, lower)) => {
-                    *lower = std::mem::take(lower).under(upper);
-                    *at = key;
-                }
-            }
-        }
-        self
-    }
-}
-
-impl<K: MapKey, T: JsonSchema, const MOST: usize> JsonSchema for Map<K, T, MOST> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("MapOf{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({
-            "type": "object",
-            "propertyNames": { "pattern": K::PATTERN },
-            "additionalProperties": generator.subschema_for::<Option<T>>(),
-            "maxProperties": MOST,
-        })
-    }
-}
-
-/// A list of at most `MOST` entries.
-#[derive(Clone, Debug)]
-pub(super) struct List<T, const MOST: usize> {
-    pub(super) at: Span,
-    pub(super) items: Vec<T>,
-}
-
-impl<T: Read, const MOST: usize> Read for List<T, MOST> {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let Value::List(nodes) = &node.value else {
-            reader.wrong_type(
-                node,
-                "a list",
-                "write it between `[` and `]`, or in lines with `- `",
-            );
-            return None;
-        };
-        if !few_enough(node, nodes.len(), MOST, reader) {
-            return None;
-        }
-        let items: Vec<T> = nodes
-            .iter()
-            .filter_map(|node| T::read(node, reader))
-            .collect();
-        (items.len() == nodes.len()).then_some(Self { at: node.at, items })
-    }
-}
-
-impl<T, const MOST: usize> Merge for List<T, MOST> {}
-
-impl<T: JsonSchema, const MOST: usize> JsonSchema for List<T, MOST> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("ListOf{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({
-            "type": "array",
-            "items": generator.subschema_for::<T>(),
-            "maxItems": MOST,
-        })
-    }
-}
-
-fn few_enough(node: &Node, count: usize, most: usize, reader: &mut Reader) -> bool {
-    if count > most {
-        let message = format!("{count} entries are too many here");
-        reader.note(&TOO_LARGE, node.at, message, format!("{most} is the most"));
-    }
-    count <= most
-}
-
-/// A mapping that also has a short form.
-#[derive(Clone, Debug)]
-pub(super) struct Short<T>(pub(super) T);
-
-/// What a mapping looks like in short.
-pub(super) trait ShortForm: Read {
-    /// Reads the short form from a node that is not a mapping, or notes why not.
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self>;
-    /// Describes the short form.
-    fn short_schema() -> Schema;
-}
-
-impl<T: ShortForm> Read for Short<T> {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        match node.value {
-            Value::Map(_) => T::read(node, reader),
-            Value::Null | Value::Scalar { .. } | Value::List(_) => T::read_short(node, reader),
-        }
-        .map(Self)
-    }
-}
-
-impl<T: Merge> Merge for Short<T> {
-    fn under(self, upper: Self) -> Self {
-        Self(self.0.under(upper.0))
-    }
-}
-
-impl<T: ShortForm + JsonSchema> JsonSchema for Short<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("Short{}", T::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({
-            "anyOf": [T::short_schema(), generator.subschema_for::<T>()],
-        })
     }
 }

@@ -3,8 +3,9 @@
 use super::codes::{NO_ROUTES, SAME_ROUTE, UNKNOWN_NAME};
 use super::model::{Environment, File, Ready, Route};
 use super::problem::quoted;
-use super::read::{List, Reader, Setting, Short};
+use super::read::{Reader, Setting};
 use super::resolve::{Services, refuse_unknown_service};
+use super::shape::{List, Short};
 use crate::id::ServiceName;
 use crate::spec::RouteRule;
 
@@ -58,6 +59,10 @@ fn listed(
             // A route of all environments ends where its service is left out.
             continue;
         };
+        if matches!(route.host, Setting::Broken) || matches!(route.path, Setting::Broken) {
+            whole = false;
+            continue;
+        }
         let host = route.host.get().map(|host| host.0.clone());
         let path = route
             .path

@@ -10,7 +10,8 @@ use super::model::{
     BUILT_IN, BlueGreen, Canary, Choice, File, Rolling, Step as StepKeys, Strategy as Keys,
 };
 use super::problem::quoted;
-use super::read::{List, Merge, Read, Reader, Setting, Short, is_present};
+use super::read::{Merge, Read, Reader, Setting};
+use super::shape::{List, Short};
 use super::suggest;
 use super::values::Time;
 use super::yaml::Node;
@@ -101,24 +102,24 @@ fn named(name: &str, file: &File) -> Option<Keys> {
 
 fn is_another_kind(lower: &Keys, upper: &Keys) -> bool {
     let kind = |keys: &Keys| {
-        if is_present(&keys.blue_green) {
+        if keys.blue_green.is_present() {
             Sizing::Full
-        } else if is_present(&keys.rolling) {
+        } else if keys.rolling.is_present() {
             Sizing::InTurn
         } else {
             Sizing::Proportional
         }
     };
     let says =
-        is_present(&upper.canary) || is_present(&upper.blue_green) || is_present(&upper.rolling);
+        upper.canary.is_present() || upper.blue_green.is_present() || upper.rolling.is_present();
     says && kind(lower) != kind(upper)
 }
 
 fn filled_in(keys: &Keys, instances: u16) -> Strategy {
-    let (sizing, steps, keep_warm) = if is_present(&keys.rolling) {
+    let (sizing, steps, keep_warm) = if keys.rolling.is_present() {
         let soak = keys.rolling.get().and_then(|rolling| soak(&rolling.soak));
         (Sizing::InTurn, in_turn(instances, soak), Duration::ZERO)
-    } else if is_present(&keys.blue_green) {
+    } else if keys.blue_green.is_present() {
         let BlueGreen { steps, soak: held } = keys.blue_green.get().cloned().unwrap_or_default();
         let steps = match steps.get() {
             None => vec![Step {

@@ -37,7 +37,7 @@ impl Read for Command {
                 }
                 words
             }
-            Value::Null | Value::Scalar { .. } | Value::Map(_) => {
+            Value::Null | Value::Refused | Value::Scalar { .. } | Value::Map(_) => {
                 split_line(reader.text(node, WHAT, FORM)?, node.at, reader)?
             }
         };

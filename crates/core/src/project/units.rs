@@ -88,7 +88,7 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         let number: u64 = digits.parse().map_err(|_| FORM.to_owned())?;
         if word.is_empty() {
             return Err(format!(
-                "say in which unit, such as `{number}s` or `{number}m`"
+                "say in which unit, such as `{number}ms`, `{number}s` or `{number}m`"
             ));
         }
         if let Some(fraction) = word.strip_prefix('.')
@@ -156,6 +156,14 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     const FORM: &str = "write it like `512MiB` or `1.5GiB`";
     let (number, unit) = split(text, |c| c.is_ascii_digit() || c == '.');
     let unit = unit.strip_prefix(' ').unwrap_or(unit);
+    if let ("", Ok(bytes)) = (unit, number.parse::<u64>()) {
+        let meant = if bytes < 1 << 20 {
+            format!("{bytes}MiB")
+        } else {
+            size(bytes)
+        };
+        return Err(format!("say in which unit, such as `{meant}`"));
+    }
     let millionths = decimal(number, 6).ok_or_else(|| FORM.to_owned())?;
     let Some((_, factor)) = SIZE_UNITS.into_iter().find(|(known, _)| *known == unit) else {
         let binary = match unit.to_lowercase().as_str() {
@@ -163,7 +171,6 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
             "m" | "mb" | "mib" | "mi" => "MiB",
             "g" | "gb" | "gib" | "gi" => "GiB",
             "t" | "tb" | "tib" | "ti" => "TiB",
-            "" => return Err(format!("say in which unit, such as `{number}MiB`")),
             _ => return Err(FORM.to_owned()),
         };
         return Err(format!("write `{number}{binary}`, which counts in 1024s"));
@@ -222,7 +229,7 @@ mod tests {
     #[test]
     fn a_duration_that_is_not_one_says_what_to_write() {
         for (text, hint) in [
-            ("30", "say in which unit, such as `30s` or `30m`"),
+            ("30", "say in which unit, such as `30ms`, `30s` or `30m`"),
             ("5min", "write `5m`"),
             ("2 hours", "write `2h`"),
             ("2w", "write `14d`"),

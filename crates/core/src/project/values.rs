@@ -12,7 +12,8 @@ use super::codes::{
     Code, OUT_OF_RANGE, RESERVED_NAME,
 };
 use super::problem::{Span, quoted};
-use super::read::{Located, MapKey, Merge, Read, Reader};
+use super::read::{Located, Merge, Read, Reader};
+use super::shape::MapKey;
 use super::yaml::{Key, Node, Value};
 use super::{suggest, units};
 use crate::id::is_name;
@@ -213,7 +214,7 @@ impl<const MIN: u64, const MAX: u64> Read for Whole<MIN, MAX> {
         const WHAT: &str = "a whole number";
         let (text, plain) = match &node.value {
             Value::Scalar { text, plain } => (text, *plain),
-            Value::Null | Value::List(_) | Value::Map(_) => {
+            Value::Null | Value::Refused | Value::List(_) | Value::Map(_) => {
                 reader.wrong_type(node, WHAT, format!("write a number from {MIN} to {MAX}"));
                 return None;
             }

@@ -27,6 +27,8 @@ pub(super) struct Node {
 pub(super) enum Value {
     /// Nothing, or `null` or `~`.
     Null,
+    /// Something that is refused wherever it stands; this was noted already.
+    Refused,
     /// Text as it was written; `plain` where it had no quotes.
     Scalar { text: String, plain: bool },
     /// A list.
@@ -46,7 +48,7 @@ impl Node {
     /// Returns what the node is, as a person would call it.
     pub(super) fn kind(&self) -> String {
         match &self.value {
-            Value::Null => "nothing".to_owned(),
+            Value::Null | Value::Refused => "nothing".to_owned(),
             Value::Scalar { text, .. } => quoted(text),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
@@ -71,11 +73,17 @@ pub(super) fn tree(text: &str) -> (Option<Node>, Vec<Finding>) {
     let result = builder.read();
     match result {
         Ok(()) => {
-            let root = builder.root.take().unwrap_or(Node {
-                at: Span::default(),
-                value: Value::Null,
-            });
-            (Some(root), builder.findings)
+            let at = Span::default();
+            // An empty file is a mapping without keys: what it lacks is the better message.
+            let empty = Node {
+                at,
+                value: Value::Map(Vec::new()),
+            };
+            let root = builder
+                .root
+                .take()
+                .filter(|root| !matches!(root.value, Value::Null));
+            (Some(root.unwrap_or(empty)), builder.findings)
         }
         // What was noticed before is a consequence as often as not.
         Err(finding) => (None, vec![*finding]),
@@ -179,7 +187,7 @@ impl Builder<'_> {
                     self.refuse(at, "an alias", "write the value out");
                     self.complete(Node {
                         at,
-                        value: Value::Null,
+                        value: Value::Refused,
                     });
                 }
                 Event::StreamStart
@@ -255,7 +263,9 @@ impl Builder<'_> {
                     let text = match &node.value {
                         Value::Scalar { text, .. } => text.clone(),
                         // A key of the same spelling is never asked for, so it stays without effect.
-                        Value::Null | Value::List(_) | Value::Map(_) => String::new(),
+                        Value::Null | Value::Refused | Value::List(_) | Value::Map(_) => {
+                            String::new()
+                        }
                     };
                     let usable = matches!(node.value, Value::Scalar { .. });
                     *key = Some(Key { at: node.at, text });
@@ -311,7 +321,9 @@ fn syntax(text: &str, error: &ScanError) -> Finding {
             "a tab stands here".to_owned(),
             "indent with spaces, two for each level",
         ),
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => (
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::DocumentIndicatorInQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent => (
             "a quote is not closed".to_owned(),
             "close it with the same kind of quote",
         ),
@@ -337,7 +349,7 @@ fn syntax(text: &str, error: &ScanError) -> Finding {
         ),
         ErrorKind::MappingValueNotAllowed => (
             "a `:` where none can be".to_owned(),
-            "put text in quotes that contains `: `, or begin a new line for the new key",
+            "put text in quotes that contains `: `, or see whether the line above lacks its own",
         ),
         ErrorKind::InvalidIndentation
         | ErrorKind::ExpectedBlockMappingKey

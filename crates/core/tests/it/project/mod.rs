@@ -1,5 +1,8 @@
 //! The project file: what is read from it, and what is said about mistakes.
 
+mod effective;
+mod hostile;
+mod mistakes;
 mod reading;
 
 use std::path::Path;

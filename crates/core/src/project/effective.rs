@@ -1,0 +1,213 @@
+//! An environment as a project file that says everything, so that no default is left to guess.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use super::read::looks_typed;
+use super::units;
+use crate::spec::{
+    EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step, Strategy,
+};
+
+/// Writes the file. Read again, it resolves to the same environment.
+pub(super) fn written(spec: &EnvironmentSpec) -> String {
+    let mut file = Lines::default();
+    file.put(0, "application", &spec.application);
+    file.open(0, "services");
+    for (name, service) in &spec.services {
+        file.open(1, name.as_str());
+        put_service(&mut file, service);
+    }
+    file.open(0, "environments");
+    file.open(1, spec.environment.as_str());
+    file.put(2, "listen", scalar(&spec.listen.to_string()));
+    if spec.routes.is_empty() {
+        file.put(0, "routes", "[]");
+    } else {
+        file.open(0, "routes");
+    }
+    for RouteRule {
+        host,
+        path,
+        service,
+    } in &spec.routes
+    {
+        let host = host
+            .as_ref()
+            .map(|host| format!("host: {}, ", scalar(host)));
+        let (host, path) = (host.unwrap_or_default(), scalar(path));
+        file.line(
+            1,
+            &format!("- {{ {host}path: {path}, service: {service} }}"),
+        );
+    }
+    file.0
+}
+
+fn put_service(file: &mut Lines, service: &ServiceSpec) {
+    file.put(
+        2,
+        "artifact",
+        or_null(service.artifact.as_deref().map(scalar)),
+    );
+    file.put(2, "run", list(&service.run));
+    file.put(2, "instances", service.instances);
+    file.put(2, "folder", scalar(&service.folder));
+    if service.env.is_empty() {
+        file.put(2, "env", "{}");
+    } else {
+        file.open(2, "env");
+    }
+    for (name, value) in &service.env {
+        file.put(3, name, scalar(value));
+    }
+    file.put(2, "user", or_null(service.user.as_deref().map(scalar)));
+    file.put(2, "memory", or_null(service.memory.map(units::size)));
+    file.put(2, "files", or_null(service.files));
+    file.open(2, "ready");
+    match &service.ready.probe {
+        Probe::Http(path) => file.put(3, "http", scalar(path)),
+        Probe::Tcp => file.put(3, "tcp", true),
+        Probe::Command(words) => file.put(3, "command", list(words)),
+    }
+    file.put(3, "every", units::duration(service.ready.every));
+    file.put(3, "timeout", units::duration(service.ready.timeout));
+    file.put(3, "within", units::duration(service.ready.within));
+    file.put(3, "steady", units::duration(service.ready.steady));
+    file.open(2, "stop");
+    file.put(3, "signal", &service.stop.signal);
+    file.put(3, "drain", units::duration(service.stop.drain));
+    file.put(3, "grace", units::duration(service.stop.grace));
+    let after: Vec<&str> = service.after.iter().map(|name| name.as_str()).collect();
+    file.put(2, "after", list(&after));
+    put_strategy(file, &service.strategy);
+    put_limits(file, service);
+}
+
+fn put_strategy(file: &mut Lines, strategy: &Strategy) {
+    file.open(2, "strategy");
+    let kind = match strategy.sizing {
+        Sizing::Proportional => "canary",
+        Sizing::Full => "blue_green",
+        Sizing::InTurn => "rolling",
+    };
+    file.open(3, kind);
+    if strategy.sizing == Sizing::InTurn {
+        // The steps follow from the number of instances, and each but the last is held alike.
+        let soak = strategy.steps.first().and_then(|step| step.soak);
+        file.put(4, "soak", or_null(soak.map(units::duration)));
+    } else {
+        file.open(4, "steps");
+        for Step { weight, soak } in &strategy.steps {
+            let (weight, soak) = (units::weight(*weight), or_null(soak.map(units::duration)));
+            file.line(5, &format!("- {{ weight: {weight}, soak: {soak} }}"));
+        }
+    }
+    file.put(3, "keep_warm", units::duration(strategy.keep_warm));
+    file.put(3, "patience", units::duration(strategy.patience));
+    let on_inconclusive = match strategy.on_inconclusive {
+        OnInconclusive::Hold => "hold",
+        OnInconclusive::Rollback => "rollback",
+    };
+    file.put(3, "on_inconclusive", on_inconclusive);
+}
+
+fn put_limits(file: &mut Lines, service: &ServiceSpec) {
+    let limits = &service.limits;
+    let share = |limit: Option<f64>| or_null(limit.map(units::share));
+    let time = |limit: Option<Duration>| or_null(limit.map(units::duration));
+    file.open(2, "limits");
+    file.put(3, "errors", share(limits.errors));
+    file.put(3, "p95", time(limits.p95));
+    file.put(3, "p99", time(limits.p99));
+    file.put(3, "memory", share(limits.memory));
+    file.put(3, "restarts", or_null(limits.restarts));
+    file.put(3, "requests", limits.requests);
+    file.open(3, "against_stable");
+    file.put(4, "errors", share(limits.against_stable.errors));
+    file.put(4, "p95", share(limits.against_stable.p95));
+    file.put(4, "p99", share(limits.against_stable.p99));
+}
+
+/// The lines of a file, indented by two blanks for each level.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, level: usize, text: &str) {
+        self.0.push_str(&"  ".repeat(level));
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    fn open(&mut self, level: usize, key: &str) {
+        self.line(level, &format!("{key}:"));
+    }
+
+    fn put(&mut self, level: usize, key: &str, value: impl Display) {
+        self.line(level, &format!("{key}: {value}"));
+    }
+}
+
+fn or_null(value: Option<impl Display>) -> String {
+    value.map_or_else(|| "null".to_owned(), |value| value.to_string())
+}
+
+fn list(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<String> = words.iter().map(|word| scalar(word.as_ref())).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// Writes text so that every reader of YAML takes it for that text.
+fn scalar(text: &str) -> String {
+    let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./$_".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "./$_-=%@+:".contains(c))
+        && !text.ends_with(':')
+        && !looks_typed(text)
+        && !matches!(
+            &*text.to_lowercase(),
+            "null" | "yes" | "no" | "on" | "off" | "y" | "n"
+        );
+    if plain {
+        return text.to_owned();
+    }
+    let mut quoted = "\"".to_owned();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            ' '..='~' => quoted.push(c),
+            c if c.is_alphanumeric() => quoted.push(c),
+            // Whatever cannot be seen, or is not the same everywhere, by its number.
+            c => quoted.push_str(&format!("\\U{:08X}", u32::from(c))),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text() {
+        for (text, written) in [
+            ("./server", "./server"),
+            ("$PORT", "$PORT"),
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("--quiet", "\"--quiet\""),
+            ("1.10", "\"1.10\""),
+            ("true", "\"true\""),
+            ("", "\"\""),
+            ("a: b", "\"a: b\""),
+            ("a\nb\"\\", "\"a\\nb\\\"\\\\\""),
+            ("\u{85}\u{202e}é", "\"\\U00000085\\U0000202Eé\""),
+        ] {
+            assert_eq!(scalar(text), written);
+        }
+    }
+}

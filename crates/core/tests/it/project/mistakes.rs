@@ -1,0 +1,361 @@
+//! What is said about each kind of mistake.
+
+use std::collections::BTreeSet;
+
+use expect_test::{expect, expect_file};
+use leadsman_core::project::{CODES, Project, explain};
+
+use super::project;
+
+/// Mistakes in the order of their codes. Each text has only the one kind of mistake.
+const MISTAKES: &[(&str, &str)] = &[
+    ("P001", "application: shop\nservices:\n\tweb: { run: x }\n"),
+    (
+        "P001",
+        "application: shop\nservices:\n  web:\n    run: \"./server\n",
+    ),
+    ("P001", "application: shop\nservices: { web: { run: x }\n"),
+    (
+        "P001",
+        "application: shop\nservices:\n  web:\n    run: x\n   env: {}\n",
+    ),
+    ("P001", "application: shop: two\n"),
+    ("P001", "application shop\nservices: {}\n"),
+    (
+        "P001",
+        "application: shop\nservices: { web: { run: @x } }\n",
+    ),
+    ("P001", "application: shop\nservices: [ { run: x }\n"),
+    ("P001", "application: shop\nservices: { web: { run: x ] }\n"),
+    (
+        "P003",
+        "aplication: shop\napplication: shop\nservices: { web: { run: x, instnces: 2, replicas: 1 } }\n",
+    ),
+    (
+        "P003",
+        "application: a\nservices: { web: { run: x, ready: { path: / } } }\nenvironments: { e: { sevices: {} } }\n",
+    ),
+    (
+        "P004",
+        "application: shop\nservices:\n  web: { run: x }\n  web: { run: y }\n",
+    ),
+    ("P005", ""),
+    ("P005", "application: shop\nservices: {}\n"),
+    (
+        "P005",
+        "application: shop\nservices: { web: { artifact: dist }, api: }\nroutes: [{ path: / }]\n",
+    ),
+    (
+        "P005",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [{ soak: 1m }] } } } }\n",
+    ),
+    ("P006", "- application: shop\n"),
+    ("P006", "application: 12\nservices: [web]\n"),
+    (
+        "P006",
+        "application: a\nservices: { web: { run: x, instances: two, files: \"100\", env: [A=b], memory: {}, artifact: 1.5 } }\n",
+    ),
+    (
+        "P006",
+        "application: a\nservices: { web: { run: { a: b }, ready: health, after: api, limits: 5% } }\n",
+    ),
+    (
+        "P007",
+        "application: &a shop\nservices: { web: { run: *a } }\n",
+    ),
+    (
+        "P007",
+        "application: shop\nservices: { web: { <<: { run: x }, run: x } }\n",
+    ),
+    (
+        "P007",
+        "application: !!str shop\nservices: { web: { run: x } }\n",
+    ),
+    (
+        "P007",
+        "application: shop\n? [a, b]\n: c\nservices: { web: { run: x } }\n",
+    ),
+    (
+        "P007",
+        "application: shop\nservices: { web: { run: x } }\n---\napplication: b\n",
+    ),
+    (
+        "P008",
+        "application: My Shop\nservices: { Web: { run: x } }\n",
+    ),
+    (
+        "P009",
+        "application: a\nservices: { web: { run: x, after: [ap], strategy: cannary }, api: { run: x, strategy: quick } }\nroutes: [{ service: wbe }]\nenvironments: { e: { services: { wrker: {} } } }\n",
+    ),
+    (
+        "P009",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { e: { services: { web: null }, routes: [{ service: web }] } }\n",
+    ),
+    (
+        "P010",
+        "application: a\nservices: { web: { run: x, env: { PORT: 80 } } }\nstrategies: { rolling: { rolling: } }\n",
+    ),
+    (
+        "P011",
+        "application: a\nservices: { web: { run: x, ready: { every: 30, within: 1.5h, timeout: soon, steady: 5min } } }\n",
+    ),
+    (
+        "P012",
+        "application: a\nservices: { web: { run: x, limits: { errors: 0.05, success: , memory: 90 } } }\n",
+    ),
+    (
+        "P012",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [5, 25%] } } } }\n",
+    ),
+    (
+        "P013",
+        "application: a\nservices: { web: { run: x, memory: 512M }, api: { run: x, memory: 1073741824 } }\nroutes: [{ service: web }, { path: /api, service: api }]\n",
+    ),
+    (
+        "P014",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { a: { listen: localhost:8080 }, b: { listen: 8081 }, c: { listen: here }, d: { listen: \"127.0.0.1:0\" } }\n",
+    ),
+    (
+        "P015",
+        "application: a\nservices: { web: { run: x, instances: 0, files: -1, memory: 1kB, stop: 2h } }\n",
+    ),
+    (
+        "P015",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { soak: 0s }, keep_warm: 31d }, limits: { errors: 101% } } }\nstrategies: { s: { blue_green: { steps: [] } } }\n",
+    ),
+    (
+        "P016",
+        "application: a\nservices: { web: { run: x, stop: { signal: SIGTERM }, user: \"a b\", strategy: { on_inconclusive: wait } } }\n",
+    ),
+    (
+        "P017",
+        "application: a\nservices: { web: { run: x, artifact: /srv/dist, folder: ../up, ready: { http: health } } }\nroutes: [{ path: api, service: web }, { path: \"/a*\", service: web }]\n",
+    ),
+    (
+        "P018",
+        "application: a\nservices: { web: { run: x } }\nroutes: [{ host: \"https://shop.example/\", service: web }, { host: \"*.shop.example\", service: web }]\n",
+    ),
+    (
+        "P019",
+        "application: a\nservices: { web: { run: \"echo 'a\", ready: { command: [] } }, api: { run: cd api && ./serve }, c: { run: A=b ./c }, d: { run: \"\" } }\nroutes: [{ service: web }, { path: /api, service: api }, { path: /c, service: c }, { path: /d, service: d }]\n",
+    ),
+    (
+        "P020",
+        "application: a\nservices: { web: { run: x, env: { 1A: b, A-B: c, D: \"a\\0b\" } } }\n",
+    ),
+    (
+        "P021",
+        "application: a\nservices: { web: { run: x, ready: { http: /, tcp: true }, limits: { errors: 1%, success: 99% }, strategy: { rolling: , canary: } } }\n",
+    ),
+    (
+        "P022",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [5%, 25%, 25%, 10%] } } } }\n",
+    ),
+    (
+        "P023",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [0%, 0.001%, 101%] } } } }\n",
+    ),
+    (
+        "P024",
+        "application: a\nservices:\n  web: { run: x, after: [api] }\n  api: { run: x, after: [db] }\n  db: { run: x, after: [web] }\n  alone: { run: x, after: [alone] }\nroutes: []\nenv: {}\nlimits: {}\nenvironments: { e: { services: { web: { ready: tcp }, api: { ready: tcp }, db: { ready: tcp }, alone: { ready: tcp } } } }\n",
+    ),
+    (
+        "P025",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { a: , b: , c: { listen: 0.0.0.0:8080 } }\n",
+    ),
+    (
+        "P026",
+        "application: a\nservices: { web: { run: x }, api: { run: x } }\n",
+    ),
+    (
+        "P027",
+        "application: a\nservices: { web: { run: x } }\nroutes: [{ path: /a, service: web }, { path: /a/, service: web }]\n",
+    ),
+    (
+        "P028",
+        "application: a\nservices: { web: { run: x }, worker: { run: x } }\nroutes: [{ service: web }]\n",
+    ),
+];
+
+fn said_about(text: &str) -> String {
+    match Project::parse(text, "leadsman.yaml") {
+        Ok(_) => "nothing is wrong".to_owned(),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn each_mistake_is_explained_where_it_stands() {
+    let shown: String = MISTAKES
+        .iter()
+        .map(|(code, text)| {
+            let title = explain(code).unwrap().title;
+            format!(
+                "---------- {code}: {title}\n{text}\n{}\n\n",
+                said_about(text)
+            )
+        })
+        .collect();
+    expect_file!["../../fixtures/project-mistakes.txt"].assert_eq(&shown);
+}
+
+#[test]
+fn each_mistake_is_of_one_kind_and_each_kind_is_shown() {
+    for (code, text) in MISTAKES {
+        let problems = Project::parse(text, "leadsman.yaml").unwrap_err();
+        assert!(
+            problems.iter().all(|problem| problem.code == *code),
+            "{problems}"
+        );
+    }
+    let shown: BTreeSet<&str> = MISTAKES.iter().map(|(code, _)| *code).collect();
+    let known: BTreeSet<&str> = CODES.iter().map(|code| code.code).collect();
+    // What is too large is shown where hostile files are.
+    assert_eq!(
+        known.difference(&shown).copied().collect::<Vec<_>>(),
+        ["P002"]
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_in_one_go() {
+    let text = "\
+application: shop
+services:
+  web:
+    run: ./server
+    instances: 0
+    memory: 512M
+    after: [worker]
+    strategy: carful
+    limits: { errors: 5, p95: 400 }
+strategies:
+  careful: { canary: { steps: [50%, 25%] } }
+environments:
+  production: { listn: 0.0.0.0:80 }
+";
+    expect![[r#"
+        error[P015]: `0` is out of range
+         --> leadsman.yaml:5:16
+          |
+        5 |     instances: 0
+          |                ^
+        hint: choose one from 1 to 1000
+
+        error[P013]: `512M` is not a size
+         --> leadsman.yaml:6:13
+          |
+        6 |     memory: 512M
+          |             ^^^^
+        hint: write `512MiB`, which counts in 1024s
+
+        error[P009]: there is no service `worker`
+         --> leadsman.yaml:7:13
+          |
+        7 |     after: [worker]
+          |             ^^^^^^
+        hint: only `web` is known here
+
+        error[P009]: there is no strategy `carful`
+         --> leadsman.yaml:8:15
+          |
+        8 |     strategy: carful
+          |               ^^^^^^
+        hint: did you mean `careful`?
+
+        error[P012]: `5` is not a share
+         --> leadsman.yaml:9:23
+          |
+        9 |     limits: { errors: 5, p95: 400 }
+          |                       ^
+        hint: shares are written in percent: `5%`
+
+        error[P011]: `400` is not a duration
+         --> leadsman.yaml:9:31
+          |
+        9 |     limits: { errors: 5, p95: 400 }
+          |                               ^^^
+        hint: say in which unit, such as `400ms`, `400s` or `400m`
+
+        error[P022]: the step to 25% comes after the one to 50%
+          --> leadsman.yaml:11:37
+           |
+        11 |   careful: { canary: { steps: [50%, 25%] } }
+           |                                     ^^^
+        hint: put the weights in rising order, each once
+
+        error[P003]: unknown key `listn` in `environments.production`
+          --> leadsman.yaml:13:17
+           |
+        13 |   production: { listn: 0.0.0.0:80 }
+           |                 ^^^^^
+        hint: did you mean `listen`?"#]]
+    .assert_eq(&said_about(text));
+}
+
+#[test]
+fn one_mistake_is_told_once_though_many_environments_share_it() {
+    let text = "application: a\nservices: { web: { run: x, after: [nobody] } }\n\
+        environments: { a: { listen: 127.0.0.1:1 }, b: { listen: 127.0.0.1:2 } }\n";
+    let problems = Project::parse(text, "leadsman.yaml").unwrap_err();
+    assert_eq!(problems.count(), 1, "{problems}");
+}
+
+#[test]
+fn a_long_line_is_cut_around_the_place_that_matters() {
+    let text = format!(
+        "application: a\nservices: {{ web: {{ run: \"{}\", instnces: 1 }} }}\n",
+        "x".repeat(500)
+    );
+    expect![[r#"
+        error[P003]: unknown key `instnces` in `services.web`
+         --> leadsman.yaml:2:529
+          |
+        2 | xxxxxxxxxxxxxxxxxxxxxxxxxxx", instnces: 1 } }
+          |                               ^^^^^^^^
+        hint: did you mean `instances`?"#]]
+    .assert_eq(&said_about(&text));
+}
+
+#[test]
+fn what_a_terminal_would_obey_is_not_repeated() {
+    let said = said_about("application: \"\\e]0;title\\a\"\nservices: { web: { run: x } }\n");
+    assert!(
+        said.chars().all(|c| c == '\n' || !c.is_control()),
+        "{said:?}"
+    );
+    let raw = said_about("application: a\nservices: { web: { run: x } } # \u{202e}\n\u{85}x: 1\n");
+    assert!(!raw.contains(['\u{202e}', '\u{85}']), "{raw:?}");
+}
+
+#[test]
+fn problems_serialise_for_programs() {
+    let problems = Project::parse("services: { web: { run: x } }\n", "leadsman.yaml").unwrap_err();
+    expect![[r#"
+        {
+          "file_name": "leadsman.yaml",
+          "problems": [
+            {
+              "code": "P005",
+              "message": "the project file has no `application`",
+              "location": {
+                "line": 1,
+                "column": 1,
+                "length": 1
+              },
+              "source_line": "services: { web: { run: x } }",
+              "hint": "add it, such as `application: shop`"
+            }
+          ],
+          "omitted": 0
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&problems).unwrap());
+}
+
+#[test]
+fn a_service_that_only_listens_inside_needs_no_route() {
+    project(
+        "application: a\nservices: { web: { run: x }, worker: { run: x, ready: { command: y } } }\n",
+    );
+    project("application: a\nservices: { web: { run: x, ready: tcp } }\nroutes: []\n");
+}
