@@ -1,5 +1,6 @@
 //! The judge, from the outside.
 
+mod comparisons;
 mod properties;
 mod simulation;
 mod stories;
