@@ -36,6 +36,8 @@ pub struct Config {
     pub probe_interval: Duration,
     /// How long a probe may take.
     pub probe_timeout: Duration,
+    /// How long an instance that left the table stays listed after its last request ended.
+    pub drained_listed: Duration,
     /// How long requests in flight may take to end after the proxy was told to stop.
     pub drain_timeout: Duration,
 }
@@ -57,6 +59,7 @@ impl Config {
             idle_timeout: Duration::from_secs(4),
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(1),
+            drained_listed: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
         }
     }

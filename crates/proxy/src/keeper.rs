@@ -26,9 +26,6 @@ use crate::worker::{Mailbox, Message};
 /// How long a window is, and how often what went wrong is tried again.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long an instance stays listed after its last request ended.
-const DRAINED_LISTED: Duration = Duration::from_secs(10);
-
 /// Why a table is not in force, or not acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
@@ -363,7 +360,7 @@ impl Keeper {
                 drain.done_at = None;
                 return true;
             }
-            now.duration_since(*drain.done_at.get_or_insert(now)) < DRAINED_LISTED
+            now.duration_since(*drain.done_at.get_or_insert(now)) < self.config.drained_listed
         });
     }
 

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::worker::Worker;
 use crate::worker::forward::forward;
+use crate::worker::headers::Peer;
 
 /// How long to wait before accepting again after the system ran out of something.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
@@ -122,8 +123,9 @@ async fn serve(
 ) {
     let _slot = Arc::clone(&worker.slots).try_acquire_owned();
     let _counted = Counted::new(&worker);
+    let told_peer = Peer::new(peer);
     let service = service_fn(|request| {
-        let worker = Rc::clone(&worker);
+        let (worker, peer) = (Rc::clone(&worker), told_peer.clone());
         async move { Ok::<_, Infallible>(forward(worker, address, peer, request).await) }
     });
     let mut connection = std::pin::pin!(

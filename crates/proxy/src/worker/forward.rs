@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
-use crate::worker::headers::{prepare_answer, prepare_request};
+use crate::worker::headers::{Peer, prepare_answer, prepare_request};
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::routes::{Before, Choice, Tried};
 use crate::worker::upstream::{Connection, InFlight, Upstream};
@@ -27,11 +27,11 @@ const RETRIES: usize = 2;
 pub(super) async fn forward(
     worker: Rc<Worker>,
     address: SocketAddr,
-    peer: SocketAddr,
+    peer: Peer,
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let arrived = Instant::now();
-    match Forwarding::new(&worker, address, peer, request) {
+    match Forwarding::new(&worker, address, &peer, request) {
         Ok(forwarding) => forwarding.run(arrived).await.unwrap_or_else(rescue),
         Err(failure) => rescue(failure),
     }
@@ -63,7 +63,7 @@ impl<'a> Forwarding<'a> {
     fn new(
         worker: &'a Worker,
         address: SocketAddr,
-        peer: SocketAddr,
+        peer: &Peer,
         mut request: Request<Incoming>,
     ) -> Result<Self, Failure> {
         let upgrade = hyper::upgrade::on(&mut request);
@@ -74,8 +74,7 @@ impl<'a> Forwarding<'a> {
         } else {
             Some(0)
         };
-        let (authority, wants_upgrade) =
-            prepare_request(&mut parts, peer.ip().to_canonical(), body_length)?;
+        let (authority, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
         let is_idempotent = [
             Method::GET,
             Method::HEAD,
@@ -158,9 +157,17 @@ impl<'a> Forwarding<'a> {
             }
             let request = self.outgoing(upstream);
             match send(connection, request, self.worker.config.answer_timeout).await {
+                // Nobody asked for another protocol.
+                Ended::Answered(response, _)
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                        && self.upgrade.is_none() =>
+                {
+                    attempt.unanswered();
+                    return Err(Missed::Final(Failure::Garbled));
+                }
                 Ended::Answered(response, connection) => {
                     attempt.answered(response.status());
-                    return self.answer(response, connection, in_flight, choice);
+                    return Ok(self.answer(response, connection, in_flight, choice));
                 }
                 Ended::Unsent(request) => {
                     self.request = request;
@@ -226,21 +233,20 @@ impl<'a> Forwarding<'a> {
         connection: Connection,
         in_flight: InFlight,
         choice: &Choice,
-    ) -> Result<Response<Answer>, Missed> {
-        let tunnel = (response.status() == StatusCode::SWITCHING_PROTOCOLS)
-            .then(|| (self.upgrade.take(), hyper::upgrade::on(&mut response)));
+    ) -> Response<Answer> {
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let client = self.upgrade.take().filter(|_| switches);
+        let instance = hyper::upgrade::on(&mut response);
         let (mut parts, body) = response.into_parts();
         prepare_answer(&mut parts);
-        let answer = match tunnel {
+        let answer = match client {
             None => Answer::relayed(body, in_flight, connection, Rc::clone(&choice.tally)),
-            Some((Some(client), instance)) => {
+            Some(client) => {
                 tokio::task::spawn_local(tunnel_between(client, instance, in_flight, connection));
                 Answer::EMPTY
             }
-            // Nobody asked for another protocol.
-            Some((None, _)) => return Err(Missed::Final(Failure::Garbled)),
         };
-        Ok(Response::from_parts(parts, answer))
+        Response::from_parts(parts, answer)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What happens to the heads of requests and answers on their way through.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -31,11 +31,30 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
+/// Who is at the other end of a client's connection.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// The address as it is told to instances.
+    text: HeaderValue,
+    is_on_this_machine: bool,
+}
+
+impl Peer {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        let ip = address.ip().to_canonical();
+        let text = HeaderValue::try_from(ip.to_string());
+        Self {
+            text: text.expect("an address is made of letters, digits, dots and colons"),
+            is_on_this_machine: ip.is_loopback(),
+        }
+    }
+}
+
 /// Makes the head of a request fit for an instance. Returns the host and port that it is for, and
 /// whether it asks for another protocol. `None` as length of the body is: not known beforehand.
 pub(super) fn prepare_request(
     parts: &mut Parts,
-    peer: IpAddr,
+    peer: &Peer,
     body_length: Option<u64>,
 ) -> Result<(Option<Authority>, bool), Failure> {
     if parts.method == Method::CONNECT {
@@ -151,29 +170,28 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 /// Tells the instance who asked, and how.
-fn announce(parts: &mut Parts, peer: IpAddr) {
+fn announce(parts: &mut Parts, peer: &Peer) {
     let headers = &mut parts.headers;
     // What a client says about where it comes from stays in front; only the last address, which
     // is ours, can be relied upon.
-    let earlier: Vec<&[u8]> = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect();
-    let mut chain = earlier.join(&b", "[..]);
-    if !chain.is_empty() {
-        chain.extend(b", ");
-    }
-    chain.extend(peer.to_string().as_bytes());
-    if let Ok(chain) = HeaderValue::from_bytes(&chain) {
-        headers.insert(FORWARDED_FOR, chain);
-    }
+    let chain = if headers.contains_key(FORWARDED_FOR) {
+        let mut chain: Vec<&[u8]> = headers
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        chain.push(peer.text.as_bytes());
+        HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or_else(|_| peer.text.clone())
+    } else {
+        peer.text.clone()
+    };
+    headers.insert(FORWARDED_FOR, chain);
     // On the same machine it may be something in front that ends TLS: it knows better.
     let host = headers.get(HOST).cloned();
     let proto = HeaderValue::from_static("http");
     for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, Some(proto))] {
         match (headers.entry(name), value) {
-            (Entry::Occupied(_), _) if peer.is_loopback() => {}
+            (Entry::Occupied(_), _) if peer.is_on_this_machine => {}
             (Entry::Occupied(mut entry), Some(value)) => drop(entry.insert(value)),
             (Entry::Occupied(entry), None) => drop(entry.remove()),
             (Entry::Vacant(entry), Some(value)) => drop(entry.insert(value)),

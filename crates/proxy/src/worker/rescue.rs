@@ -38,50 +38,50 @@ pub(super) fn rescue(failure: Failure) -> Response<Answer> {
         Failure::BadRequest => (
             StatusCode::BAD_REQUEST,
             "bad-request",
-            "the request is not valid HTTP",
+            "the request is not valid HTTP\n",
         ),
         Failure::Connect => (
             StatusCode::METHOD_NOT_ALLOWED,
             "connect",
-            "this is not a forward proxy",
+            "this is not a forward proxy\n",
         ),
         Failure::NoRoute => (
             StatusCode::NOT_FOUND,
             "no-route",
-            "nothing is served under this host and path",
+            "nothing is served under this host and path\n",
         ),
         Failure::NoInstance => (
             StatusCode::SERVICE_UNAVAILABLE,
             "no-instance",
-            "the service has no instance to answer",
+            "the service has no instance to answer\n",
         ),
         Failure::Unreachable => (
             StatusCode::BAD_GATEWAY,
             "unreachable",
-            "no instance of the service can be reached",
+            "no instance of the service can be reached\n",
         ),
         Failure::BrokeOff => (
             StatusCode::BAD_GATEWAY,
             "broke-off",
-            "the service closed the connection unanswered",
+            "the service closed the connection unanswered\n",
         ),
         Failure::Garbled => (
             StatusCode::BAD_GATEWAY,
             "garbled",
-            "the service answered something that is not HTTP",
+            "the service answered something that is not HTTP\n",
         ),
         Failure::TimedOut => (
             StatusCode::GATEWAY_TIMEOUT,
             "timed-out",
-            "the service did not answer in time",
+            "the service did not answer in time\n",
         ),
         Failure::ClientStalled => (
             StatusCode::REQUEST_TIMEOUT,
             "client-stalled",
-            "the request did not arrive in time",
+            "the request did not arrive in time\n",
         ),
     };
-    let mut response = Response::new(Answer::Own(Some(Bytes::from(format!("{words}\n")))));
+    let mut response = Response::new(Answer::Own(Some(Bytes::from_static(words.as_bytes()))));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -2,5 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
+mod control;
+mod forwarding;
+mod health;
+mod persistence;
+mod protocol;
 mod split;
 mod world;

@@ -34,7 +34,7 @@ pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>
 
 /// A proxy with a state folder of its own.
 pub(crate) struct World {
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
     pub(crate) config: Config,
     proxy: Option<Proxy>,
     runtime: tokio::runtime::Runtime,
@@ -59,7 +59,7 @@ impl World {
             .unwrap();
         let proxy = Some(Proxy::start(config.clone()).unwrap());
         Self {
-            folder,
+            _folder: folder,
             config,
             proxy,
             runtime,
@@ -113,6 +113,10 @@ impl World {
 
     pub(crate) fn restart(&mut self) {
         self.stop();
+        self.start();
+    }
+
+    pub(crate) fn start(&mut self) {
         self.proxy = Some(Proxy::start(self.config.clone()).unwrap());
     }
 
@@ -215,7 +219,6 @@ pub(crate) struct Backend {
     pub(crate) requests: Arc<AtomicUsize>,
     closed: Arc<AtomicBool>,
 }
-
 
 impl Backend {
     /// Answers every request with status 200 and `name`.
