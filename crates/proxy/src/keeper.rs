@@ -150,6 +150,12 @@ impl Keeper {
             (Arc::clone(&state.snapshot), known)
         };
         let snapshot = Arc::new(Snapshot::new(table, &known));
+        for (name, instance) in &snapshot.instances {
+            if !before.instances.contains_key(name) {
+                // Who puts it into the table (again) has seen that it is ready.
+                instance.set_healthy(true);
+            }
+        }
         self.ask(|done| Message::Swap(Arc::clone(&snapshot), done))
             .await;
 

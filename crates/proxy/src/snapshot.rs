@@ -40,8 +40,7 @@ impl Instance {
 
 impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
-    /// afterwards; a new one is believed to be healthy, because who put it into the table has
-    /// seen that it is ready.
+    /// afterwards; a new one is believed to be healthy.
     pub(crate) fn new(table: Table, known: &Instances) -> Self {
         let sides = table
             .listeners

@@ -97,13 +97,10 @@ pub(crate) fn serve(
     })
 }
 
-async fn answer(keeper: &Keeper, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(keeper: &Rc<Keeper>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     match (request.method(), request.uri().path()) {
         (&Method::PUT, "/table") => match table(request).await {
-            Ok(table) => match keeper.apply(table).await {
-                Ok(applied) => json(StatusCode::OK, &applied),
-                Err(refusal) => refused(&refusal),
-            },
+            Ok(table) => apply(Rc::clone(keeper), table).await,
             Err(message) => problem(StatusCode::BAD_REQUEST, message),
         },
         (&Method::GET, "/status") => json(StatusCode::OK, &keeper.status().await),
@@ -118,6 +115,22 @@ async fn answer(keeper: &Keeper, request: Request<Incoming>) -> Response<Full<By
             StatusCode::NOT_FOUND,
             format!("there is no `{method} {path}` here"),
         ),
+    }
+}
+
+async fn apply(keeper: Rc<Keeper>, table: Table) -> Response<Full<Bytes>> {
+    // As a task of its own: a caller that hangs up must not leave a table half applied.
+    let applying = tokio::task::spawn_local(async move { keeper.apply(table).await });
+    match applying.await {
+        Ok(Ok(applied)) => json(StatusCode::OK, &applied),
+        Ok(Err(refusal)) => refused(&refusal),
+        Err(error) => {
+            tracing::error!(%error, "applying a table ended badly");
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "see the log of the proxy".to_owned(),
+            )
+        }
     }
 }
 

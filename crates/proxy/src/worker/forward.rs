@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
@@ -144,6 +145,11 @@ impl<'a> Forwarding<'a> {
                 Some(connection) => connection,
                 None => match upstream.connect().await {
                     Ok(connection) => connection,
+                    Err(error) if is_exhaustion(&error) => {
+                        attempt.not_counted();
+                        tracing::warn!(%error, "cannot connect to any instance for a moment");
+                        return Err(Missed::Final(Failure::Exhausted));
+                    }
                     Err(error) => {
                         attempt.unanswered();
                         mark_unreachable(upstream, &error);
@@ -248,6 +254,18 @@ impl<'a> Forwarding<'a> {
         };
         Response::from_parts(parts, answer)
     }
+}
+
+/// Tells want on this machine, which no instance can be blamed for, from a refusal.
+fn is_exhaustion(error: &io::Error) -> bool {
+    let wants = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::ADDRNOTAVAIL,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| wants.contains(&error))
 }
 
 fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version, response};
 
-use crate::worker::rescue::Failure;
+use crate::worker::rescue::{Failure, REASON};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -112,6 +112,8 @@ pub(super) fn prepare_answer(parts: &mut response::Parts) {
         parts.headers.remove(CONTENT_LENGTH);
     }
     strip(&mut parts.headers);
+    // Only the proxy speaks in the proxy's voice.
+    parts.headers.remove(REASON);
     if let Some(upgrade) = upgrade {
         parts.headers.insert(UPGRADE, upgrade);
         parts

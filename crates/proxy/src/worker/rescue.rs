@@ -7,7 +7,7 @@ use http::{Response, StatusCode};
 use crate::worker::answer::Answer;
 
 /// Says that the proxy speaks, and why, in one word.
-const REASON: HeaderName = HeaderName::from_static("x-leadsman-reason");
+pub(super) const REASON: HeaderName = HeaderName::from_static("x-leadsman-reason");
 
 /// Why there is no answer of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Failure {
     NoRoute,
     /// The service has no instance, or no side with weight.
     NoInstance,
+    /// This machine is out of open files, ports or memory, so that nothing can be asked.
+    Exhausted,
     /// No connection could be made.
     Unreachable,
     /// The connection broke before there was an answer.
@@ -54,6 +56,11 @@ pub(super) fn rescue(failure: Failure) -> Response<Answer> {
             StatusCode::SERVICE_UNAVAILABLE,
             "no-instance",
             "the service has no instance to answer\n",
+        ),
+        Failure::Exhausted => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "exhausted",
+            "the machine is out of open files, ports or memory\n",
         ),
         Failure::Unreachable => (
             StatusCode::BAD_GATEWAY,

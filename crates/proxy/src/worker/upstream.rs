@@ -101,6 +101,8 @@ impl Upstream {
         stream.set_nodelay(true)?;
         let mut builder = http1::Builder::new();
         builder.max_header_size(self.head_bytes_max);
+        // What a slow client has not taken yet stays with the instance, not in memory here.
+        builder.max_buf_size(self.head_bytes_max.max(64 * 1024));
         let (sender, connection) = builder
             .handshake(TokioIo::new(stream))
             .await

@@ -111,3 +111,25 @@ fn a_check_by_connection_needs_no_http() {
     });
     assert!(world.status().unhealthy.is_empty());
 }
+
+#[test]
+fn an_instance_that_returns_to_the_table_is_believed_to_be_ready() {
+    let (web, other) = (Backend::named("web"), Backend::named("other"));
+    let listens = crate::world::nobody();
+    let world = World::with(|config| config.probe_interval = crate::world::DEADLINE * 10);
+    let with = |generation| {
+        table(
+            generation,
+            [
+                side("web", 10_000, &[listens]),
+                side("way-back", 0, &[web.address]),
+            ],
+        )
+    };
+    let address = world.apply(&with(1));
+    assert_eq!(get(address, "/").text(), "web");
+    assert!(world.status().unhealthy.contains("web-0"));
+    world.apply(&table(2, [side("other", 10_000, &[other.address])]));
+    world.apply(&with(3));
+    assert!(world.status().unhealthy.is_empty());
+}

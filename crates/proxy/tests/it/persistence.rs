@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::mpsc;
 
-use leadsman_proxy::control::ClientError;
+use leadsman_proxy::Config;
+use leadsman_proxy::control::{Client, ClientError};
 
-use crate::world::{Backend, Visitor, World, get, side, table};
+use crate::world::{Backend, Visitor, World, eventually, get, side, table};
 
 #[test]
 fn a_restarted_proxy_serves_the_last_table_before_anybody_asks() {
@@ -27,7 +28,7 @@ fn a_restarted_proxy_serves_the_last_table_before_anybody_asks() {
 fn numbers_of_windows_go_on_over_a_restart() {
     let mut world = World::new();
     let newest = |world: &World| {
-        crate::world::eventually("a window", || {
+        eventually("a window", || {
             world
                 .block_on(world.client().windows(0))
                 .unwrap()
@@ -102,7 +103,7 @@ fn a_state_folder_that_cannot_be_used_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let config = leadsman_proxy::Config::new(file.join("state"), folder.path().join("socket"));
+    let config = Config::new(file.join("state"), folder.path().join("socket"));
     let failed = leadsman_proxy::Proxy::start(config)
         .unwrap_err()
         .to_string();
@@ -126,12 +127,12 @@ fn a_stop_lets_requests_in_flight_end() {
     let address = world.apply(&table(1, [side("web", 10_000, &[slow.address])]));
     let mut visitor = Visitor::new(address);
     visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
-    crate::world::eventually("the request has arrived", || {
+    eventually("the request has arrived", || {
         (slow.connections.load(std::sync::atomic::Ordering::SeqCst) == 1).then_some(())
     });
     std::thread::scope(|scope| {
         scope.spawn(|| world.stop());
-        crate::world::eventually("nobody is let in any more", || {
+        eventually("nobody is let in any more", || {
             std::net::TcpListener::bind(address).ok()
         });
         go.send(()).unwrap();
@@ -139,4 +140,22 @@ fn a_stop_lets_requests_in_flight_end() {
         assert_eq!(answered.text(), "slow");
         assert_eq!(answered.header("connection"), ["close"]);
     });
+}
+
+#[test]
+fn a_signal_ends_it_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::new(folder.path().join("state"), folder.path().join("socket"));
+    let client = Client::new(&config.socket);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let running = std::thread::spawn(move || leadsman_proxy::run(config));
+    let pid = eventually("it answers", || runtime.block_on(client.status()).ok()).pid;
+    assert_eq!(pid, std::process::id());
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM)
+        .unwrap();
+    running.join().unwrap().unwrap();
+    assert!(runtime.block_on(client.status()).is_err());
 }

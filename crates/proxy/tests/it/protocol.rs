@@ -76,12 +76,13 @@ fn headers_for_the_next_hop_go_no_further() {
 fn headers_of_an_answer_for_the_next_hop_go_no_further() {
     let backend = Backend::saying(
         "HTTP/1.1 200 OK\r\nconnection: x-secret\r\nx-secret: 1\r\nkeep-alive: timeout=5\r\n\
-         x-kept: yes\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok",
+         x-kept: yes\r\nx-leadsman-reason: mine\r\nset-cookie: a=1\r\nset-cookie: b=2\r\ncontent-length: 2\r\n\r\nok",
     );
     let (_world, mut visitor) = behind(&backend);
     let answered = visitor.get("/");
     assert_eq!(answered.header("x-secret"), Vec::<&str>::new());
     assert_eq!(answered.header("keep-alive"), Vec::<&str>::new());
+    assert_eq!(answered.header("x-leadsman-reason"), Vec::<&str>::new());
     assert_eq!(answered.header("x-kept"), ["yes"]);
     assert_eq!(answered.header("set-cookie"), ["a=1", "b=2"]);
 }
@@ -465,4 +466,29 @@ fn hosts_and_paths_lead_to_their_services() {
     let mut visitor = Visitor::new(address);
     visitor.send("GET /api HTTP/1.1\r\nhost: other.example\r\n\r\n");
     assert_eq!(visitor.answer().unwrap().text(), "shop");
+}
+
+#[test]
+fn an_answer_before_the_end_of_the_request_gets_through() {
+    let backend = Backend::raw(|reader, stream| {
+        if read_head(reader).is_none() {
+            return false;
+        }
+        stream
+            .write_all(
+                b"HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 4\r\n\r\nmuch",
+            )
+            .unwrap();
+        // Takes what comes without looking at it, as servers do to be polite.
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        std::io::copy(reader, &mut std::io::sink()).ok();
+        false
+    });
+    let (world, mut visitor) = behind(&backend);
+    visitor.send("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nonly the beginning");
+    let answered = visitor.answer().unwrap();
+    assert_eq!((answered.status, answered.text()), (413, "much"));
+    drop(visitor);
+    let counted = world.figures("web", |counted| counted.figures.requests == 1);
+    assert_eq!(counted.figures.errors, 0);
 }
