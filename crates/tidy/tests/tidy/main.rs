@@ -6,6 +6,7 @@
 
 mod arrows;
 mod dependencies;
+mod dev_script;
 mod error_codes;
 mod finding;
 mod manifests;

@@ -1,0 +1,138 @@
+//! `./dev`: what it finds out about a machine, shown with tools that only pretend to be there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::tree;
+
+/// Runs `script` with the functions of `./dev`, and with `tools` before the machine's own.
+fn with_dev(script: &str, tools: &Path) -> Output {
+    let path = format!("{}:/usr/bin:/bin", tools.display());
+    Command::new("bash")
+        .args(["-c", &format!(". ./dev; {script}")])
+        .current_dir(tree::root())
+        .env_clear()
+        .envs([
+            ("PATH", path.as_str()),
+            ("HOME", "/nonexistent"),
+            ("TMPDIR", "/tmp"),
+        ])
+        .env("CARGO_HOME", tools.join("cargo home"))
+        .output()
+        .expect("bash can be started")
+}
+
+fn succeeds(script: &str, tools: &Path) -> bool {
+    with_dev(script, tools).status.success()
+}
+
+fn tools(tools: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a scratch folder can be made");
+    for (name, body) in tools {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("it lies in a folder")).expect("it can be made");
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("a file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be changed");
+    }
+    folder
+}
+
+#[test]
+fn versions_are_compared_by_number() {
+    let none = tools(&[]);
+    for (version, wanted, enough) in [
+        ("1.89.0", "1.89", true),
+        ("1.89.0", "1.89.0", true),
+        ("1.100.0", "1.89", true),
+        ("2.0.0", "1.89", true),
+        ("1.88.9", "1.89", false),
+        ("1.9.0", "1.89", false),
+    ] {
+        let script = format!("at_least {version} {wanted}");
+        assert_eq!(succeeds(&script, none.path()), enough, "{script}");
+    }
+}
+
+#[test]
+fn the_version_wanted_is_that_of_the_workspace() {
+    let output = with_dev("wanted_rust", tools(&[]).path());
+    let manifest = fs::read_to_string(tree::root().join("Cargo.toml")).expect("it can be read");
+    let manifest: toml::Table = manifest.parse().expect("cargo has read it already");
+    let wanted = manifest
+        .get("workspace")
+        .and_then(|it| it.get("package")?.get("rust-version"));
+    let wanted = wanted
+        .and_then(toml::Value::as_str)
+        .expect("the workspace has a `rust-version`");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), wanted);
+}
+
+#[test]
+fn an_old_cargo_gives_way_to_the_one_that_rustup_installed_earlier() {
+    let tools = tools(&[
+        ("cargo", "echo cargo 1.63.0"),
+        ("rustc", "echo rustc 1.63.0"),
+        ("cargo home/bin/cargo", "echo cargo 1.999.0"),
+        ("cargo home/bin/rustc", "echo rustc 1.999.0"),
+    ]);
+    assert!(!succeeds("rust_is_recent", tools.path()));
+    let output = with_dev("ensure_rust && cargo --version", tools.path());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "cargo 1.999.0\n");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_new_cargo_with_an_old_rustc_is_not_enough() {
+    let tools = tools(&[
+        ("cargo", "echo cargo 1.999.0"),
+        ("rustc", "echo rustc 1.63.0"),
+    ]);
+    assert!(!succeeds("rust_is_recent", tools.path()));
+}
+
+#[test]
+fn the_default_of_rustup_stays_as_somebody_chose_it() {
+    let version = r#"[ "$RUSTUP_TOOLCHAIN" = stable ] && echo x 1.999.0 || echo x 1.63.0"#;
+    let tools = tools(&[("cargo", version), ("rustc", version), ("rustup", "exit 1")]);
+    let output = with_dev(r#"ensure_rust && echo "$RUSTUP_TOOLCHAIN""#, tools.path());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "stable\n");
+}
+
+#[test]
+fn an_installer_with_another_digest_is_not_run() {
+    let curl = r#"case "$*" in
+*sha256) echo 0000000000000000000000000000000000000000000000000000000000000000 ;;
+*) while [ "$1" != -o ]; do shift; done; printf '#!/bin/sh\ntouch "$CARGO_HOME.ran"\n' > "$2" ;;
+esac"#;
+    let tools = tools(&[("curl", curl)]);
+    let folder = tools.path().join("download");
+    fs::create_dir(&folder).expect("a folder can be made");
+    let script = format!(
+        "run_rustup_installer https://example.org '{}'",
+        folder.display()
+    );
+    let output = with_dev(&script, tools.path());
+    assert!(!output.status.success(), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("FAILED"),
+        "{output:?}"
+    );
+    assert!(folder.join("rustup-init").exists());
+    assert!(!tools.path().join("cargo home.ran").exists());
+}
+
+#[test]
+fn what_it_does_not_know_is_refused_with_status_2() {
+    for arguments in [&["sail"][..], &["lint", "fast"], &["build", "--", "x"]] {
+        let output = Command::new(tree::root().join("dev"))
+            .args(arguments)
+            .output();
+        let output = output.expect("it can be started");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
