@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every limit is shown to be kept.
+    /// Every limit is kept, over enough requests.
     Pass,
     /// A limit is shown to be exceeded.
     Fail,
-    /// Neither is shown yet.
+    /// Too few requests so far, or a limit that is neither kept nor shown to be exceeded.
     Inconclusive,
     /// Not one request was counted, although the revision had weight.
     NoData,

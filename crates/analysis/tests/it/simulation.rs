@@ -117,12 +117,16 @@ fn play(name: &str, runs: u64, step: Step) -> Vec<u64> {
         .map(|seed| requests_until_fail(step, &latencies, seed).unwrap_or(u64::MAX))
         .collect();
     requests.sort_unstable();
+    let said = |share| match within(&requests, share) {
+        u64::MAX => "never".to_owned(),
+        requests => format!("within {requests} requests"),
+    };
     println!(
-        "{name}: {} of {} fail, half within {} requests, 95 % within {}",
+        "{name}: {} of {} fail, half of them {}, 95 % {}",
         failed(&requests),
         requests.len(),
-        within(&requests, 0.5),
-        within(&requests, 0.95)
+        said(0.5),
+        said(0.95)
     );
     requests
 }
