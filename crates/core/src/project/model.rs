@@ -83,7 +83,8 @@ keys! {
         /// How many files and connections an instance may have open; left out, what the machine
         /// allows.
         files: Whole<16, 10_000_000>,
-        /// When an instance counts as ready. In short: `tcp`, or a path such as `/health`.
+        /// When an instance counts as ready. In short: `tcp`, or a path such as `/health`. A service
+        /// without a route has to say it.
         #[schemars(extend("default" = "tcp"))]
         ready: Short<Ready>,
         /// How an instance is stopped. In short: its `grace`, such as `10s`.
@@ -147,7 +148,7 @@ impl ShortForm for Ready {
     }
 
     fn short_schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": r"^(tcp|/[^#\s]*)$" })
+        json_schema!({ "title": "`tcp` or path", "type": "string", "pattern": r"^(tcp|/[^#\s]*)$" })
     }
 }
 
@@ -177,7 +178,7 @@ impl ShortForm for Stop {
     }
 
     fn short_schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": units::DURATION_PATTERN })
+        json_schema!({ "title": "duration", "type": "string", "pattern": units::DURATION_PATTERN })
     }
 }
 
@@ -227,8 +228,7 @@ keys! {
     /// Blue/green. Without `steps` all requests move at once; with them they are judged on the way.
     struct BlueGreen("`blue_green`") {
         /// The steps in rising order, such as `[10%, 50%]`. All requests at the end need not be
-        /// listed.
-        #[schemars(extend("default" = ["100%"]))]
+        /// listed. Left out, all requests move in one step.
         steps: List<Short<Step>, 100>,
         /// How long each step is held and judged that says nothing else. Without `steps` there is
         /// no soak by default; with them it is `10m`.
@@ -270,7 +270,7 @@ impl ShortForm for Step {
     }
 
     fn short_schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": units::SHARE_PATTERN })
+        json_schema!({ "title": "share", "type": "string", "pattern": units::SHARE_PATTERN })
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) trait MapKey: Clone {
     const WHAT: &'static str;
     /// A regular expression that all keys match.
     const PATTERN: &'static str;
+    /// A key that matches but cannot be used.
+    const TAKEN: Option<&'static str> = None;
     /// Notes it if a key cannot be used, and returns whether it can.
     fn check(key: &Key, reader: &mut Reader) -> bool;
 }
@@ -114,9 +116,13 @@ impl<K: MapKey, T: JsonSchema, const MOST: usize> JsonSchema for Map<K, T, MOST>
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut names = serde_json::json!({ "pattern": K::PATTERN });
+        if let Some(taken) = K::TAKEN {
+            names = serde_json::json!({ "pattern": K::PATTERN, "not": { "const": taken } });
+        }
         schemars::json_schema!({
             "type": "object",
-            "propertyNames": { "pattern": K::PATTERN },
+            "propertyNames": names,
             "additionalProperties": generator.subschema_for::<Option<T>>(),
             "maxProperties": MOST,
         })

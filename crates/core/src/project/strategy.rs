@@ -52,7 +52,7 @@ impl JsonSchema for StrategyForm {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "anyOf": [{ "type": "string" }, generator.subschema_for::<Keys>()],
+            "anyOf": [{ "title": "name", "type": "string" }, generator.subschema_for::<Keys>()],
         })
     }
 }

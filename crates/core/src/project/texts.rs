@@ -62,6 +62,7 @@ impl Merge for Command {}
 schema!(
     Command,
     json_schema!({
+        "title": "command",
         "anyOf": [
             { "type": "string", "pattern": r"\S" },
             { "type": "array", "items": { "type": ["string", "number", "boolean"] }, "minItems": 1 },
@@ -123,7 +124,7 @@ impl Merge for ArtifactPath {}
 
 schema!(
     ArtifactPath,
-    json_schema!({ "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
+    json_schema!({ "title": "path", "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
 );
 
 /// The path of a folder inside an artifact.
@@ -146,7 +147,7 @@ impl Merge for FolderPath {}
 
 schema!(
     FolderPath,
-    json_schema!({ "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
+    json_schema!({ "title": "path", "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
 );
 
 fn file_path<'n>(node: &'n Node, reader: &mut Reader) -> Option<&'n str> {
@@ -190,7 +191,7 @@ impl Merge for ProbePath {}
 
 schema!(
     ProbePath,
-    json_schema!({ "type": "string", "pattern": r"^/[^#\s]*$" })
+    json_schema!({ "title": "path of a request", "type": "string", "pattern": r"^/[^#\s]*$" })
 );
 
 /// The path of requests. What lies below `/api/` and below `/api` is the same: it does not end
@@ -212,7 +213,7 @@ impl Merge for RequestPath {}
 
 schema!(
     RequestPath,
-    json_schema!({ "type": "string", "pattern": r"^/[^?#*\s]*$" })
+    json_schema!({ "title": "path of requests", "type": "string", "pattern": r"^/[^?#*\s]*$" })
 );
 
 fn request_path<'n>(node: &'n Node, is_probe: bool, reader: &mut Reader) -> Option<&'n str> {
@@ -283,7 +284,7 @@ impl Merge for Host {}
 
 schema!(
     Host,
-    json_schema!({ "type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,253}$" })
+    json_schema!({ "title": "host", "type": "string", "pattern": r"^[A-Za-z0-9_.-]{1,253}$" })
 );
 
 /// A user of the operating system, by name or number.
@@ -316,6 +317,7 @@ impl Merge for User {}
 schema!(
     User,
     json_schema!({
+        "title": "user",
         "anyOf": [
             { "type": "string", "pattern": "^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,63}$" },
             { "type": "integer", "minimum": 0 },

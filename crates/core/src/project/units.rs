@@ -29,8 +29,7 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 ];
 
 /// What [`parse_duration`] accepts, as a regular expression for the JSON Schema.
-pub(super) const DURATION_PATTERN: &str =
-    "^(?=[0-9])([0-9]+ ?d ?)?([0-9]+ ?h ?)?([0-9]+ ?m ?)?([0-9]+ ?s ?)?([0-9]+ ?ms)?$";
+pub(super) const DURATION_PATTERN: &str = "^[0-9]+ ?(d|h|m|s|ms)( ?[0-9]+ ?(h|m|s|ms))*$";
 /// What [`parse_share`] accepts.
 pub(super) const SHARE_PATTERN: &str = r"^[0-9]+(\.[0-9]{1,4})? ?%$";
 /// What [`parse_size`] accepts.

@@ -86,7 +86,7 @@ impl Merge for Name {}
 
 schema!(
     Name,
-    json_schema!({ "type": "string", "pattern": NAME_PATTERN })
+    json_schema!({ "title": "name", "type": "string", "pattern": NAME_PATTERN })
 );
 
 fn usable_name(text: &str, at: Span, reader: &mut Reader) -> bool {
@@ -121,7 +121,8 @@ pub(super) struct VariableKey;
 
 impl MapKey for VariableKey {
     const WHAT: &'static str = "a mapping of environment variables";
-    const PATTERN: &'static str = "^(?!PORT$)[A-Za-z_][A-Za-z0-9_]{0,199}$";
+    const TAKEN: Option<&'static str> = Some("PORT");
+    const PATTERN: &'static str = "^[A-Za-z_][A-Za-z0-9_]{0,199}$";
 
     fn check(key: &Key, reader: &mut Reader) -> bool {
         let text = key.text.as_str();
@@ -167,7 +168,7 @@ impl Merge for VariableText {}
 
 schema!(
     VariableText,
-    json_schema!({ "type": ["string", "number", "boolean"] })
+    json_schema!({ "title": "text", "type": ["string", "number", "boolean"] })
 );
 
 /// A duration from `MIN` to `MAX` milliseconds.
@@ -202,7 +203,15 @@ impl<const MIN: u64, const MAX: u64> Merge for Time<MIN, MAX> {}
 
 schema!(
     for<const MIN: u64, const MAX: u64> Time<MIN, MAX>,
-    json_schema!({ "type": "string", "pattern": units::DURATION_PATTERN })
+    json_schema!({
+        "title": format!(
+            "duration, {} to {}",
+            units::duration(Duration::from_millis(MIN)),
+            units::duration(Duration::from_millis(MAX)),
+        ),
+        "type": "string",
+        "pattern": units::DURATION_PATTERN,
+    })
 );
 
 /// A whole number from `MIN` to `MAX`.
@@ -242,7 +251,12 @@ impl<const MIN: u64, const MAX: u64> Merge for Whole<MIN, MAX> {}
 
 schema!(
     for<const MIN: u64, const MAX: u64> Whole<MIN, MAX>,
-    json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    json_schema!({
+        "title": format!("number, {MIN} to {MAX}"),
+        "type": "integer",
+        "minimum": MIN,
+        "maximum": MAX,
+    })
 );
 
 /// A share from 0 to `MOST` percent.
@@ -275,7 +289,11 @@ impl<const MOST: u32> Merge for Share<MOST> {}
 
 schema!(
     for<const MOST: u32> Share<MOST>,
-    json_schema!({ "type": "string", "pattern": units::SHARE_PATTERN })
+    json_schema!({
+        "title": format!("share, 0% to {MOST}%"),
+        "type": "string",
+        "pattern": units::SHARE_PATTERN,
+    })
 );
 
 /// The weight of a step: from 0.01 % to 100 %.
@@ -314,7 +332,7 @@ impl Merge for StepWeight {}
 
 schema!(
     StepWeight,
-    json_schema!({ "type": "string", "pattern": units::SHARE_PATTERN })
+    json_schema!({ "title": "share, 0.01% to 100%", "type": "string", "pattern": units::SHARE_PATTERN })
 );
 
 /// A number of bytes from 1 MiB to 64 TiB.
@@ -335,7 +353,7 @@ impl Merge for Memory {}
 
 schema!(
     Memory,
-    json_schema!({ "type": "string", "pattern": units::SIZE_PATTERN })
+    json_schema!({ "title": "size, 1MiB to 64TiB", "type": "string", "pattern": units::SIZE_PATTERN })
 );
 
 fn parsed<T>(
@@ -392,7 +410,7 @@ impl Merge for Listen {}
 
 schema!(
     Listen,
-    json_schema!({ "type": "string", "pattern": r"^[0-9a-fA-F.:\[\]%]+:[0-9]{1,5}$" })
+    json_schema!({ "title": "address", "type": "string", "pattern": r"^[0-9a-fA-F.:\[\]%]+:[0-9]{1,5}$" })
 );
 
 /// One of a few words.
@@ -433,7 +451,15 @@ impl<W: Words> JsonSchema for Word<W> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<_> = W::ALL.iter().map(|(word, _)| json!(word)).collect();
+        // To YAML, `true` is not a word but a truth.
+        let value = |word: &str| {
+            if word == "true" {
+                json!(true)
+            } else {
+                json!(word)
+            }
+        };
+        let words: Vec<_> = W::ALL.iter().map(|(word, _)| value(word)).collect();
         json_schema!({ "enum": words })
     }
 }

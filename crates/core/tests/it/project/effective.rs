@@ -59,7 +59,8 @@ fn every_default_is_shown() {
             listen: 127.0.0.1:8080
         routes:
           - { path: /, service: web }
-    "#]].assert_eq(&project.effective(name).unwrap());
+    "#]]
+    .assert_eq(&project.effective(name).unwrap());
 }
 
 #[test]

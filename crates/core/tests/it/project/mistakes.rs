@@ -8,7 +8,7 @@ use leadsman_core::project::{CODES, Project, explain};
 use super::project;
 
 /// Mistakes in the order of their codes. Each text has only the one kind of mistake.
-const MISTAKES: &[(&str, &str)] = &[
+pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("P001", "application: shop\nservices:\n\tweb: { run: x }\n"),
     (
         "P001",

@@ -4,6 +4,8 @@ mod effective;
 mod hostile;
 mod mistakes;
 mod reading;
+mod reference;
+mod validator;
 
 use std::path::Path;
 use std::{fs, io};

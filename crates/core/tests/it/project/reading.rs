@@ -387,3 +387,42 @@ fn each_way_to_write_a_strategy_gives_its_steps() {
         expect!["Full [100 % for 5m] warm 10m patience 1h Hold"],
     );
 }
+
+/// The examples of the guide are fragments: each is completed to a file, every `run` by itself.
+#[test]
+fn the_examples_of_the_guide_are_valid() {
+    let guide = include_str!("../../../../../docs/guide/project-file.md");
+    let examples: Vec<&str> = guide
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(examples.len() > 5);
+    for example in examples {
+        if example.starts_with("application") {
+            project(example);
+        } else if let Some(lines) = example.strip_prefix("    ") {
+            for line in lines.split("\n    ") {
+                let run = if line.starts_with("run") {
+                    ""
+                } else {
+                    "    run: x\n"
+                };
+                project(&format!(
+                    "application: a\nservices:\n  web:\n{run}    {line}\n"
+                ));
+            }
+        } else {
+            let strategies = "strategies: { careful: }\n";
+            let strategies = if example.contains("strategies") {
+                ""
+            } else {
+                strategies
+            };
+            project(&format!(
+                "application: a\nservices:\n  web: {{ run: x }}\n  mailer: {{ run: x, ready: tcp }}\n\
+                 routes: [{{ service: web }}]\n{strategies}{example}"
+            ));
+        }
+    }
+}
