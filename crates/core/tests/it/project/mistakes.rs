@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use expect_test::{expect, expect_file};
-use leadsman_core::project::{CODES, Project, explain};
+use expect_test::{ExpectFile, expect};
+use leadsman_core::project::{CODES, Project};
 
 use super::project;
 
@@ -184,19 +184,40 @@ fn said_about(text: &str) -> String {
     }
 }
 
+/// The page of each code shows every mistake of its kind with what is said about it.
+/// `UPDATE_EXPECT=1` writes the pages anew.
 #[test]
 fn each_mistake_is_explained_where_it_stands() {
-    let shown: String = MISTAKES
-        .iter()
-        .map(|(code, text)| {
-            let title = explain(code).unwrap().title;
-            format!(
-                "---------- {code}: {title}\n{text}\n{}\n\n",
-                said_about(text)
-            )
-        })
-        .collect();
-    expect_file!["../../fixtures/project-mistakes.txt"].assert_eq(&shown);
+    // One sentence to a line, as everywhere in the documentation.
+    let sentences = |text: &str| text.replace(". ", ".\n");
+    for code in CODES {
+        let mut page = format!(
+            "# {}: {}\n\n{}\n",
+            code.code,
+            code.title,
+            sentences(code.cause)
+        );
+        page.push_str(&format!("\n## What to do\n\n{}\n", sentences(code.remedy)));
+        for (_, text) in MISTAKES.iter().filter(|(of, _)| *of == code.code) {
+            let written = text.replace('\t', "→");
+            page.push_str(&match *text {
+                "" => "\n## For example, an empty file\n".to_owned(),
+                _ if *text != written => {
+                    format!(
+                        "\n## For example, with a tab where the arrow is\n\n```yaml\n{written}```\n"
+                    )
+                }
+                _ => format!("\n## For example\n\n```yaml\n{written}```\n"),
+            });
+            page.push_str(&format!("\n```text\n{}\n```\n", said_about(text)));
+        }
+        let path = format!("../../../../../docs/errors/{}.md", code.code);
+        ExpectFile {
+            path: path.into(),
+            position: file!(),
+        }
+        .assert_eq(&page);
+    }
 }
 
 #[test]
