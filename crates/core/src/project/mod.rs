@@ -25,16 +25,15 @@ pub mod units;
 mod values;
 mod yaml;
 
-pub use codes::{CODES, Code, explain};
-pub use problem::{Location, Problem, Problems};
-pub use schema::schema;
-
 use std::collections::BTreeMap;
-
-use read::{Read as _, Reader};
 
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::EnvironmentSpec;
+
+pub use codes::{CODES, Code, explain};
+pub use problem::{Location, Problem, Problems};
+use read::{Read as _, Reader};
+pub use schema::schema;
 
 /// A project file without a problem.
 #[derive(Clone, Debug)]
