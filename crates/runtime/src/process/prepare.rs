@@ -1,0 +1,132 @@
+//! From the description of an instance to what its shim is told.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use leadsman_core::id::{EnvironmentId, InstanceId};
+use leadsman_core::spec::{Probe, ReleasedService};
+use leadsman_core::workload::Instance;
+
+use super::expand::expand;
+use super::passwd::{self, Account};
+use super::record::Record;
+use super::{Shared, probe::Prober};
+use crate::shim::{OutputSpec, Pauses, Spec, signal_by_name};
+use crate::words;
+
+/// What control's own environment is passed on of: services find programs and speak the machine's
+/// language and time, but learn nothing else of how Leadsman was started.
+const PASSED_ON: [&str; 5] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
+
+/// Returns what the shim of an instance is told, or says in words why it cannot be started. Blocks
+/// while an artifact is unpacked.
+pub(super) fn spec(
+    shared: &Shared,
+    id: &InstanceId,
+    environment: &EnvironmentId,
+    instance: &Instance,
+    port: u16,
+) -> Result<Spec, String> {
+    let ReleasedService {
+        spec,
+        artifact,
+        origin,
+    } = &*instance.service;
+    if signal_by_name(&spec.stop.signal).is_none() {
+        return Err(format!(
+            "`{}` is not a signal that can stop a service",
+            spec.stop.signal
+        ));
+    }
+    let account = spec.user.as_deref().map(passwd::find).transpose()?;
+    let root = match artifact {
+        Some(digest) => shared
+            .releases
+            .unpacked(id, digest)
+            .map_err(|error| format!("the artifact could not be unpacked: {}", words(&error)))?,
+        None => PathBuf::from(origin),
+    };
+    let folder = below(&root, &spec.folder, artifact.is_some())?;
+    let env = variables(id, environment, instance, port, account.as_ref());
+    let command = expand(&spec.run, &env).map_err(|error| error.to_string())?;
+    Ok(Spec {
+        command,
+        env,
+        folder,
+        user: account.map(|account| account.user),
+        memory: spec.memory,
+        files: spec.files,
+        stop_signal: spec.stop.signal.clone(),
+        grace: spec.stop.grace,
+        pauses: Pauses::default(),
+        output: OutputSpec {
+            folder: shared.logs.folder_of(id),
+            rotate_bytes: shared.config.log_rotate_bytes,
+            keep: shared.config.log_keep,
+        },
+    })
+}
+
+/// Returns how to ask the instance whether it is ready.
+pub(super) fn prober(record: &Record, spec: &Spec) -> Prober {
+    let question = match &record.readiness.probe {
+        // What cannot be expanded is asked as it is: the answer then says that it is wrong.
+        Probe::Command(command) => {
+            Probe::Command(expand(command, &spec.env).unwrap_or_else(|_| command.clone()))
+        }
+        other => other.clone(),
+    };
+    Prober {
+        question,
+        address: record.address(),
+        timeout: record.readiness.timeout,
+        folder: spec.folder.clone(),
+        env: spec.env.clone(),
+        user: spec.user.clone(),
+    }
+}
+
+/// Returns `folder` below `root`. An artifact's own folder must not lead out of it.
+fn below(root: &Path, folder: &str, confined: bool) -> Result<PathBuf, String> {
+    let inside = Path::new(folder)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if confined && !inside {
+        return Err(format!(
+            "the working folder `{folder}` leads out of the artifact"
+        ));
+    }
+    Ok(root.join(folder))
+}
+
+fn variables(
+    id: &InstanceId,
+    environment: &EnvironmentId,
+    instance: &Instance,
+    port: u16,
+    account: Option<&Account>,
+) -> BTreeMap<String, String> {
+    let mut variables: BTreeMap<String, String> = PASSED_ON
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+        .collect();
+    if let Some(account) = account {
+        variables.insert("HOME".to_owned(), account.home.clone());
+    }
+    variables.insert("HOST".to_owned(), "127.0.0.1".to_owned());
+    variables.extend(instance.service.spec.env.clone());
+    // These say what is, so a release cannot say otherwise.
+    let revision = &instance.revision;
+    variables.extend(
+        [
+            ("PORT", port.to_string()),
+            ("LEADSMAN_INSTANCE", id.to_string()),
+            ("LEADSMAN_SERVICE", revision.service.to_string()),
+            ("LEADSMAN_RELEASE", revision.release.0.to_string()),
+            ("LEADSMAN_APPLICATION", environment.application.to_string()),
+            ("LEADSMAN_ENVIRONMENT", environment.environment.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    variables
+}

@@ -1,0 +1,475 @@
+//! The shim's loop: start, watch, start again, stop.
+//!
+//! The shim is the subreaper of all it starts: whatever loses its parent becomes a child of the
+//! shim. So "nothing of it remains" is a question with a certain answer: the shim has no children.
+
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use leadsman_core::time::Timestamp;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process_group, set_child_subreaper, setsid, wait,
+};
+
+use super::child::{self, Child};
+use super::clients::Clients;
+use super::folder::{Folder, Lock};
+use super::output::{Output, Source};
+use super::signals::{name_of_signal, signal_by_name};
+use super::{Backoff, Error, Spec, State, Status};
+use crate::files::At as _;
+use crate::machine::{ProcessId, boot_id, descendants, resident_bytes_below};
+
+/// How often memory is measured.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// A change of memory below this is not worth telling, in bytes.
+const MEMORY_STEP: u64 = 1 << 20;
+/// How often what should be dead is looked for again.
+const KILL_EVERY: Duration = Duration::from_millis(10);
+
+pub(super) fn run(path: &Path) -> Result<(), Error> {
+    // Out of the terminal and the process group of whoever started it. It fails where the shim
+    // already leads a session, which is as good.
+    let _leads_already = setsid();
+    let folder = Folder::new(path);
+    let Some(lock) = folder.try_lock()? else {
+        return Err(Error::Busy(path.display().to_string()));
+    };
+    let mut shim = Shim::begin(folder, lock)?;
+    // Whoever started it may be gone already, which must not stop it.
+    let _nobody_waits = std::io::stdout().write_all(b"ready\n");
+    shim.supervise();
+    Ok(())
+}
+
+/// What the shim does at the moment.
+#[derive(Debug)]
+enum Phase {
+    /// The command runs.
+    Running { since: Instant },
+    /// The command ended, or has to; the rest of it is being killed.
+    Clearing { then: Then, look_at: Instant },
+    /// The command waits for its next start.
+    Pausing { until: Instant },
+    /// The command was asked to end.
+    Ending { kill_at: Instant },
+    /// Nothing of it remains.
+    Done,
+}
+
+/// What follows once nothing of the command remains.
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Pause(Duration),
+    Done,
+}
+
+struct Shim {
+    folder: Folder,
+    spec: Spec,
+    stop_signal: Signal,
+    mark: String,
+    status: Status,
+    phase: Phase,
+    child: Option<ProcessId>,
+    sources: Vec<Source>,
+    output: Output,
+    backoff: Backoff,
+    clients: Clients,
+    child_ended: UnixStream,
+    stop_asked: UnixStream,
+    measure_at: Instant,
+    /// Why the shim itself killed the command, where it did.
+    killed_because: Option<String>,
+    /// The status could not be written to disk yet.
+    unwritten: bool,
+    _lock: Lock,
+}
+
+impl Shim {
+    fn begin(folder: Folder, lock: Lock) -> Result<Self, Error> {
+        let spec = folder.spec()?;
+        let stop_signal = signal_by_name(&spec.stop_signal)
+            .ok_or_else(|| Error::UnknownSignal(spec.stop_signal.clone()))?;
+        let own_pid = rustix::process::getpid();
+        let own = ProcessId::of(own_pid.as_raw_pid())
+            .ok_or_else(|| Error::Kernel("read /proc", std::io::ErrorKind::NotFound.into()))?;
+        set_child_subreaper(Some(own_pid))
+            .map_err(|errno| Error::Kernel("become a subreaper", errno.into()))?;
+        let child_ended = signal_pipe(&[signal_hook::consts::SIGCHLD])?;
+        let stop_asked = signal_pipe(&[signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])?;
+        let output = Output::open(spec.output.clone())?;
+        // Left by a shim that was killed; the lock says that it is gone.
+        let socket = folder.file("shim.sock");
+        match std::fs::remove_file(&socket) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).at("remove", &socket)?;
+            }
+            _ => {}
+        }
+        let listener = folder.with_socket_path(UnixListener::bind)?;
+        let clients = Clients::new(listener).at("use the socket", &socket)?;
+        let now = Instant::now();
+        let mut shim = Self {
+            stop_signal,
+            mark: format!("{}.{}", own.pid, own.started_ticks),
+            status: Status {
+                shim: own,
+                boot: boot_id(),
+                state: State::Starting,
+                child: None,
+                started_at: wall_clock(),
+                restarts: 0,
+                last_exit: None,
+                last_output: Vec::new(),
+                memory: None,
+                dropped_lines: 0,
+            },
+            phase: Phase::Pausing { until: now },
+            child: None,
+            sources: Vec::new(),
+            output,
+            backoff: Backoff::new(spec.pauses.clone()),
+            clients,
+            child_ended,
+            stop_asked,
+            measure_at: now + MEASURE_EVERY,
+            killed_because: None,
+            unwritten: false,
+            folder,
+            spec,
+            _lock: lock,
+        };
+        // Before anything is started: who looks after a crash must know whom to look for.
+        shim.folder.write_status(&shim.status)?;
+        shim.unwritten = false;
+        Ok(shim)
+    }
+
+    fn supervise(&mut self) {
+        loop {
+            self.reap();
+            self.act(Instant::now());
+            if matches!(self.phase, Phase::Done) {
+                return;
+            }
+            self.wait_for_something();
+        }
+    }
+
+    /// Does what is due.
+    fn act(&mut self, now: Instant) {
+        if now >= self.measure_at {
+            self.measure_at = now + MEASURE_EVERY;
+            self.measure(now);
+        }
+        match self.phase {
+            Phase::Pausing { until } if now >= until => self.start(now),
+            Phase::Ending { kill_at } if now >= kill_at => {
+                self.killed_because.get_or_insert_with(|| {
+                    format!(
+                        "did not end within {} s of signal {} and was killed",
+                        self.spec.grace.as_secs_f32(),
+                        self.spec.stop_signal
+                    )
+                });
+                self.clear(Then::Done, now);
+            }
+            Phase::Clearing { look_at, then } if now >= look_at => self.clear(then, now),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, now: Instant) {
+        self.output.forget_last_lines();
+        let restarts = match self.status.state {
+            State::Restarting => self.status.restarts.saturating_add(1),
+            _ => self.status.restarts,
+        };
+        let started =
+            child::start(&self.spec, &self.mark).and_then(|Child { id, stdout, stderr }| {
+                let sources: std::io::Result<_> =
+                    [stdout, stderr].into_iter().map(Source::new).collect();
+                // The child is known before anything else can fail, so that it can be killed.
+                self.child = Some(id);
+                sources.map_err(|error| format!("its output could not be captured: {error}"))
+            });
+        match started {
+            Ok(sources) => {
+                self.sources = sources;
+                self.killed_because = None;
+                self.phase = Phase::Running { since: now };
+                self.status.state = State::Running;
+                self.status.child = self.child;
+                self.status.started_at = wall_clock();
+                self.status.restarts = restarts;
+                self.tell();
+            }
+            Err(problem) => {
+                self.status.state = State::Broken;
+                self.status.last_exit = Some(problem);
+                self.status.last_output.clear();
+                self.tell();
+                let pause = self.backoff.broken();
+                if self.child.is_some() {
+                    self.clear(Then::Pause(pause), now);
+                } else {
+                    self.phase = Phase::Pausing { until: now + pause };
+                }
+            }
+        }
+    }
+
+    /// Takes notice of every process that ended.
+    fn reap(&mut self) {
+        loop {
+            match wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) => {
+                    if self
+                        .child
+                        .is_some_and(|child| child.pid == pid.as_raw_pid())
+                    {
+                        self.child_has_ended(status);
+                    }
+                }
+                // Some are still there, but none ended.
+                Ok(None) => return,
+                Err(rustix::io::Errno::INTR) => {}
+                // There is no child at all, so there is no descendant either.
+                Err(_) => return self.nothing_remains(),
+            }
+        }
+    }
+
+    fn child_has_ended(&mut self, status: WaitStatus) {
+        let now = Instant::now();
+        self.child = None;
+        self.status.child = None;
+        self.status.memory = None;
+        // What it wrote just before its end belongs to the story of its end.
+        for source in &mut self.sources {
+            self.output.drain(source);
+        }
+        self.status.last_output = self.output.last_lines();
+        self.status.last_exit = Some(
+            self.killed_because
+                .take()
+                .unwrap_or_else(|| describe(status)),
+        );
+        if let Phase::Running { since } = self.phase {
+            self.status.state = State::Restarting;
+            let pause = self.backoff.after(now.duration_since(since));
+            self.tell();
+            self.clear(Then::Pause(pause), now);
+        } else {
+            self.tell();
+        }
+    }
+
+    fn nothing_remains(&mut self) {
+        let then = match self.phase {
+            Phase::Clearing { then, .. } => then,
+            Phase::Ending { .. } => Then::Done,
+            Phase::Running { .. } | Phase::Pausing { .. } | Phase::Done => return,
+        };
+        for source in &mut self.sources {
+            self.output.drain(source);
+        }
+        self.sources.clear();
+        match then {
+            Then::Pause(pause) => {
+                self.phase = Phase::Pausing {
+                    until: Instant::now() + pause,
+                }
+            }
+            Then::Done => self.done(),
+        }
+    }
+
+    /// Kills everything that descends from the shim. It takes more than one look when processes are
+    /// born meanwhile.
+    fn clear(&mut self, then: Then, now: Instant) {
+        for process in descendants(self.status.shim.pid) {
+            process.id.signal(Signal::KILL);
+        }
+        self.phase = Phase::Clearing {
+            then,
+            look_at: now + KILL_EVERY,
+        };
+    }
+
+    fn stop(&mut self) {
+        let now = Instant::now();
+        match self.phase {
+            Phase::Running { .. } => {
+                self.phase = Phase::Ending {
+                    kill_at: now + self.spec.grace,
+                };
+                self.status.state = State::Stopping;
+                if let Some(group) = self.child.and_then(|child| Pid::from_raw(child.pid)) {
+                    // It is the shim's own child and not reaped yet, so the number is still its.
+                    let _ended_already = kill_process_group(group, self.stop_signal);
+                }
+                self.tell();
+            }
+            Phase::Clearing { look_at, .. } => {
+                self.phase = Phase::Clearing {
+                    then: Then::Done,
+                    look_at,
+                };
+                self.status.state = State::Stopping;
+                self.tell();
+            }
+            Phase::Pausing { .. } => self.done(),
+            Phase::Ending { .. } | Phase::Done => {}
+        }
+    }
+
+    fn done(&mut self) {
+        self.phase = Phase::Done;
+        self.status.state = State::Stopped;
+        self.tell();
+    }
+
+    fn measure(&mut self, now: Instant) {
+        if self.unwritten {
+            self.unwritten = self.folder.write_status(&self.status).is_err();
+        }
+        if !matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. }) {
+            return;
+        }
+        let memory = resident_bytes_below(self.status.shim.pid);
+        if let (Some(limit), Phase::Running { .. }) = (self.spec.memory, &self.phase)
+            && memory > limit
+            && self.killed_because.is_none()
+        {
+            self.killed_because = Some(format!(
+                "used {} MiB of its limit of {} MiB",
+                memory.div_ceil(1 << 20),
+                limit >> 20
+            ));
+            for process in descendants(self.status.shim.pid) {
+                process.id.signal(Signal::KILL);
+            }
+        }
+        let _measured_at = now;
+        if self
+            .status
+            .memory
+            .is_none_or(|told| told.abs_diff(memory) >= MEMORY_STEP)
+        {
+            self.status.memory = Some(memory);
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        self.status.dropped_lines = self.output.dropped_lines();
+        // A full disk must not stop the service: whoever is connected still learns of it, and the
+        // file follows as soon as there is room.
+        self.unwritten = self.folder.write_status(&self.status).is_err();
+        self.clients.tell(&self.status);
+    }
+
+    fn wait_for_something(&mut self) {
+        let due = match self.phase {
+            Phase::Pausing { until } => Some(until),
+            Phase::Clearing { look_at, .. } => Some(look_at),
+            Phase::Ending { kill_at } => Some(kill_at),
+            Phase::Running { .. } | Phase::Done => None,
+        };
+        let due = due.map_or(self.measure_at, |due| due.min(self.measure_at));
+        let pause = due.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(pause.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: pause.subsec_nanos().into(),
+        };
+
+        let fixed = [
+            self.child_ended.as_fd(),
+            self.stop_asked.as_fd(),
+            self.clients.listener.as_fd(),
+        ];
+        let mut polled: Vec<PollFd<'_>> = fixed
+            .into_iter()
+            .chain(self.sources.iter().map(|source| source.as_fd()))
+            .chain(self.clients.all.iter().map(|client| client.as_fd()))
+            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
+            .collect();
+        // Interrupted by a signal: its pipe tells of it in the next round.
+        let _interrupted = poll(&mut polled, Some(&timeout));
+        let ready: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
+        let (fixed, rest) = ready.split_at(3);
+        let (sources, clients) = rest.split_at(self.sources.len());
+
+        if fixed[0] {
+            empty(&mut self.child_ended);
+        }
+        if fixed[1] {
+            empty(&mut self.stop_asked);
+            self.stop();
+        }
+        // From the last to the first, since those who left are removed.
+        for (index, _) in sources
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, ready)| **ready)
+        {
+            if !self.output.take(&mut self.sources[index]) {
+                self.sources.remove(index);
+            }
+        }
+        for (index, _) in clients
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, ready)| **ready)
+        {
+            if self.clients.serve(index, &self.status) {
+                self.stop();
+            }
+        }
+        if fixed[2] {
+            self.clients.accept();
+        }
+    }
+}
+
+fn describe(status: WaitStatus) -> String {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, Some(signal)) => format!("killed by signal {}", name_of_signal(signal)),
+        (None, None) => "ended".to_owned(),
+    }
+}
+
+/// Returns the end of a pipe that becomes readable when one of `signals` comes in.
+fn signal_pipe(signals: &[i32]) -> Result<UnixStream, Error> {
+    let pipe = || {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        for signal in signals {
+            signal_hook::low_level::pipe::register(*signal, write.try_clone()?)?;
+        }
+        Ok(read)
+    };
+    pipe().map_err(|error| Error::Kernel("listen to signals", error))
+}
+
+fn empty(pipe: &mut UnixStream) {
+    let mut buffer = [0; 64];
+    while matches!(std::io::Read::read(pipe, &mut buffer), Ok(count) if count > 0) {}
+}
+
+fn wall_clock() -> Timestamp {
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp::from_millis(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+}

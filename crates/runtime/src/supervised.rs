@@ -1,0 +1,308 @@
+//! A supervised command, as seen by the one who wants it to run.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::process::Command;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::files::{FileError, create_private_folder, remove_folder};
+use crate::machine::{self, boot_id};
+use crate::shim::{Folder, MARK, Spec, State, Status};
+
+/// How long a shim may take to begin. It does so in milliseconds; a loaded machine is slower.
+const BEGIN_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A command that runs under a shim of its own. It goes on when this is dropped, and when the whole
+/// process ends; [`Supervised::attach`] finds it again.
+#[derive(Debug)]
+pub struct Supervised {
+    folder: Folder,
+    status: watch::Receiver<Status>,
+    stop: mpsc::Sender<()>,
+}
+
+/// A command could not be supervised.
+#[derive(Debug, thiserror::Error)]
+pub enum SuperviseError {
+    /// A file or folder could not be used.
+    #[error("failed to prepare the supervision")]
+    File(#[from] FileError),
+    /// The shim could not be started.
+    #[error("failed to start the shim `{}`", executable.display())]
+    Start {
+        /// The program that should be the shim.
+        executable: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The shim ended before it began.
+    #[error("the shim could not begin: {0}")]
+    Ended(String),
+    /// There is a shim, but it does not talk.
+    #[error("the shim in `{0}` does not answer")]
+    Silent(String),
+}
+
+impl Supervised {
+    /// Makes sure that a command runs under a shim in `folder`: finds the one that does or, where
+    /// there is none, removes all that is left of an earlier one and starts `spec`.
+    ///
+    /// `executable` is started as `<executable> shim <folder>` and must call [`crate::shim::run`].
+    ///
+    /// # Errors
+    /// When the shim cannot begin. A command that cannot be started is no error: it is told by
+    /// [`Status`], and tried again.
+    pub async fn start(
+        executable: &Path,
+        folder: &Path,
+        spec: &Spec,
+    ) -> Result<Self, SuperviseError> {
+        if let Some(found) = Self::attach(folder).await? {
+            return Ok(found);
+        }
+        let folder = Folder::new(folder);
+        create_private_folder(folder.path())?;
+        folder.write_spec(spec)?;
+        begin(executable, &folder).await?;
+        match Self::connect(&folder).await? {
+            Some(supervised) => Ok(supervised),
+            None => Err(SuperviseError::Silent(folder.path().display().to_string())),
+        }
+    }
+
+    /// Finds the shim that works in `folder`. Where there is none, all processes that are left of
+    /// an earlier one are killed, and `None` is returned.
+    ///
+    /// # Errors
+    /// When there is one that does not answer, or the folder cannot be used.
+    pub async fn attach(folder: &Path) -> Result<Option<Self>, SuperviseError> {
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        Self::connect(&Folder::new(folder)).await
+    }
+
+    async fn connect(folder: &Folder) -> Result<Option<Self>, SuperviseError> {
+        let deadline = tokio::time::Instant::now() + BEGIN_WITHIN;
+        loop {
+            if let Some(lock) = folder.try_lock()? {
+                kill_leftovers(folder).await;
+                drop(lock);
+                return Ok(None);
+            }
+            // Its socket may not be there yet, or belong to one that was killed before.
+            if let Some(stream) = try_connect(folder).await
+                && let Ok(Some((reader, status, writer))) =
+                    timeout(BEGIN_WITHIN, greet(stream)).await
+            {
+                let (sender, receiver) = watch::channel(status);
+                let (stop, stops) = mpsc::channel(1);
+                tokio::spawn(listen(reader, writer, sender, stops));
+                return Ok(Some(Self {
+                    folder: folder.clone(),
+                    status: receiver,
+                    stop,
+                }));
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Err(SuperviseError::Silent(folder.path().display().to_string()));
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Returns what was seen last.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    /// Resolves with the next status; with `None` when the shim has ended, and nothing is left of
+    /// it and of what it started.
+    pub async fn next(&mut self) -> Option<Status> {
+        if self.status.changed().await.is_ok() {
+            return Some(self.status.borrow_and_update().clone());
+        }
+        self.wait_for_lock().await;
+        None
+    }
+
+    /// Asks the command to end, and resolves when nothing of it and of its shim is left. The folder
+    /// stays. It takes at most the grace time, and what the kernel needs to kill the rest.
+    pub async fn stop(mut self) {
+        self.ask_to_stop();
+        while self.next().await.is_some() {}
+    }
+
+    /// Asks the command to end, without waiting.
+    pub fn ask_to_stop(&self) {
+        // Full means that it was asked already, closed that it ended.
+        let _asked_or_ended = self.stop.try_send(());
+    }
+
+    async fn wait_for_lock(&self) {
+        loop {
+            match self.folder.try_lock() {
+                Ok(Some(lock)) => {
+                    kill_leftovers(&self.folder).await;
+                    drop(lock);
+                    return;
+                }
+                Ok(None) => sleep(LOOK_AGAIN).await,
+                // The folder is gone, so nobody can work in it.
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Removes the folder of a shim, unless one works in it. Returns whether it is gone.
+pub(crate) async fn remove(folder: &Path) -> Result<bool, FileError> {
+    if !folder.is_dir() {
+        return Ok(true);
+    }
+    let folder = Folder::new(folder);
+    let Some(_lock) = folder.try_lock()? else {
+        return Ok(false);
+    };
+    kill_leftovers(&folder).await;
+    remove_folder(folder.path())?;
+    Ok(true)
+}
+
+async fn begin(executable: &Path, folder: &Folder) -> Result<(), SuperviseError> {
+    let start = |source| SuperviseError::Start {
+        executable: executable.to_owned(),
+        source,
+    };
+    let complaints = folder.file("shim.err");
+    let stderr = std::fs::File::create(&complaints).map_err(start)?;
+    let mut child = Command::new(executable)
+        .arg("shim")
+        .arg(folder.path())
+        // Control's environment may hold what no service should be able to find out.
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .spawn()
+        .map_err(start)?;
+    let mut word = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        // An end without a word, and silence, are told apart from `ready` below.
+        let mut stdout = stdout.take(6);
+        let _silent = timeout(BEGIN_WITHIN, stdout.read_to_end(&mut word)).await;
+    }
+    let begun = word == b"ready\n";
+    if !begun {
+        child.start_kill().map_err(start)?;
+    }
+    // It is a child of this process, which so has to take notice of its end.
+    let ended = tokio::spawn(async move { child.wait().await });
+    if begun {
+        return Ok(());
+    }
+    let status = ended
+        .await
+        .map_err(|error| start(error.into()))?
+        .map_err(start)?;
+    let text = std::fs::read_to_string(&complaints).unwrap_or_default();
+    let complaint = text.lines().last().unwrap_or("").trim();
+    Err(SuperviseError::Ended(if complaint.is_empty() {
+        status.to_string()
+    } else {
+        complaint.to_owned()
+    }))
+}
+
+async fn try_connect(folder: &Folder) -> Option<UnixStream> {
+    let stream = folder
+        .with_socket_path(std::os::unix::net::UnixStream::connect)
+        .ok()?;
+    stream.set_nonblocking(true).ok()?;
+    UnixStream::from_std(stream).ok()
+}
+
+type Greeting = (
+    BufReader<OwnedReadHalf>,
+    Status,
+    tokio::net::unix::OwnedWriteHalf,
+);
+
+async fn greet(stream: UnixStream) -> Option<Greeting> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::new(reader);
+    writer.write_all(b"watch\n").await.ok()?;
+    let mut line = String::new();
+    reader.read_line(&mut line).await.ok()?;
+    Some((reader, serde_json::from_str(&line).ok()?, writer))
+}
+
+/// Passes on what the shim tells until it ends, or nobody is interested any more.
+async fn listen(
+    reader: BufReader<OwnedReadHalf>,
+    mut writer: tokio::net::unix::OwnedWriteHalf,
+    statuses: watch::Sender<Status>,
+    mut stops: mpsc::Receiver<()>,
+) {
+    let mut lines = reader.lines();
+    let mut may_stop = true;
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line {
+                Ok(Some(line)) => {
+                    if let Ok(status) = serde_json::from_str(&line) {
+                        statuses.send_replace(status);
+                    }
+                }
+                _ => return,
+            },
+            stop = stops.recv(), if may_stop => match stop {
+                // Where it cannot be written the shim has ended, which the reader finds out.
+                Some(()) => { let _ended = writer.write_all(b"stop\n").await; }
+                None => may_stop = false,
+            },
+            () = statuses.closed() => return,
+        }
+    }
+}
+
+/// Kills what a shim that is gone left behind. Whoever calls this has the folder's lock.
+async fn kill_leftovers(folder: &Folder) {
+    let Ok(status) = folder.status() else { return };
+    if status.boot != boot_id() || status.state == State::Stopped {
+        return;
+    }
+    let mark = format!("{MARK}={}.{}", status.shim.pid, status.shim.started_ticks);
+    loop {
+        let (mark, status) = (mark.clone(), status.clone());
+        let search = tokio::task::spawn_blocking(move || {
+            let mut found = 0;
+            for entry in machine::all() {
+                // A session keeps its number for as long as one process is left in it, and a
+                // mark is the shim's own: neither finds a process of somebody else.
+                let is_left = entry.id.started_ticks >= status.shim.started_ticks
+                    && (entry.session == status.shim.pid
+                        || machine::has_variable(entry.id.pid, &mark));
+                if is_left && !entry.zombie {
+                    entry.id.signal(Signal::KILL);
+                    found += 1;
+                }
+            }
+            found
+        });
+        match search.await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => sleep(LOOK_AGAIN).await,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests with real processes: a real shim, and services that behave and misbehave.
+#![expect(clippy::unwrap_used, reason = "what cannot be had here fails the test")]
+
+mod adoption;
+mod artifacts;
+mod lifecycle;
+mod world;
