@@ -102,7 +102,7 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settled => f.write_str("settled: the previous revisions are gone"),
-            Self::RolledBack => f.write_str("rolled back: the previous release has all traffic"),
+            Self::RolledBack => f.write_str("rolled back: the release has no traffic any more"),
             Self::Superseded { by } => write!(f, "superseded by {by}"),
             Self::Abandoned => f.write_str("given up: what serves is left as it is"),
         }

@@ -4,7 +4,7 @@
 //! more follows at this moment; then sleep until something is heard of or time alone changes
 //! something. What is recorded is on disk before anything is done about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use leadsman_core::workload::Workloads;
 use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
 use leadsman_runtime::Runtime;
 use leadsman_store::{Append, AppendError, EventLog, FigureLog, NewEvent, Recorded, StreamName};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, SideWindow};
@@ -77,6 +78,30 @@ struct Applied {
     routes: Option<Routes>,
 }
 
+/// Keeps an actor running until the inbox is closed. A mistake of ours in one environment (a panic)
+/// must not take the others with it, nor stay: the actor is loaded anew from what is recorded.
+pub(crate) async fn keep(first: Actor, inbox: mpsc::Receiver<Message>, nudge: Arc<Notify>) {
+    let inbox = Arc::new(Mutex::new(inbox));
+    let (tools, id) = (first.tools.clone(), first.state.id.clone());
+    let mut actor = first;
+    loop {
+        // Dropped with this future, so that the one inside ends with the one outside.
+        let mut running = JoinSet::new();
+        running.spawn(actor.run(Arc::clone(&inbox), Arc::clone(&nudge)));
+        let Some(Err(error)) = running.join_next().await else {
+            return;
+        };
+        tracing::error!(environment = %id, %error, "BUG: an environment's actor broke off");
+        actor = loop {
+            tokio::time::sleep(AGAIN).await;
+            match Actor::load(tools.clone(), id.clone()).await {
+                Ok(actor) => break actor,
+                Err(error) => tracing::error!(environment = %id, %error, "not loaded anew"),
+            }
+        };
+    }
+}
+
 impl Actor {
     /// Loads the environment `id` from the log.
     pub(crate) async fn load(tools: Tools, id: EnvironmentId) -> Result<Self, Error> {
@@ -96,7 +121,8 @@ impl Actor {
     }
 
     /// Runs until the inbox is closed.
-    pub(crate) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, nudge: Arc<Notify>) {
+    async fn run(mut self, inbox: Arc<Mutex<mpsc::Receiver<Message>>>, nudge: Arc<Notify>) {
+        let mut inbox = inbox.lock().await;
         loop {
             let wake_at = self.pass().await;
             let clock = Arc::clone(&self.tools.clock);
@@ -132,7 +158,11 @@ impl Actor {
             match self.record(&events, by).await {
                 // Somebody else wrote: decide again on what is true now.
                 Err(AppendError::Conflict { .. }) => self.catch_up().await?,
-                Err(error) => return Err(Error::NotRecorded(error)),
+                Err(error) => {
+                    // It may have been written all the same: know it before anything else.
+                    self.catch_up().await?;
+                    return Err(Error::NotRecorded(error));
+                }
                 Ok(recorded) => return Ok(recorded),
             }
         }
@@ -197,6 +227,9 @@ impl Actor {
                     tracing::error!(environment = %self.state.id, problem, "nothing moves");
                 }
                 self.problem = Some(problem);
+                // It may have been written all the same; where reading fails too, the next pass
+                // finds out by a conflict.
+                drop(self.catch_up().await);
                 Err(AGAIN)
             }
         }
@@ -309,11 +342,12 @@ impl Actor {
         let Some(acknowledged) = &self.observed.routes else {
             return false;
         };
-        let instances = routes
+        let instances: BTreeSet<_> = routes
             .services
             .values()
             .flatten()
-            .flat_map(|side| side.instances.keys());
+            .flat_map(|side| side.instances.keys().cloned())
+            .collect();
         let weights: BTreeMap<_, BTreeMap<_, _>> = routes
             .services
             .iter()
@@ -325,7 +359,7 @@ impl Actor {
                 (name.clone(), sides.collect())
             })
             .collect();
-        acknowledged.weights == weights && acknowledged.instances.iter().eq(sorted(instances))
+        acknowledged.weights == weights && acknowledged.instances == instances
     }
 
     fn show(&self, plan: &Plan, now: Timestamp) {
@@ -343,12 +377,6 @@ impl Actor {
             views.environments.insert(id, Arc::new(view));
         });
     }
-}
-
-fn sorted<'a, T: Ord>(items: impl Iterator<Item = &'a T>) -> impl Iterator<Item = &'a T> {
-    let mut items: Vec<&T> = items.collect();
-    items.sort();
-    items.into_iter()
 }
 
 /// Returns an error with its causes, joined by colons.

@@ -174,17 +174,32 @@ impl Application {
     }
 }
 
+/// Returns the names of the environments, for messages.
+pub(crate) fn known(project: &Project) -> String {
+    let names: Vec<String> = project
+        .environments()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    names.join(", ")
+}
+
 /// Returns what a release is in `environment`.
 ///
 /// # Errors
 ///
-/// A service needs an artifact that the release does not have.
+/// There is no such environment, or a service needs an artifact that the release does not have.
 pub(crate) fn content(
     project: &Project,
     environment: &EnvironmentName,
     made_of: &NewRelease,
 ) -> Result<Arc<ReleaseContent>, Error> {
-    let spec = project.resolve(environment);
+    let spec = project
+        .resolve(environment)
+        .cloned()
+        .ok_or_else(|| Error::NotInProject {
+            name: environment.clone(),
+            known: known(project),
+        })?;
     let mut services = BTreeMap::new();
     for (name, service) in spec.services {
         let artifact = made_of.artifacts.get(&name).cloned();

@@ -11,8 +11,8 @@ use leadsman_store::{EventLog, FigureLog, Recorded};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
-use crate::actor::{Actor, Message, Tools};
-use crate::application::{Application, NewRelease, content};
+use crate::actor::{Actor, Message, Tools, keep};
+use crate::application::{Application, NewRelease, content, known};
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
 use crate::error::Error;
@@ -301,7 +301,7 @@ impl Engine {
             inbox,
             nudge: Arc::new(Notify::new()),
         };
-        let running = actor.run(messages, Arc::clone(&mailbox.nudge));
+        let running = keep(actor, messages, Arc::clone(&mailbox.nudge));
         self.inner.tasks.lock().await.spawn(running);
         actors.insert(id.clone(), mailbox.clone());
         Ok(mailbox)
@@ -334,13 +334,7 @@ fn resolve(
 ) -> Result<(EnvironmentId, Arc<ReleaseContent>), Error> {
     let project = parse(made_of)?;
     let names: Vec<EnvironmentName> = project.environments().cloned().collect();
-    let known = || {
-        names
-            .iter()
-            .map(|n| format!("`{n}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let known = || known(&project);
     let name = match (environment, names.as_slice()) {
         (Some(name), names) if names.contains(&name) => name,
         (Some(name), _) => {

@@ -1,1 +1,32 @@
-//! engine
+//! The driver: it loads the state, looks at the world, plans, records, and carries out.
+//!
+//! Each environment has one actor that owns its state; commands reach it as messages, and a nudge
+//! without data tells it to look again. Everything that it does is level-triggered: a pass that
+//! is lost, repeated or late does no harm.
+//!
+//! It decides nothing (that is `core`), keeps nothing (that is `store`) and knows no HTTP.
+//!
+//! Read first: [`Engine`] (what can be asked of it), [`View`] (what it shows) and [`DataPlane`]
+//! (what it needs beside a runtime and a log).
+
+#![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+mod actor;
+mod application;
+mod clock;
+mod data_plane;
+mod engine;
+mod error;
+mod judging;
+mod proxy_plane;
+mod rates;
+mod view;
+
+pub use application::{Application, NewRelease, ReleaseRecord};
+pub use clock::{Clock, SystemClock};
+pub use data_plane::{BoxFuture, DataPlane, SideWindow};
+pub use engine::{Engine, Parts};
+pub use error::Error;
+pub use proxy_plane::ProxyPlane;
+pub use rates::Rate;
+pub use view::{View, Views};

@@ -14,12 +14,16 @@ const WINDOWS: usize = 10;
 /// How a revision has been doing in the last ten seconds or so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rate {
+    /// How long that was exactly.
+    pub over: Duration,
     /// Requests per second.
     pub requests_per_second: f64,
     /// The share of failed requests, 0 to 1; `None` without requests.
     pub errors: Option<f64>,
     /// The 95th percentile of latency; `None` without requests.
     pub p95: Option<Duration>,
+    /// The 99th percentile of latency; `None` without requests.
+    pub p99: Option<Duration>,
 }
 
 /// The last windows of one environment.
@@ -42,7 +46,7 @@ impl Rates {
         }
     }
 
-    /// Returns the rates of all revisions that had requests, and the total seconds looked at.
+    /// Returns the rates of all revisions that had requests.
     pub(crate) fn rates(&self) -> BTreeMap<RevisionId, Rate> {
         let seconds: f64 = self.windows.iter().map(|(seconds, _)| seconds).sum();
         let mut sums: BTreeMap<RevisionId, Figures> = BTreeMap::new();
@@ -59,6 +63,7 @@ impl Rates {
 fn rate(sum: &Figures, seconds: f64) -> Rate {
     let requests = sum.requests as f64;
     Rate {
+        over: Duration::from_secs_f64(seconds.max(0.0)),
         requests_per_second: if seconds > 0.0 {
             requests / seconds
         } else {
@@ -66,5 +71,6 @@ fn rate(sum: &Figures, seconds: f64) -> Rate {
         },
         errors: (sum.requests > 0).then(|| sum.errors as f64 / requests),
         p95: sum.latency.quantile(0.95),
+        p99: sum.latency.quantile(0.99),
     }
 }

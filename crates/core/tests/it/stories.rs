@@ -29,13 +29,13 @@ fn a_first_release_takes_all_traffic_as_soon_as_it_is_ready() {
     );
     world.settle();
     expect![[r#"
-            0s deployment_started release 1 (web)
-            0s rollout_started web
-            0s weight_shifted web 100 %
-            0s service_promoted web
-            0s verdict_reached web Pass
-            0s deployment_promoted
-            0s deployment_ended Settled
+        0 s: deployment_started release 1 (web)
+        0 s: rollout_started web
+        0 s: weight_shifted web 100 %
+        0 s: service_promoted web
+        0 s: verdict_reached web Pass
+        0 s: deployment_promoted
+        0 s: deployment_ended Settled
     "#]]
     .assert_eq(&world.timeline);
     assert_eq!(world.share("web", 1), Weight::ALL);
@@ -54,27 +54,27 @@ fn a_good_canary_goes_step_by_step() {
     );
     world.pass(600);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            0s rollout_started web
-            0s weight_shifted web 5 %
-            0s soak_started web
-            0s verdict_reached web Pass
-           60s step_passed web
-           60s weight_shifted web 25 %
-           60s soak_started web
-           60s verdict_reached web Pass
-          120s step_passed web
-          120s weight_shifted web 50 %
-          120s soak_started web
-          120s verdict_reached web Pass
-          180s step_passed web
-          180s weight_shifted web 100 %
-          180s soak_started web
-          180s verdict_reached web Pass
-          240s service_promoted web
-          240s verdict_reached web Pass
-          240s deployment_promoted
-          540s deployment_ended Settled
+        0 s: deployment_started release 2 (web)
+        0 s: rollout_started web
+        0 s: weight_shifted web 5 %
+        0 s: soak_started web
+        0 s: verdict_reached web Pass
+        60 s: step_passed web
+        60 s: weight_shifted web 25 %
+        60 s: soak_started web
+        60 s: verdict_reached web Pass
+        120 s: step_passed web
+        120 s: weight_shifted web 50 %
+        120 s: soak_started web
+        120 s: verdict_reached web Pass
+        180 s: step_passed web
+        180 s: weight_shifted web 100 %
+        180 s: soak_started web
+        180 s: verdict_reached web Pass
+        240 s: service_promoted web
+        240 s: verdict_reached web Pass
+        240 s: deployment_promoted
+        540 s: deployment_ended Settled
     "#]]
     .assert_eq(&world.timeline);
     assert_eq!((world.running(1), world.running(2)), (0, 4));
@@ -104,21 +104,21 @@ fn a_bad_canary_comes_back_at_once_and_stays_rejected() {
         .expect("an explicit act brings it in again");
     world.settle();
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-            1s weight_shifted web 5 %
-            1s soak_started web
-            1s verdict_reached web Inconclusive
-            8s verdict_reached web Fail
-            8s rollback_started web because `web` at 5 %: Fail after 500 requests
-            8s service_returned web
-            8s deployment_ended RolledBack
-           10s refused[R004]: release 2 was rejected: `web` at 5 %: Fail after 500 requests
-           10s deployment_started release 2 (web)
-           10s rollout_started web
-           10s weight_shifted web 5 %
-           10s soak_started web
-           10s verdict_reached web Inconclusive
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 5 %
+        1 s: soak_started web
+        1 s: verdict_reached web Inconclusive
+        8 s: verdict_reached web Fail
+        8 s: rollback_started web because `web` at 5 %: Fail after 500 requests
+        8 s: service_returned web
+        8 s: deployment_ended RolledBack
+        10 s: refused[R004]: release 2 was rejected: `web` at 5 %: Fail after 500 requests
+        10 s: deployment_started release 2 (web)
+        10 s: rollout_started web
+        10 s: weight_shifted web 5 %
+        10 s: soak_started web
+        10 s: verdict_reached web Inconclusive
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -139,17 +139,17 @@ fn no_data_holds_until_a_person_promotes() {
         .expect("a person may");
     world.pass(400);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-            1s weight_shifted web 5 %
-            1s soak_started web
-            1s verdict_reached web NoData
-        100000s step_passed web
-        100001s weight_shifted web 100 %
-        100001s service_promoted web
-        100001s verdict_reached web NoData
-        100001s deployment_promoted
-        100301s deployment_ended Settled
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 5 %
+        1 s: soak_started web
+        1 s: verdict_reached web NoData
+        100000 s: step_passed web
+        100001 s: weight_shifted web 100 %
+        100001 s: service_promoted web
+        100001 s: verdict_reached web NoData
+        100001 s: deployment_promoted
+        100301 s: deployment_ended Settled
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -163,11 +163,11 @@ fn a_release_that_is_never_ready_gets_no_request() {
     world.pass(70);
     assert_eq!(world.share("web", 1), Weight::ALL);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-           61s rollback_started web because `web` did not become ready: not within 1 min: GET /health: connection refused
-           61s service_returned web
-           61s deployment_ended RolledBack
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        61 s: rollback_started web because `web` did not become ready: not within 1 min: GET /health: connection refused
+        61 s: service_returned web
+        61 s: deployment_ended RolledBack
     "#]].assert_eq(&world.timeline);
 }
 
@@ -185,15 +185,15 @@ fn a_rollback_after_promotion_is_one_switch() {
     world.settle();
     assert_eq!(world.share("web", 1), Weight::ALL);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-            1s weight_shifted web 100 %
-            1s service_promoted web
-            1s verdict_reached web Pass
-            1s deployment_promoted
-           10s rollback_started web because rolled back by ann
-           10s service_returned web
-           10s deployment_ended RolledBack
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 100 %
+        1 s: service_promoted web
+        1 s: verdict_reached web Pass
+        1 s: deployment_promoted
+        10 s: rollback_started web because rolled back by ann
+        10 s: service_returned web
+        10 s: deployment_ended RolledBack
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -241,24 +241,24 @@ fn services_move_in_order_and_come_back_together() {
         (Weight::ALL, Weight::ALL)
     );
     expect![[r#"
-            0s deployment_started release 2 (api, web)
-            1s rollout_started api
-            1s weight_shifted api 50 %
-            1s soak_started api
-            1s verdict_reached api Pass
-           61s step_passed api
-           61s weight_shifted api 100 %
-           61s service_promoted api
-           61s verdict_reached api Pass
-           61s rollout_started web
-           61s weight_shifted web 50 %
-           61s soak_started web
-           61s verdict_reached web Pass
-           66s verdict_reached web Fail
-           66s rollback_started api, web because `web` at 50 %: Fail after 500 requests
-           66s service_returned api
-           66s service_returned web
-           66s deployment_ended RolledBack
+        0 s: deployment_started release 2 (api, web)
+        1 s: rollout_started api
+        1 s: weight_shifted api 50 %
+        1 s: soak_started api
+        1 s: verdict_reached api Pass
+        61 s: step_passed api
+        61 s: weight_shifted api 100 %
+        61 s: service_promoted api
+        61 s: verdict_reached api Pass
+        61 s: rollout_started web
+        61 s: weight_shifted web 50 %
+        61 s: soak_started web
+        61 s: verdict_reached web Pass
+        66 s: verdict_reached web Fail
+        66 s: rollback_started api, web because `web` at 50 %: Fail after 500 requests
+        66 s: service_returned api
+        66 s: service_returned web
+        66 s: deployment_ended RolledBack
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -306,20 +306,20 @@ fn a_newer_release_supersedes_in_one_defined_way() {
     assert_eq!(world.share("web", 3), Weight::percent(5));
     assert_eq!(world.share("web", 2), Weight::NONE);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-            1s weight_shifted web 5 %
-            1s soak_started web
-            1s verdict_reached web Pass
-           10s rollback_started web because superseded by release 3
-           10s deployment_queued release 3
-           10s service_returned web
-           10s deployment_ended Superseded { by: ReleaseNumber(3) }
-           10s deployment_started release 3 (web)
-           10s rollout_started web
-           10s weight_shifted web 5 %
-           10s soak_started web
-           10s verdict_reached web Pass
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 5 %
+        1 s: soak_started web
+        1 s: verdict_reached web Pass
+        10 s: rollback_started web because superseded by release 3
+        10 s: deployment_queued release 3
+        10 s: service_returned web
+        10 s: deployment_ended Superseded { by: ReleaseNumber(3) }
+        10 s: deployment_started release 3 (web)
+        10 s: rollout_started web
+        10 s: weight_shifted web 5 %
+        10 s: soak_started web
+        10 s: verdict_reached web Pass
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -332,17 +332,17 @@ fn a_rolling_update_never_has_less_than_it_needs_and_goes_back_as_fast_as_it_gro
     world.settle();
     assert_eq!((world.running(1), world.running(2)), (0, 3));
     expect![[r#"
-            0s deployment_started release 2 (web)
-            0s rollout_started web
-            0s weight_shifted web 33.33 %
-            0s step_passed web
-            0s weight_shifted web 66.66 %
-            0s step_passed web
-            0s weight_shifted web 100 %
-            0s service_promoted web
-            0s verdict_reached web Pass
-            0s deployment_promoted
-            0s deployment_ended Settled
+        0 s: deployment_started release 2 (web)
+        0 s: rollout_started web
+        0 s: weight_shifted web 33.33 %
+        0 s: step_passed web
+        0 s: weight_shifted web 66.66 %
+        0 s: step_passed web
+        0 s: weight_shifted web 100 %
+        0 s: service_promoted web
+        0 s: verdict_reached web Pass
+        0 s: deployment_promoted
+        0 s: deployment_ended Settled
     "#]]
     .assert_eq(&world.timeline);
 }
@@ -393,21 +393,21 @@ fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
     world.pass(5);
     assert_eq!(world.share("web", 3), Weight::ALL);
     expect![[r#"
-            0s deployment_started release 2 (web)
-            1s rollout_started web
-            1s weight_shifted web 100 %
-            1s service_promoted web
-            1s verdict_reached web Pass
-            1s deployment_promoted
-            5s rollback_started web because rolled back by ann
-           95s deployment_frozen 0 of 1 instances of `web` of release 1 are ready to take over again
-          125s deployment_ended Superseded { by: ReleaseNumber(3) }
-          125s deployment_started release 3 (web)
-          126s rollout_started web
-          126s weight_shifted web 100 %
-          126s service_promoted web
-          126s verdict_reached web Pass
-          126s deployment_promoted
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 100 %
+        1 s: service_promoted web
+        1 s: verdict_reached web Pass
+        1 s: deployment_promoted
+        5 s: rollback_started web because rolled back by ann
+        95 s: deployment_frozen 0 of 1 instances of `web` of release 1 are ready to take over again
+        125 s: deployment_ended Superseded { by: ReleaseNumber(3) }
+        125 s: deployment_started release 3 (web)
+        126 s: rollout_started web
+        126 s: weight_shifted web 100 %
+        126 s: service_promoted web
+        126 s: verdict_reached web Pass
+        126 s: deployment_promoted
     "#]]
     .assert_eq(&world.timeline);
 }

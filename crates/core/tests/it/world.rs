@@ -209,7 +209,7 @@ impl World {
 
     pub(crate) fn note(&mut self, text: &str) {
         let seconds = self.now.as_millis() / 1000;
-        writeln!(self.timeline, "{seconds:>5}s {text}").expect("a string takes it");
+        writeln!(self.timeline, "{seconds} s: {text}").expect("a string takes it");
     }
 
     fn record(&mut self, event: &Event) {
@@ -306,7 +306,7 @@ impl World {
                 return plan;
             }
         }
-        panic!("it never comes to rest\n{}", self.timeline);
+        unreachable!("it never comes to rest\n{}", self.timeline);
     }
 
     fn acknowledge(&mut self, routes: &Routes) {

@@ -1,0 +1,4 @@
+//! The engine in a world of fakes, on time that waits for nobody.
+
+mod passes;
+mod trouble;

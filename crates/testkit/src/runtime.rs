@@ -1,0 +1,101 @@
+//! A runtime whose instances run nowhere.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use leadsman_core::id::{EnvironmentId, InstanceId, ReleaseNumber};
+use leadsman_core::time::Timestamp;
+use leadsman_core::workload::{InstanceState, ObservedInstance, Workloads};
+use leadsman_runtime::{BoxFuture, Output, ReadFrom, Runtime, RuntimeError};
+use tokio::sync::Notify;
+
+/// A runtime whose instances are ready at once, unless they are told otherwise.
+#[derive(Debug, Default)]
+pub struct FakeRuntime {
+    instances: Mutex<BTreeMap<InstanceId, ObservedInstance>>,
+    never_ready: Mutex<Vec<ReleaseNumber>>,
+    changed: Notify,
+}
+
+impl FakeRuntime {
+    /// Instances of this release will not become ready.
+    pub fn never_ready(&self, release: ReleaseNumber) {
+        locked(&self.never_ready).push(release);
+    }
+
+    /// Changes what is seen of every instance of `release`.
+    pub fn touch(&self, release: ReleaseNumber, change: impl Fn(&mut ObservedInstance)) {
+        let mut instances = locked(&self.instances);
+        instances
+            .values_mut()
+            .filter(|seen| seen.revision.release == release)
+            .for_each(change);
+        drop(instances);
+        self.changed.notify_one();
+    }
+
+    /// Returns how many instances of `release` there are.
+    pub fn count(&self, release: ReleaseNumber) -> usize {
+        let instances = locked(&self.instances);
+        instances
+            .values()
+            .filter(|seen| seen.revision.release == release)
+            .count()
+    }
+}
+
+impl Runtime for FakeRuntime {
+    fn apply<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+        desired: &'a Workloads,
+    ) -> BoxFuture<'a, Result<(), RuntimeError>> {
+        let mut instances = locked(&self.instances);
+        instances.retain(|id, _| !id.is_of(environment) || desired.instances.contains_key(id));
+        for (id, instance) in &desired.instances {
+            let port = 20_000 + u16::try_from(instances.len()).unwrap_or(0);
+            let release = instance.revision.release;
+            let ready = !locked(&self.never_ready).contains(&release);
+            instances
+                .entry(id.clone())
+                .or_insert_with(|| ObservedInstance {
+                    revision: instance.revision.clone(),
+                    state: InstanceState::Running,
+                    address: Some(([127, 0, 0, 1], port).into()),
+                    started_at: Timestamp::from_millis(0),
+                    ready_since: ready.then_some(Timestamp::from_millis(0)),
+                    restarts: 0,
+                    memory: None,
+                    detail: (!ready).then(|| "GET /health: connection refused".to_owned()),
+                });
+        }
+        self.changed.notify_one();
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn observe<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+    ) -> BoxFuture<'a, Result<BTreeMap<InstanceId, ObservedInstance>, RuntimeError>> {
+        let mut instances = locked(&self.instances).clone();
+        instances.retain(|id, _| id.is_of(environment));
+        Box::pin(std::future::ready(Ok(instances)))
+    }
+
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.changed.notified())
+    }
+
+    fn output<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+        _from: ReadFrom,
+    ) -> BoxFuture<'a, Result<Output, RuntimeError>> {
+        let error = RuntimeError::new(format!("read the output of `{instance}`: it has none"));
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

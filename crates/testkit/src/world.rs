@@ -1,0 +1,171 @@
+//! An engine in a world of fakes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leadsman_core::Environment;
+use leadsman_core::id::{ApplicationName, EnvironmentId, ReleaseNumber};
+use leadsman_engine::{Engine, Error, NewRelease, Parts, View};
+use leadsman_store::memory::MemoryLog;
+use leadsman_store::{EventLog, FigureLog};
+
+use crate::clock::TestClock;
+use crate::plane::FakePlane;
+use crate::runtime::FakeRuntime;
+
+/// An engine with everything it needs, on tokio's paused time.
+pub struct World {
+    /// The engine.
+    pub engine: Engine,
+    /// Its log.
+    pub log: Arc<dyn EventLog>,
+    /// Its figures.
+    pub figures: Arc<dyn FigureLog>,
+    /// Its runtime.
+    pub runtime: Arc<FakeRuntime>,
+    /// Its data plane.
+    pub plane: Arc<FakePlane>,
+    clock: TestClock,
+}
+
+impl World {
+    /// Starts an engine on an empty log in memory.
+    pub async fn start() -> Self {
+        let log = Arc::new(MemoryLog::new());
+        Self::start_on(Arc::clone(&log) as Arc<dyn EventLog>, log).await
+    }
+
+    /// Starts an engine on this log.
+    pub async fn start_on(log: Arc<dyn EventLog>, figures: Arc<dyn FigureLog>) -> Self {
+        let clock = TestClock::start();
+        let runtime = Arc::new(FakeRuntime::default());
+        let plane = Arc::new(FakePlane::new(clock));
+        let engine = start_engine(&log, &figures, &runtime, &plane, clock).await;
+        Self {
+            engine,
+            log,
+            figures,
+            runtime,
+            plane,
+            clock,
+        }
+    }
+
+    /// Ends the engine as a crash would, and starts another one in the same world.
+    pub async fn restart_engine(&mut self) {
+        self.engine.shut_down().await;
+        self.engine = start_engine(
+            &self.log,
+            &self.figures,
+            &self.runtime,
+            &self.plane,
+            self.clock,
+        )
+        .await;
+    }
+
+    /// Ships the application `shop` with one service `web`, whose version is what differs.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the engine refuses.
+    pub async fn ship(&self, version: u64) -> Result<ReleaseNumber, Error> {
+        let project = format!(
+            "application: shop\nservices:\n  web:\n    run: serve {version}\nstrategies:\n  \
+             steps:\n    canary: {{ steps: [5%, 50%], soak: 1m }}\n    keep_warm: 5m\n\
+             environments:\n  production: {{ services: {{ web: {{ strategy: steps }} }} }}\n"
+        );
+        let new = NewRelease {
+            project,
+            file_name: "leadsman.yaml".to_owned(),
+            origin: "/srv/shop".to_owned(),
+            artifacts: std::collections::BTreeMap::new(),
+            note: None,
+        };
+        let (application, release) = self.engine.release(&new, "ann").await?;
+        self.engine.ship(&application, release, None, "ann").await?;
+        Ok(release)
+    }
+
+    /// Returns the environment that `ship` ships into.
+    pub fn environment() -> EnvironmentId {
+        let application: ApplicationName = "shop".parse().expect("a usable name");
+        EnvironmentId {
+            application,
+            environment: "production".parse().expect("a usable name"),
+        }
+    }
+
+    /// Waits until what is shown is as `wanted`, for at most a day of the test's own time.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come true.
+    pub async fn until(&self, wanted: impl Fn(&View) -> bool) -> Arc<View> {
+        let mut views = self.engine.views();
+        let found = async {
+            loop {
+                let view = views
+                    .borrow_and_update()
+                    .environments
+                    .get(&Self::environment())
+                    .cloned();
+                if let Some(view) = view.filter(|view| wanted(view)) {
+                    return view;
+                }
+                if views.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(86_400), found).await {
+            Ok(view) => view,
+            Err(_) => {
+                let view = self
+                    .engine
+                    .views()
+                    .borrow()
+                    .environments
+                    .get(&Self::environment())
+                    .cloned();
+                unreachable!("it did not come true; what is shown: {view:#?}")
+            }
+        }
+    }
+
+    /// Waits until nothing is on its way any more.
+    pub async fn until_settled(&self) -> Environment {
+        self.until(|view| view.environment.deployment.is_none() && view.environment.version > 0)
+            .await
+            .environment
+            .clone()
+    }
+
+    /// Returns the kinds of everything recorded for the environment.
+    pub async fn kinds(&self) -> Vec<String> {
+        let stream = (&Self::environment()).into();
+        let recorded = self
+            .log
+            .read_stream(&stream, 0)
+            .await
+            .expect("the log is readable");
+        recorded.into_iter().map(|recorded| recorded.kind).collect()
+    }
+}
+
+async fn start_engine(
+    log: &Arc<dyn EventLog>,
+    figures: &Arc<dyn FigureLog>,
+    runtime: &Arc<FakeRuntime>,
+    plane: &Arc<FakePlane>,
+    clock: TestClock,
+) -> Engine {
+    let parts = Parts {
+        log: Arc::clone(log),
+        figures: Arc::clone(figures),
+        runtime: Arc::clone(runtime) as _,
+        data_plane: Arc::clone(plane) as _,
+        clock: Arc::new(clock),
+    };
+    Engine::start(parts).await.expect("the log is readable")
+}
