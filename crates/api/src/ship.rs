@@ -33,6 +33,9 @@ pub struct Shipped {
     pub application: String,
     /// The environment.
     pub environment: String,
+    /// The version of the environment's state that contains it. A status of an earlier version
+    /// may not show it yet.
+    pub version: u64,
     /// The number of the release.
     pub release: u64,
     /// The number of the deployment that brings it in; `None` while it waits until the one

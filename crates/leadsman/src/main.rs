@@ -1,1 +1,30 @@
-fn main() {}
+//! The program `leadsman`: one file per subcommand, and the one place where all parts are put
+//! together.
+//!
+//! It decides nothing about releases. Subcommands talk to a running control through
+//! `leadsman_api`, the same way as any script would; only those that must work without one
+//! (`check`, `audit verify`, `init`, ...) read files themselves.
+//!
+//! Read first: [`cli::Subcommand`] (what there is), [`context::Context`] (what every subcommand is
+//! given), [`failure::Failure`] (how it says that something did not work).
+
+mod cli;
+mod codes;
+mod command;
+mod context;
+mod failure;
+mod folder;
+mod follow;
+mod output;
+mod pages;
+mod project;
+mod render;
+mod shipment;
+mod target;
+mod wait;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os()).into()
+}

@@ -277,7 +277,7 @@ async fn logs_that_break_off_are_not_taken_for_their_end() {
 
 #[tokio::test]
 async fn a_shipment_and_a_history_go_where_they_belong() {
-    let shipped = r#"{"application":"shop","environment":"a","release":1,"deployment":1,
+    let shipped = r#"{"application":"shop","environment":"a","version":2,"release":1,"deployment":1,
         "started":true,"sentence":"release 1 starts"}"#;
     let control = Control::answering(&[&answer("200 OK", shipped)]);
     let shipment = Shipment {

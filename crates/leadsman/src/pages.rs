@@ -1,0 +1,121 @@
+//! The page of every code, part of the program so that it can be read where there is no network.
+
+/// Every page, by its code, in order.
+pub(crate) const PAGES: &[(&str, &str)] = &[
+    ("L001", include_str!("../../../docs/errors/L001.md")),
+    ("L002", include_str!("../../../docs/errors/L002.md")),
+    ("L003", include_str!("../../../docs/errors/L003.md")),
+    ("L004", include_str!("../../../docs/errors/L004.md")),
+    ("L005", include_str!("../../../docs/errors/L005.md")),
+    ("L006", include_str!("../../../docs/errors/L006.md")),
+    ("L007", include_str!("../../../docs/errors/L007.md")),
+    ("L010", include_str!("../../../docs/errors/L010.md")),
+    ("L011", include_str!("../../../docs/errors/L011.md")),
+    ("L012", include_str!("../../../docs/errors/L012.md")),
+    ("L013", include_str!("../../../docs/errors/L013.md")),
+    ("L014", include_str!("../../../docs/errors/L014.md")),
+    ("L020", include_str!("../../../docs/errors/L020.md")),
+    ("L021", include_str!("../../../docs/errors/L021.md")),
+    ("L022", include_str!("../../../docs/errors/L022.md")),
+    ("L030", include_str!("../../../docs/errors/L030.md")),
+    ("L040", include_str!("../../../docs/errors/L040.md")),
+    ("L041", include_str!("../../../docs/errors/L041.md")),
+    ("L050", include_str!("../../../docs/errors/L050.md")),
+    ("L060", include_str!("../../../docs/errors/L060.md")),
+    ("L061", include_str!("../../../docs/errors/L061.md")),
+    ("L062", include_str!("../../../docs/errors/L062.md")),
+    ("L090", include_str!("../../../docs/errors/L090.md")),
+    ("P001", include_str!("../../../docs/errors/P001.md")),
+    ("P002", include_str!("../../../docs/errors/P002.md")),
+    ("P003", include_str!("../../../docs/errors/P003.md")),
+    ("P004", include_str!("../../../docs/errors/P004.md")),
+    ("P005", include_str!("../../../docs/errors/P005.md")),
+    ("P006", include_str!("../../../docs/errors/P006.md")),
+    ("P007", include_str!("../../../docs/errors/P007.md")),
+    ("P008", include_str!("../../../docs/errors/P008.md")),
+    ("P009", include_str!("../../../docs/errors/P009.md")),
+    ("P010", include_str!("../../../docs/errors/P010.md")),
+    ("P011", include_str!("../../../docs/errors/P011.md")),
+    ("P012", include_str!("../../../docs/errors/P012.md")),
+    ("P013", include_str!("../../../docs/errors/P013.md")),
+    ("P014", include_str!("../../../docs/errors/P014.md")),
+    ("P015", include_str!("../../../docs/errors/P015.md")),
+    ("P016", include_str!("../../../docs/errors/P016.md")),
+    ("P017", include_str!("../../../docs/errors/P017.md")),
+    ("P018", include_str!("../../../docs/errors/P018.md")),
+    ("P019", include_str!("../../../docs/errors/P019.md")),
+    ("P020", include_str!("../../../docs/errors/P020.md")),
+    ("P021", include_str!("../../../docs/errors/P021.md")),
+    ("P022", include_str!("../../../docs/errors/P022.md")),
+    ("P023", include_str!("../../../docs/errors/P023.md")),
+    ("P024", include_str!("../../../docs/errors/P024.md")),
+    ("P025", include_str!("../../../docs/errors/P025.md")),
+    ("P026", include_str!("../../../docs/errors/P026.md")),
+    ("P027", include_str!("../../../docs/errors/P027.md")),
+    ("P028", include_str!("../../../docs/errors/P028.md")),
+    ("R001", include_str!("../../../docs/errors/R001.md")),
+    ("R002", include_str!("../../../docs/errors/R002.md")),
+    ("R003", include_str!("../../../docs/errors/R003.md")),
+    ("R004", include_str!("../../../docs/errors/R004.md")),
+    ("R005", include_str!("../../../docs/errors/R005.md")),
+    ("R006", include_str!("../../../docs/errors/R006.md")),
+    ("R007", include_str!("../../../docs/errors/R007.md")),
+    ("R008", include_str!("../../../docs/errors/R008.md")),
+    ("R009", include_str!("../../../docs/errors/R009.md")),
+    ("R010", include_str!("../../../docs/errors/R010.md")),
+    ("R011", include_str!("../../../docs/errors/R011.md")),
+    ("R012", include_str!("../../../docs/errors/R012.md")),
+    ("R013", include_str!("../../../docs/errors/R013.md")),
+    ("R014", include_str!("../../../docs/errors/R014.md")),
+    ("R015", include_str!("../../../docs/errors/R015.md")),
+    ("R016", include_str!("../../../docs/errors/R016.md")),
+    ("R017", include_str!("../../../docs/errors/R017.md")),
+];
+
+/// Returns the page of `code`, in either case.
+pub(crate) fn find(code: &str) -> Option<(&'static str, &'static str)> {
+    PAGES
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(code))
+        .copied()
+}
+
+/// Returns the title of a page without its code.
+pub(crate) fn title(page: &'static str) -> &'static str {
+    let first = page.lines().next().unwrap_or_default();
+    first.split_once(": ").map_or(first, |(_, title)| title)
+}
+
+#[cfg(test)]
+mod tests {
+    use leadsman_core::Refusal;
+    use leadsman_core::project;
+
+    use super::*;
+    use crate::codes::Code;
+
+    const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors");
+
+    #[test]
+    fn every_code_has_a_page() {
+        let codes = Code::ALL.iter().map(|code| code.as_str().to_owned());
+        let problems = project::CODES.iter().map(|code| code.code.to_owned());
+        for code in codes.chain(problems).chain(Refusal::codes()) {
+            assert!(
+                find(&code).is_some(),
+                "docs/errors/{code}.md is missing in the table"
+            );
+        }
+    }
+
+    #[test]
+    fn every_page_is_part_of_the_program_and_begins_with_its_code() {
+        for entry in std::fs::read_dir(FOLDER).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let code = name.strip_suffix(".md").unwrap();
+            let (_, page) = find(code).unwrap_or_else(|| panic!("{name} is not in the table"));
+            assert!(page.starts_with(&format!("# {code}: ")), "{name}");
+        }
+        assert!(PAGES.is_sorted(), "the table is in the order of the codes");
+    }
+}

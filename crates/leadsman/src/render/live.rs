@@ -1,0 +1,166 @@
+//! A deployment while it is watched: a block that is drawn again and again, or a line for each
+//! thing that changed.
+
+use std::collections::BTreeMap;
+
+use leadsman_api::{EnvironmentStatus, Phase, Rollout, RolloutStage};
+
+use super::status::{progress, reason, troubles};
+use super::table::Table;
+use super::words::{Clock, clean, duration, latency, percent, ratio, wrapped};
+
+/// Returns one line for each service that moves, and what is waited for.
+pub(crate) fn block(status: &EnvironmentStatus, clock: &Clock) -> String {
+    let mut table = Table::default();
+    for service in &status.services {
+        let Some(rollout) = &service.rollout else {
+            continue;
+        };
+        let figures = service
+            .canary
+            .as_ref()
+            .and_then(|canary| canary.figures.as_ref());
+        let errors = figures.and_then(|figures| figures.error_ratio).map(ratio);
+        let p95 = figures.and_then(|figures| figures.p95_ms).map(latency);
+        table.row([
+            service.name.clone(),
+            percent(
+                service
+                    .canary
+                    .as_ref()
+                    .map_or(0.0, |canary| canary.weight_percent),
+            ),
+            progress(rollout),
+            errors
+                .map(|errors| format!("errors {errors}"))
+                .unwrap_or_default(),
+            p95.map(|p95| format!("p95 {p95}")).unwrap_or_default(),
+        ]);
+    }
+    let mut text: String = table
+        .to_lines(2)
+        .into_iter()
+        .map(|line| line + "\n")
+        .collect();
+    for waiting in &status.reasons {
+        text.push_str(&wrapped("  - ", &reason(waiting, clock)));
+    }
+    text
+}
+
+/// Remembers what was said, so that only what changed is said again.
+#[derive(Default)]
+pub(crate) struct Milestones {
+    said: BTreeMap<String, String>,
+}
+
+impl Milestones {
+    /// Returns a line for each thing that is not as it was at the last look.
+    pub(crate) fn news(&mut self, status: &EnvironmentStatus, clock: &Clock) -> Vec<String> {
+        let now = milestones(status);
+        let news = now
+            .iter()
+            .filter(|(about, text)| self.said.get(*about) != Some(*text))
+            .map(|(about, text)| format!("{}  {about}: {text}", clock.exact(status.at)))
+            .collect();
+        self.said = now;
+        news
+    }
+}
+
+/// Says where everything is, leaving out what changes all the time: what it is about, and what.
+fn milestones(status: &EnvironmentStatus) -> BTreeMap<String, String> {
+    let mut milestones = BTreeMap::new();
+    for service in &status.services {
+        if let Some(rollout) = &service.rollout {
+            milestones.insert(service.name.clone(), stage(rollout));
+        }
+        for trouble in service.canary.iter().flat_map(troubles) {
+            let about = format!("{} (instance)", service.name);
+            milestones.insert(about, trouble);
+        }
+    }
+    if let Some(deployment) = &status.deployment {
+        let cause = deployment
+            .cause
+            .as_deref()
+            .map(|cause| format!(", {}", clean(cause)));
+        let cause = cause.unwrap_or_default();
+        let phase = match deployment.phase {
+            Phase::Moving => "on its way".to_owned(),
+            Phase::Paused => "paused".to_owned(),
+            Phase::Returning => format!("goes back{cause}"),
+            Phase::Frozen => format!("frozen{cause}"),
+            Phase::Settling | Phase::Settled => "has all traffic".to_owned(),
+            Phase::RolledBack => format!("went back{cause}"),
+            Phase::Superseded => format!("superseded{cause}"),
+            Phase::Abandoned => format!("given up{cause}"),
+        };
+        milestones.insert(format!("release {}", deployment.release), phase);
+    }
+    milestones
+}
+
+fn stage(rollout: &Rollout) -> String {
+    let Rollout { step, steps, .. } = rollout;
+    let weight = percent(rollout.weight_percent);
+    match rollout.stage {
+        RolloutStage::Waiting => "waits for its turn".to_owned(),
+        RolloutStage::Preparing => {
+            format!("step {step} of {steps}: instances for {weight} become ready")
+        }
+        RolloutStage::Shifting => format!("step {step} of {steps}: weight moves to {weight}"),
+        RolloutStage::Soaking => match rollout.soak_ms {
+            Some(soak) => {
+                format!(
+                    "step {step} of {steps}: holds {weight} for {}",
+                    duration(soak)
+                )
+            }
+            None => format!("step {step} of {steps}: {weight}"),
+        },
+        RolloutStage::Promoted => "promoted".to_owned(),
+        RolloutStage::Returning => "traffic goes back".to_owned(),
+        RolloutStage::Returned => "traffic is back".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::super::samples::{clock, plain, rolled_back, soaking};
+    use super::*;
+
+    #[test]
+    fn a_block_has_a_line_for_each_service_that_moves() {
+        expect![[r#"
+              web  25 %  step 2 of 4  █████░░░░░░░  4m12s of 10m  errors 0.1 %  p95 81 ms
+              - step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
+                `leadsman promote`, `leadsman abort`)
+        "#]]
+        .assert_eq(&plain(&block(&soaking(), &clock())));
+    }
+
+    #[test]
+    fn only_what_changed_is_said_again() {
+        let mut milestones = Milestones::default();
+        let mut lines = milestones.news(&soaking(), &clock());
+        lines.extend(milestones.news(&soaking(), &clock()));
+        let mut later = soaking();
+        let rollout = later.services[1].rollout.as_mut().unwrap();
+        rollout.soaked_ms += 1000;
+        lines.extend(milestones.news(&later, &clock()));
+        let rollout = later.services[1].rollout.as_mut().unwrap();
+        rollout.step = 3;
+        rollout.weight_percent = 50.0;
+        rollout.stage = RolloutStage::Preparing;
+        lines.extend(milestones.news(&later, &clock()));
+        lines.extend(milestones.news(&rolled_back(), &clock()));
+        expect![[r#"
+            14:13:20  release 4: on its way
+            14:13:20  web: step 2 of 4: holds 25 % for 10m
+            14:13:20  web: step 3 of 4: instances for 50 % become ready
+            14:13:20  release 4: went back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)"#]].assert_eq(&lines.join("\n"));
+    }
+}

@@ -1,0 +1,17 @@
+//! Turns what control answers into what people read: pure functions from wire types to text.
+//!
+//! Everything is made to be read at a glance in 80 columns and without colour. Styles are ANSI
+//! sequences in the text; the output takes them out where they are not wanted.
+
+pub(crate) mod diff;
+pub(crate) mod history;
+pub(crate) mod live;
+pub(crate) mod paint;
+pub(crate) mod plan;
+pub(crate) mod status;
+mod table;
+pub(crate) mod why;
+pub(crate) mod words;
+
+#[cfg(test)]
+pub(crate) mod samples;

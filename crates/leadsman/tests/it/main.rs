@@ -1,0 +1,12 @@
+//! The program as people and scripts run it: its output, its files, its exit status.
+
+mod alone;
+#[cfg(test)]
+mod audit;
+#[cfg(test)]
+mod control;
+#[cfg(test)]
+mod program;
+mod reference;
+mod shipping;
+mod talking;
