@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leadsman_analysis::Figures;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// How many windows are kept: five minutes.
 const WINDOWS_KEPT: usize = 300;
@@ -43,9 +44,12 @@ impl SideFigures {
 }
 
 /// The last windows.
+///
+/// They are kept as they will be sent. A histogram has hundreds of buckets of which few are in
+/// use, and only in writing the others take no room.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    kept: VecDeque<Window>,
+    kept: VecDeque<(u64, Box<RawValue>)>,
     next: u64,
 }
 
@@ -65,34 +69,37 @@ impl Windows {
         length: Duration,
         sides: BTreeMap<String, SideFigures>,
     ) {
-        if self.kept.len() == WINDOWS_KEPT {
-            self.kept.pop_front();
-        }
         let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        self.kept.push_back(Window {
+        let window = Window {
             sequence: self.next,
             started_at_ms: ended_at_ms.saturating_sub(length_ms),
             seconds: length.as_secs_f64(),
             sides,
-        });
+        };
+        let written = to_raw_value(&window).expect("a window is made of numbers and names only");
+        if self.kept.len() == WINDOWS_KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back((self.next, written));
         self.next += 1;
     }
 
     /// Returns the windows after the one numbered `after`, the oldest first. A number that was
     /// never given comes from an earlier life under another clock: all are new to that reader.
-    pub(crate) fn after(&self, after: u64) -> Vec<Window> {
+    pub(crate) fn after(&self, after: u64) -> Vec<&RawValue> {
         let after = if after >= self.next { 0 } else { after };
-        self.kept
-            .iter()
-            .filter(|window| window.sequence > after)
-            .cloned()
-            .collect()
+        let new = self.kept.iter().filter(|(sequence, _)| *sequence > after);
+        new.map(|(_, window)| &**window).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(raw: &RawValue) -> Window {
+        serde_json::from_str(raw.get()).unwrap()
+    }
 
     #[test]
     fn keeps_the_last_windows_in_order() {
@@ -102,8 +109,8 @@ mod tests {
         }
         let all = windows.after(0);
         assert_eq!(all.len(), 300);
-        assert_eq!(all[0].sequence, 1010);
-        assert_eq!(all[0].started_at_ms, 4_000);
+        assert_eq!(read(all[0]).sequence, 1010);
+        assert_eq!(read(all[0]).started_at_ms, 4_000);
         assert_eq!(windows.after(1308).len(), 1);
         assert_eq!(windows.after(1309).len(), 0);
     }

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::control::{Applied, Draining, Status};
-use crate::figures::{SideFigures, Window, Windows};
+use crate::figures::{SideFigures, Windows};
 use crate::health;
 use crate::listen::listen;
 use crate::saved::Saved;
@@ -314,13 +314,14 @@ impl Keeper {
         sum
     }
 
-    /// Returns the windows after the one numbered `after`; waits up to `limit` until there is one.
-    pub(crate) async fn windows(&self, after: u64, limit: Duration) -> Vec<Window> {
+    /// Returns the windows after the one numbered `after`, written as a JSON list; waits up to
+    /// `limit` until there is one.
+    pub(crate) async fn windows(&self, after: u64, limit: Duration) -> serde_json::Result<Vec<u8>> {
         let mut news = self.news.subscribe();
         let until_some = news.wait_for(|()| !self.windows.borrow().after(after).is_empty());
         // Without news in time, what there is (nothing) is the answer.
         drop(tokio::time::timeout(limit, until_some).await);
-        self.windows.borrow().after(after)
+        serde_json::to_vec(&self.windows.borrow().after(after))
     }
 
     /// Closes a window every second, and tries again what went wrong. Ends when a worker is gone.

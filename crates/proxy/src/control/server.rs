@@ -105,7 +105,7 @@ async fn answer(keeper: &Rc<Keeper>, request: Request<Incoming>) -> Response<Ful
         },
         (&Method::GET, "/status") => json(StatusCode::OK, &keeper.status().await),
         (&Method::GET, "/windows") => match after(request.uri().query()) {
-            Some(after) => json(StatusCode::OK, &keeper.windows(after, WINDOWS_WAIT).await),
+            Some(after) => written(StatusCode::OK, keeper.windows(after, WINDOWS_WAIT).await),
             None => problem(
                 StatusCode::BAD_REQUEST,
                 "`after` has to be a number".to_owned(),
@@ -165,7 +165,11 @@ fn problem(status: StatusCode, message: String) -> Response<Full<Bytes>> {
 }
 
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
-    let (status, text) = match serde_json::to_vec(value) {
+    written(status, serde_json::to_vec(value))
+}
+
+fn written(status: StatusCode, text: serde_json::Result<Vec<u8>>) -> Response<Full<Bytes>> {
+    let (status, text) = match text {
         Ok(text) => (status, text),
         Err(error) => {
             tracing::error!(%error, "cannot write an answer to control");
