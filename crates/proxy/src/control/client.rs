@@ -16,8 +16,9 @@ use super::{Applied, Problem, Status};
 use crate::figures::Window;
 use crate::table::Table;
 
-/// How long an answer may take; one for windows waits for up to 2 s by itself.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How long an answer may take. A table waits for the disk, which can take many seconds while
+/// something else writes a lot; requests follow the table long before that.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Controls a proxy. Every call makes a connection of its own, so that a proxy that was restarted
 /// meanwhile makes no difference. Has to be used inside a tokio runtime.

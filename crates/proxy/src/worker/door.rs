@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
 
 use crate::worker::Worker;
@@ -65,15 +65,9 @@ async fn accept(
         .max_header_size(worker.config.head_bytes_max)
         .max_buf_size(worker.config.head_bytes_max.max(64 * 1024));
     let serve = |(stream, peer): (TcpStream, SocketAddr)| {
-        let worker = Rc::clone(&worker);
-        tokio::task::spawn_local(serve(
-            worker,
-            address,
-            peer,
-            stream,
-            builder.clone(),
-            closed.clone(),
-        ));
+        // At once and not in the task, which begins only after the next one was accepted.
+        let guest = Guest::new(&worker, address, peer);
+        tokio::task::spawn_local(serve(guest, stream, builder.clone(), closed.clone()));
     };
     let mut until_closed = closed.clone();
     loop {
@@ -114,19 +108,15 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Serves one connection until it ends; once the door is closed, until its current request ends.
 async fn serve(
-    worker: Rc<Worker>,
-    address: SocketAddr,
-    peer: SocketAddr,
+    guest: Guest,
     stream: TcpStream,
     builder: http1::Builder,
     mut closed: watch::Receiver<bool>,
 ) {
-    let _slot = Arc::clone(&worker.slots).try_acquire_owned();
-    let _counted = Counted::new(&worker);
-    let told_peer = Peer::new(peer);
+    let told_peer = Peer::new(guest.peer);
     let service = service_fn(|request| {
-        let (worker, peer) = (Rc::clone(&worker), told_peer.clone());
-        async move { Ok::<_, Infallible>(forward(worker, address, peer, request).await) }
+        let (worker, peer) = (Rc::clone(&guest.worker), told_peer.clone());
+        async move { Ok::<_, Infallible>(forward(worker, guest.address, peer, request).await) }
     });
     let mut connection = std::pin::pin!(
         builder
@@ -142,22 +132,37 @@ async fn serve(
     };
     if let Err(error) = ended {
         // Mostly clients that went away, so nothing that somebody should be told.
-        tracing::trace!(%peer, %error, "a connection of a client broke");
+        tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
     }
 }
 
-/// Counts a connection as long as it lives.
-struct Counted(Rc<Worker>);
+/// A client that was let in. It is counted, and takes a slot, for as long as it stays.
+struct Guest {
+    worker: Rc<Worker>,
+    /// The address of the listener in the table.
+    address: SocketAddr,
+    peer: SocketAddr,
+    /// `None` for the few that get in while several doors wait for the last slot.
+    _slot: Option<OwnedSemaphorePermit>,
+}
 
-impl Counted {
-    fn new(worker: &Rc<Worker>) -> Self {
+impl Guest {
+    fn new(worker: &Rc<Worker>, address: SocketAddr, peer: SocketAddr) -> Self {
         worker.connections.set(worker.connections.get() + 1);
-        Self(Rc::clone(worker))
+        let slot = Arc::clone(&worker.slots).try_acquire_owned().ok();
+        Self {
+            worker: Rc::clone(worker),
+            address,
+            peer,
+            _slot: slot,
+        }
     }
 }
 
-impl Drop for Counted {
+impl Drop for Guest {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get() - 1);
+        self.worker
+            .connections
+            .set(self.worker.connections.get() - 1);
     }
 }

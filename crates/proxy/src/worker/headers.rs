@@ -207,3 +207,58 @@ fn announce(parts: &mut Parts, peer: &Peer) {
     };
     headers.append(VIA, HeaderValue::from_static(via));
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn prepared(request: http::request::Builder, peer: &str) -> Result<Parts, Failure> {
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        prepare_request(&mut parts, &Peer::new(peer.parse().unwrap()), Some(0)).map(|_| parts)
+    }
+
+    #[test]
+    fn strangers_are_not_believed() {
+        let request = Request::get("/")
+            .header("host", "site.example")
+            .header("x-forwarded-for", "127.0.0.1")
+            .header("x-forwarded-host", "bank.example")
+            .header("x-forwarded-proto", "https");
+        let parts = prepared(request, "203.0.113.9:4711").unwrap();
+        assert_eq!(parts.headers["x-forwarded-for"], "127.0.0.1, 203.0.113.9");
+        assert_eq!(parts.headers["x-forwarded-host"], "site.example");
+        assert_eq!(parts.headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn an_ipv4_client_of_an_ipv6_listener_is_named_as_ipv4() {
+        let request = Request::get("/").header("host", "a");
+        let parts = prepared(request, "[::ffff:203.0.113.9]:4711").unwrap();
+        assert_eq!(parts.headers["x-forwarded-for"], "203.0.113.9");
+    }
+
+    #[test]
+    fn nobody_can_name_away_what_a_message_needs() {
+        let request = Request::post("/")
+            .header("host", "a")
+            .header("content-length", "5")
+            .header("x-forwarded-for", "1.2.3.4")
+            .header("connection", "host, content-length, x-forwarded-for, close");
+        let parts = prepared(request, "203.0.113.9:4711").unwrap();
+        assert_eq!(parts.headers["host"], "a");
+        assert_eq!(parts.headers["content-length"], "5");
+        assert_eq!(parts.headers["x-forwarded-for"], "203.0.113.9");
+    }
+
+    #[test]
+    fn of_two_lengths_of_an_answer_none_is_passed_on() {
+        let response = http::Response::builder()
+            .header("content-length", "5")
+            .header("transfer-encoding", "chunked");
+        let (mut parts, ()) = response.body(()).unwrap().into_parts();
+        prepare_answer(&mut parts);
+        assert!(parts.headers.is_empty());
+    }
+}

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::world::{Backend, Visitor, World, get, nobody, read_head, side, table};
+use crate::world::{Backend, Visitor, World, eventually, get, nobody, read_head, side, table};
 
 #[test]
 fn a_dead_instance_costs_no_request() {
@@ -205,6 +205,33 @@ fn clients_that_gave_up_on_a_hanging_side_are_counted_against_it() {
     drop(visitor);
     let counted = world.figures("web", |counted| counted.figures.requests == 1);
     assert_eq!(counted.figures.errors, 1);
+}
+
+#[test]
+fn clients_that_changed_their_mind_are_not_counted() {
+    let hanging = Backend::raw(|reader, _| read_head(reader).is_some());
+    let good = Backend::named("good");
+    let world = World::new();
+    let address = world.apply(&table(1, [side("hanging", 10_000, &[hanging.address])]));
+    let mut visitor = Visitor::new(address);
+    visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    eventually("the request has arrived", || {
+        (hanging.requests.load(Ordering::SeqCst) == 1).then_some(())
+    });
+    let both = [
+        side("good", 10_000, &[good.address]),
+        side("hanging", 0, &[hanging.address]),
+    ];
+    world.apply(&table(2, both));
+    drop(visitor);
+    assert_eq!(get(address, "/").text(), "good");
+    eventually("nothing is in flight", || {
+        world.apply(&table(3, [side("good", 10_000, &[good.address])]));
+        (world.status().draining["hanging-0"].in_flight == 0).then_some(())
+    });
+    world.figures("good", |counted| counted.figures.requests == 1);
+    let hanging = world.figures("hanging", |_| true);
+    assert_eq!(hanging.figures.requests, 0);
 }
 
 #[test]

@@ -256,15 +256,61 @@ fn a_head_that_is_too_large_is_refused() {
 }
 
 #[test]
-fn a_client_that_does_not_finish_its_head_is_cut_off() {
+fn a_client_that_does_not_come_to_the_point_is_cut_off() {
     let backend = Backend::named("reached");
-    let world = World::with(|config| config.head_timeout = Duration::from_millis(100));
+    let world = World::with(|config| config.head_timeout = Duration::from_millis(200));
     let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
-    let mut visitor = Visitor::new(address);
-    visitor.send("GET / HTTP/1.1\r\nhost: a\r\n");
-    let mut rest = Vec::new();
-    visitor.reader.read_to_end(&mut rest).unwrap();
+    for beginning in ["", "GET / HTTP/1.1\r\nhost: a\r\n"] {
+        let mut visitor = Visitor::new(address);
+        visitor.send(beginning);
+        let mut rest = Vec::new();
+        visitor.reader.read_to_end(&mut rest).unwrap();
+    }
     assert_eq!(backend.connections.load(Ordering::SeqCst), 0);
+    // Neither does one that has nothing more to ask.
+    let mut visitor = Visitor::new(address);
+    assert_eq!(visitor.get("/").text(), "reached");
+    assert!(visitor.answer().is_none());
+}
+
+#[test]
+fn what_stands_in_front_on_this_machine_is_believed() {
+    let (backend, received) = recorder();
+    let (_world, mut visitor) = behind(&backend);
+    visitor.send(
+        "GET / HTTP/1.1\r\nhost: inner\r\nx-forwarded-proto: https\r\n\
+         x-forwarded-host: outer.example\r\n\r\n",
+    );
+    assert_eq!(visitor.answer().unwrap().status, 200);
+    let received = received();
+    assert_eq!(received.header("x-forwarded-proto"), ["https"]);
+    assert_eq!(received.header("x-forwarded-host"), ["outer.example"]);
+}
+
+#[test]
+fn one_client_too_many_waits_for_its_turn() {
+    let backend = Backend::named("ok");
+    let world = World::with(|config| {
+        config.cores = Some(1);
+        config.connections_max = 1;
+    });
+    let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
+    let mut first = Visitor::new(address);
+    assert_eq!(first.get("/").text(), "ok");
+    let mut second = Visitor::new(address);
+    second.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    second
+        .stream
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    assert!(second.reader.fill_buf().is_err(), "it has to wait");
+    second
+        .stream
+        .set_read_timeout(Some(crate::world::DEADLINE))
+        .unwrap();
+    assert_eq!(first.get("/").text(), "ok");
+    drop(first);
+    assert_eq!(second.answer().unwrap().text(), "ok");
 }
 
 #[test]

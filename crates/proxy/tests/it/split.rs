@@ -48,6 +48,15 @@ fn five_percent_of_twenty_thousand_requests_are_a_thousand() {
     );
 }
 
+/// Ends the load, also when the test fails.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 #[test]
 fn a_swap_under_load_fails_no_request() {
     let backends: Vec<Backend> = ["a", "b", "c"].map(Backend::named).into();
@@ -66,6 +75,7 @@ fn a_swap_under_load_fails_no_request() {
                 }
             });
         }
+        let _done = Done(&done);
         for generation in 2..60_u64 {
             let weight = u32::try_from(generation % 5).unwrap() * 2500;
             let (first, second) = match generation % 3 {
@@ -84,7 +94,6 @@ fn a_swap_under_load_fails_no_request() {
             };
             world.apply(&table(generation, [first, second]));
         }
-        done.store(true, Ordering::SeqCst);
     });
     assert!(requests.into_inner() > 100);
 }
@@ -157,4 +166,24 @@ fn instances_of_a_side_share_its_requests() {
             (backend.requests.load(Ordering::SeqCst) == 10).then_some(())
         });
     }
+}
+
+#[test]
+fn a_table_that_is_sent_again_and_again_does_not_start_over() {
+    let (stable, canary) = (Backend::named("stable"), Backend::named("canary"));
+    let world = World::with(|config| config.cores = Some(1));
+    let again = |generation| {
+        let stable = side("stable", 9500, &[stable.address]);
+        table(generation, [stable, side("canary", 500, &[canary.address])])
+    };
+    let address = world.apply(&again(1));
+    let mut visitor = Visitor::new(address);
+    let mut canaries = 0;
+    for generation in 2..42 {
+        for _ in 0..5 {
+            canaries += usize::from(visitor.get("/").text() == "canary");
+        }
+        world.apply(&again(generation));
+    }
+    assert_eq!(canaries, 10);
 }
