@@ -37,7 +37,7 @@ pub use client::{Client, Error, LogLines};
 pub use command::{Accepted, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
-pub use logs::{LogLine, LogSource, LogsQuery};
+pub use logs::{LogLine, LogsQuery};
 pub use plan::{Plan, PlannedAction, PlannedService, PlannedStep};
 pub use problem::Problem;
 pub use ship::{Shipment, Shipped};

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::status::Moment;
-
 /// Which lines are wanted. With neither service nor instance: those of all services.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,28 +21,11 @@ pub struct LogsQuery {
     pub follow: bool,
 }
 
-/// One line that an instance wrote. The answer is one such object per line of text.
+/// One line that an instance wrote to its standard output or standard error. The answer is one such object per line of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// The instance.
     pub instance: String,
-    /// When it was written, where that is known.
-    #[serde(default)]
-    pub at: Option<Moment>,
-    /// Where it was written to.
-    pub source: LogSource,
     /// The line without its end. What was not UTF-8 is replaced by U+FFFD.
     pub text: String,
-}
-
-/// Where an instance wrote a line to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LogSource {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
-    /// Leadsman itself, such as about its start and its end.
-    Leadsman,
 }

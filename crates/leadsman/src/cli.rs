@@ -64,6 +64,7 @@ pub(crate) enum Subcommand {
     Init(command::init::Args),
     Check(command::check::Args),
     Schema(command::schema::Args),
+    Up(command::up::Args),
     Down(command::down::Args),
     Plan(command::plan::Args),
     Ship(command::ship::Args),
@@ -82,6 +83,10 @@ pub(crate) enum Subcommand {
     Explain(command::explain::Args),
     Completions(command::completions::Args),
     Man(command::man::Args),
+    #[command(hide = true)]
+    Proxy(command::proxy::Args),
+    #[command(hide = true)]
+    Shim(command::shim::Args),
 }
 
 /// Does what the command line says and returns the status to end with.
@@ -139,6 +144,9 @@ impl Subcommand {
             Self::Explain(args) => command::explain::run(context, &args),
             Self::Completions(args) => command::completions::run(context, &args),
             Self::Man(args) => command::man::run(context, &args),
+            Self::Proxy(args) => command::proxy::run(context, &args),
+            Self::Shim(args) => command::shim::run(&args),
+            Self::Up(args) => context.block_on(command::up::run(context, &args)),
             Self::Down(args) => context.block_on(command::down::run(context, &args)),
             Self::Plan(args) => context.block_on(command::plan::run(context, &args)),
             Self::Ship(args) => context.block_on(command::ship::run(context, &args)),

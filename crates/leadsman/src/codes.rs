@@ -28,6 +28,8 @@ pub(crate) enum Code {
     RolledBack,
     Superseded,
     Frozen,
+    NotStarted,
+    StateInUse,
 }
 
 impl Code {
@@ -56,6 +58,8 @@ impl Code {
         Self::RolledBack,
         Self::Superseded,
         Self::Frozen,
+        Self::NotStarted,
+        Self::StateInUse,
     ];
 
     /// Returns the code as it is written.
@@ -83,6 +87,8 @@ impl Code {
             Self::RolledBack => "L060",
             Self::Superseded => "L061",
             Self::Frozen => "L062",
+            Self::NotStarted => "L070",
+            Self::StateInUse => "L071",
         }
     }
 }

@@ -1,6 +1,11 @@
 //! The folder that holds the state of one Leadsman.
 
-use std::path::PathBuf;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::codes::Code;
+use crate::failure::Failure;
 
 /// The folder that holds the state of one Leadsman: what is in it has one name, here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +18,41 @@ impl StateFolder {
     /// Names the folder at `path`; nothing is created.
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// Makes the folder if it is missing; only its owner may look into it.
+    pub(crate) fn create(&self) -> Result<(), Failure> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&self.0).map_err(|error| {
+            let path = self.0.display();
+            Failure::new(
+                Code::NotWritten,
+                format!("failed to make the state folder `{path}`"),
+            )
+            .because(&error)
+            .hint("choose a folder that you may write to with `--state`")
+        })
+    }
+
+    /// Returns the folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Returns the folder in which the data plane keeps its last table.
+    pub(crate) fn proxy(&self) -> PathBuf {
+        self.0.join("proxy")
+    }
+
+    /// Returns the socket that the data plane is controlled by.
+    pub(crate) fn proxy_socket(&self) -> PathBuf {
+        self.0.join("proxy.sock")
+    }
+
+    /// Returns the folder of the shim that holds the data plane.
+    pub(crate) fn proxy_shim(&self) -> PathBuf {
+        self.0.join("proxy-shim")
     }
 
     /// Returns the socket that control listens on.

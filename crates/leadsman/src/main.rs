@@ -12,6 +12,7 @@ mod cli;
 mod codes;
 mod command;
 mod context;
+mod control;
 mod failure;
 mod folder;
 mod follow;

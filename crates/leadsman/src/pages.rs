@@ -24,6 +24,14 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L060", include_str!("../../../docs/errors/L060.md")),
     ("L061", include_str!("../../../docs/errors/L061.md")),
     ("L062", include_str!("../../../docs/errors/L062.md")),
+    ("L070", include_str!("../../../docs/errors/L070.md")),
+    ("L071", include_str!("../../../docs/errors/L071.md")),
+    ("L080", include_str!("../../../docs/errors/L080.md")),
+    ("L081", include_str!("../../../docs/errors/L081.md")),
+    ("L082", include_str!("../../../docs/errors/L082.md")),
+    ("L083", include_str!("../../../docs/errors/L083.md")),
+    ("L084", include_str!("../../../docs/errors/L084.md")),
+    ("L085", include_str!("../../../docs/errors/L085.md")),
     ("L090", include_str!("../../../docs/errors/L090.md")),
     ("P001", include_str!("../../../docs/errors/P001.md")),
     ("P002", include_str!("../../../docs/errors/P002.md")),
@@ -100,7 +108,8 @@ mod tests {
     fn every_code_has_a_page() {
         let codes = Code::ALL.iter().map(|code| code.as_str().to_owned());
         let problems = project::CODES.iter().map(|code| code.code.to_owned());
-        for code in codes.chain(problems).chain(Refusal::codes()) {
+        let answers = leadsman_server::CODES.iter().map(|code| (*code).to_owned());
+        for code in codes.chain(problems).chain(answers).chain(Refusal::codes()) {
             assert!(
                 find(&code).is_some(),
                 "docs/errors/{code}.md is missing in the table"

@@ -1,6 +1,6 @@
 //! `leadsman logs`: what instances wrote.
 
-use leadsman_api::{LogLine, LogSource, LogsQuery};
+use leadsman_api::{LogLine, LogsQuery};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -56,11 +56,7 @@ fn text(line: &LogLine, target: &Target) -> String {
         .strip_prefix(&prefix)
         .unwrap_or(&line.instance);
     let text = words::clean(&line.text);
-    match line.source {
-        LogSource::Stdout => format!("{} {text}\n", paint::dim(&format!("{instance} |"))),
-        LogSource::Stderr => format!("{} {text}\n", paint::care(&format!("{instance} !"))),
-        LogSource::Leadsman => format!("{} {text}\n", paint::strong(&format!("{instance} -"))),
-    }
+    format!("{} {text}\n", paint::dim(&format!("{instance} |")))
 }
 
 #[cfg(test)]
@@ -68,24 +64,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_who_wrote_it_and_where_to() {
+    fn a_line_says_who_wrote_it() {
         let target = Target {
             application: "shop".to_owned(),
             environment: "production".to_owned(),
         };
-        for (source, expected) in [
-            (LogSource::Stdout, "web.r4.d4.1 | ready\n"),
-            (LogSource::Stderr, "web.r4.d4.1 ! ready\n"),
-            (LogSource::Leadsman, "web.r4.d4.1 - ready\n"),
-        ] {
-            let line = LogLine {
-                instance: "shop.production.web.r4.d4.1".to_owned(),
-                at: None,
-                source,
-                text: "\x1b[2Jready".to_owned(),
-            };
-            let plain = anstream::adapter::strip_str(&text(&line, &target)).to_string();
-            assert_eq!(plain, expected);
-        }
+        let line = LogLine {
+            instance: "shop.production.web.r4.d4.1".to_owned(),
+            text: "\x1b[2Jready".to_owned(),
+        };
+        let plain = anstream::adapter::strip_str(&text(&line, &target)).to_string();
+        assert_eq!(plain, "web.r4.d4.1 | ready\n");
     }
 }

@@ -45,6 +45,12 @@ impl Store {
         self.path(digest).is_file()
     }
 
+    /// Returns the packed size of an artifact in bytes; `None` where it is not there.
+    pub fn size(&self, digest: &Digest) -> Option<u64> {
+        let metadata = fs::metadata(self.path(digest)).ok()?;
+        metadata.is_file().then(|| metadata.len())
+    }
+
     /// Begins to take in an artifact, piece by piece.
     ///
     /// # Errors

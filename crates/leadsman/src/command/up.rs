@@ -1,0 +1,17 @@
+//! `leadsman up`: runs control, and starts or finds the data plane and the instances.
+
+use crate::context::Context;
+use crate::control;
+use crate::failure::Failure;
+
+/// Run Leadsman: control in the foreground, the data plane and the instances beside it
+///
+/// What runs goes on when control ends by a signal, and is found again by the next `leadsman up`.
+/// End everything with `leadsman down`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(context: &Context, Args {}: &Args) -> Result<(), Failure> {
+    control::listen_to_tracing(context);
+    control::run(context).await
+}

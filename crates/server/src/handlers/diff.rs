@@ -1,0 +1,148 @@
+//! How two releases differ.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use leadsman_api::{Change, Diff, DiffQuery};
+use leadsman_core::id::ReleaseNumber;
+use leadsman_core::{Environment, Refusal, ReleaseContent};
+use serde_json::Value;
+
+use super::{AskedEnvironment, Shared, view};
+use crate::problem::Failure;
+
+pub(crate) async fn get(
+    State(server): Shared,
+    Path(asked): AskedEnvironment,
+    Query(query): Query<DiffQuery>,
+) -> Result<Json<Diff>, Failure> {
+    let view = view(&server, &asked)?;
+    let environment = &view.environment;
+    let (from, before) = content(environment, query.from)?;
+    let (to, after) = content(environment, query.to)?;
+    Ok(Json(Diff {
+        from,
+        to,
+        changes: changes(before.as_ref(), after.as_ref()),
+    }))
+}
+
+/// Returns what a release is, or what runs, with what to call it.
+fn content(
+    environment: &Environment,
+    release: Option<u64>,
+) -> Result<(String, Option<ReleaseContent>), Failure> {
+    let Some(number) = release else {
+        return Ok(("what runs".to_owned(), running(environment)));
+    };
+    let release = ReleaseNumber(number);
+    let known = environment
+        .releases
+        .get(&release)
+        .ok_or_else(|| Refusal::UnknownRelease {
+            release,
+            environment: environment.id.clone(),
+        })?;
+    Ok((release.to_string(), Some((*known.content).clone())))
+}
+
+/// Returns what runs as if it were one release.
+pub(super) fn running(environment: &Environment) -> Option<ReleaseContent> {
+    let services = environment
+        .stable
+        .iter()
+        .map(|(name, stable)| (name.clone(), std::sync::Arc::clone(&stable.service)))
+        .collect();
+    Some(ReleaseContent {
+        routing: environment.routing.clone()?,
+        services,
+    })
+}
+
+/// Returns every difference, in the order of the paths.
+pub(super) fn changes(
+    before: Option<&ReleaseContent>,
+    after: Option<&ReleaseContent>,
+) -> Vec<Change> {
+    let leaves = |content: Option<&ReleaseContent>| {
+        let mut leaves = BTreeMap::new();
+        if let Some(content) = content {
+            flatten("", &simplified(content), &mut leaves);
+        }
+        leaves
+    };
+    let (before, after) = (leaves(before), leaves(after));
+    let paths: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    paths
+        .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path))
+        .map(|path| Change {
+            path: path.clone(),
+            before: before.get(path).cloned(),
+            after: after.get(path).cloned(),
+        })
+        .collect()
+}
+
+/// Returns a release as a tree whose paths a person knows from the project file: what a service
+/// is stands at its name.
+fn simplified(content: &ReleaseContent) -> Value {
+    let services = content
+        .services
+        .iter()
+        .map(|(name, service)| {
+            let mut spec = serde_json::to_value(&service.spec).unwrap_or_default();
+            if let (Some(spec), Some(digest)) = (spec.as_object_mut(), &service.artifact) {
+                spec.insert("artifact".to_owned(), Value::from(digest.as_str()));
+            }
+            (name.to_string(), spec)
+        })
+        .collect::<serde_json::Map<_, _>>();
+    serde_json::json!({
+        "listen": content.routing.listen,
+        "routes": content.routing.rules,
+        "services": services,
+    })
+}
+
+fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
+    let below = |name: &str| {
+        if path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{path}.{name}")
+        }
+    };
+    match value {
+        // A duration is one thing, though it is written as two numbers.
+        Value::Object(fields) if fields.contains_key("secs") && fields.contains_key("nanos") => {
+            let number = |name: &str| fields.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let millis = number("secs") * 1000 + number("nanos") / 1_000_000;
+            let text = if millis.is_multiple_of(1000) {
+                format!("{}s", millis / 1000)
+            } else {
+                format!("{millis}ms")
+            };
+            leaves.insert(path.to_owned(), text);
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                flatten(&below(name), value, leaves);
+            }
+        }
+        Value::Array(items) if items.iter().all(|item| !item.is_object()) => {
+            leaves.insert(path.to_owned(), value.to_string());
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                flatten(&below(&index.to_string()), item, leaves);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => drop(leaves.insert(path.to_owned(), text.clone())),
+        Value::Bool(_) | Value::Number(_) => {
+            drop(leaves.insert(path.to_owned(), value.to_string()))
+        }
+    }
+}

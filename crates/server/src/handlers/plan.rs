@@ -1,0 +1,217 @@
+//! What a shipment would do, before anything moves.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use leadsman_analysis::Limits;
+use leadsman_api::{Plan, PlannedAction, PlannedService, PlannedStep, Shipment};
+use leadsman_core::id::ServiceName;
+use leadsman_core::spec::{Sizing, Strategy};
+use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
+
+use super::diff::{changes, running};
+use super::{Shared, ship};
+use crate::problem::Failure;
+use crate::wire::{millis, percent};
+
+pub(crate) async fn post(
+    State(server): Shared,
+    shipment: Result<Json<Shipment>, JsonRejection>,
+) -> Result<Json<Plan>, Failure> {
+    let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
+    let (new, environment) = ship::read(shipment)?;
+    let (state, content) = server.engine.preview(&new, environment)?;
+    let application = server.engine.releases(&state.id.application).await.ok();
+    let last = application.and_then(|a| a.releases.keys().next_back().copied());
+    let release = leadsman_core::id::ReleaseNumber(last.map_or(1, |last| last.0 + 1));
+    let mut warnings = Vec::new();
+    if let Some(deployment) = &state.deployment {
+        warnings.push(format!(
+            "{} is on its way: it would be superseded",
+            deployment.release
+        ));
+    }
+    // Planned as if nothing else were on its way: that is how it would begin.
+    let mut resting = state.clone();
+    resting.deployment = None;
+    resting.queued = None;
+    let command = Command::Ship {
+        release,
+        content: std::sync::Arc::clone(&content),
+    };
+    let events = match decide(&resting, &command, "plan") {
+        Ok(events) => events,
+        Err(refusal) => {
+            warnings.push(refusal.to_string());
+            Vec::new()
+        }
+    };
+    let rollouts = events.iter().find_map(|event| {
+        if let Event::DeploymentStarted { rollouts, .. } = event {
+            Some(rollouts)
+        } else {
+            None
+        }
+    });
+    let rolls = |name: &ServiceName| rollouts.and_then(|rollouts| rollouts.get(name));
+    let services: Vec<PlannedService> = in_order(&content)
+        .into_iter()
+        .map(|name| planned(&state, &content, name, rolls(name)))
+        .chain(ending(&state, &content))
+        .collect();
+    warnings.extend(content.services.iter().filter_map(|(name, service)| {
+        let strategy = rolls(name)?;
+        let alone = strategy.sizing == Sizing::InTurn && service.spec.instances == 1;
+        alone.then(|| format!("`{name}` rolls with one instance: both run for a moment"))
+    }));
+    Ok(Json(Plan {
+        application: state.id.application.to_string(),
+        environment: state.id.environment.to_string(),
+        release: release.0,
+        from: state.serving().map(|release| release.0),
+        at_least_ms: millis(at_least(&content, &rolls)),
+        changes: changes(running(&state).as_ref(), Some(&content)),
+        services,
+        warnings,
+    }))
+}
+
+/// Returns the services in an order in which each comes after those that it waits for.
+fn in_order(content: &ReleaseContent) -> Vec<&ServiceName> {
+    let mut order: Vec<&ServiceName> = Vec::new();
+    while order.len() < content.services.len() {
+        let next = content.services.iter().find(|(name, service)| {
+            let after = &service.spec.after;
+            !order.contains(name) && after.iter().all(|needed| order.contains(&needed))
+        });
+        // The project file has been checked for cycles; were there one, the rest has no order.
+        let Some((name, _)) = next else { break };
+        order.push(name);
+    }
+    order
+}
+
+fn planned(
+    state: &Environment,
+    content: &ReleaseContent,
+    name: &ServiceName,
+    strategy: Option<&Strategy>,
+) -> PlannedService {
+    let spec = content.services.get(name).map(|service| &service.spec);
+    let instances = spec.map_or(0, |spec| spec.instances);
+    let step = |step: &leadsman_core::spec::Step, sizing: Sizing| PlannedStep {
+        weight_percent: percent(step.weight),
+        soak_ms: step.soak.map(millis),
+        instances: match sizing {
+            Sizing::Full => instances,
+            Sizing::Proportional | Sizing::InTurn => step.weight.of_instances(instances).max(1),
+        },
+    };
+    PlannedService {
+        name: name.to_string(),
+        action: match (strategy, state.stable.contains_key(name)) {
+            (None, _) => PlannedAction::Keep,
+            (Some(_), true) => PlannedAction::Roll,
+            (Some(_), false) => PlannedAction::Start,
+        },
+        after: spec
+            .into_iter()
+            .flat_map(|s| &s.after)
+            .map(ToString::to_string)
+            .collect(),
+        instances,
+        steps: strategy.map_or_else(Vec::new, |strategy| {
+            strategy
+                .steps
+                .iter()
+                .map(|s| step(s, strategy.sizing))
+                .collect()
+        }),
+        limits: match (spec, strategy) {
+            (Some(spec), Some(_)) => limits(&spec.limits),
+            (None, _) | (_, None) => Vec::new(),
+        },
+        keep_warm_ms: strategy.map_or(0, |strategy| millis(strategy.keep_warm)),
+    }
+}
+
+fn ending<'a>(
+    state: &'a Environment,
+    content: &'a ReleaseContent,
+) -> impl Iterator<Item = PlannedService> + 'a {
+    let gone = |name: &&ServiceName| !content.services.contains_key(*name);
+    state.stable.keys().filter(gone).map(|name| PlannedService {
+        name: name.to_string(),
+        action: PlannedAction::Stop,
+        after: Vec::new(),
+        instances: 0,
+        steps: Vec::new(),
+        limits: Vec::new(),
+        keep_warm_ms: 0,
+    })
+}
+
+/// Returns the shortest time to all traffic: the longest way through the services' order.
+fn at_least<'a>(
+    content: &ReleaseContent,
+    rolls: &impl Fn(&ServiceName) -> Option<&'a Strategy>,
+) -> Duration {
+    let mut done: std::collections::BTreeMap<&ServiceName, Duration> =
+        std::collections::BTreeMap::new();
+    for name in in_order(content) {
+        let Some(service) = content.services.get(name) else {
+            continue;
+        };
+        let own = rolls(name).map_or(Duration::ZERO, |strategy| {
+            let soaks: Duration = strategy.steps.iter().filter_map(|step| step.soak).sum();
+            soaks + service.spec.ready.steady
+        });
+        let before = service
+            .spec
+            .after
+            .iter()
+            .filter_map(|needed| done.get(needed))
+            .max();
+        done.insert(name, own + before.copied().unwrap_or_default());
+    }
+    done.into_values().max().unwrap_or_default()
+}
+
+fn limits(limits: &Limits) -> Vec<String> {
+    let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
+    let points = |share: f64| format!("{} points", (share * 10_000.0).round() / 100.0);
+    let millis = |duration: Duration| format!("{} ms", duration.as_millis());
+    let against = &limits.against_stable;
+    [
+        limits
+            .errors
+            .map(|share| format!("errors at most {}", percent(share))),
+        limits
+            .p95
+            .map(|limit| format!("p95 at most {}", millis(limit))),
+        limits
+            .p99
+            .map(|limit| format!("p99 at most {}", millis(limit))),
+        limits
+            .memory
+            .map(|share| format!("memory at most {} of its limit", percent(share))),
+        limits
+            .restarts
+            .map(|count| format!("restarts at most {count}")),
+        against
+            .errors
+            .map(|share| format!("errors at most {} above stable", points(share))),
+        against
+            .p95
+            .map(|share| format!("p95 at most {} above stable", percent(share))),
+        against
+            .p99
+            .map(|share| format!("p99 at most {} above stable", percent(share))),
+        Some(format!("at least {} requests", limits.requests)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

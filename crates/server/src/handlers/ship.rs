@@ -1,0 +1,107 @@
+//! Shipping a release.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, State};
+use leadsman_api::{Shipment, Shipped};
+use leadsman_core::Refusal;
+use leadsman_core::id::{Digest, EnvironmentName, ServiceName};
+use leadsman_engine::{Error, NewRelease};
+
+use super::{Shared, commands};
+use crate::peer::Peer;
+use crate::problem::Failure;
+use crate::serve::Server;
+
+pub(crate) async fn post(
+    State(server): Shared,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    shipment: Result<Json<Shipment>, JsonRejection>,
+) -> Result<Json<Shipped>, Failure> {
+    let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
+    let (new, environment) = read(shipment)?;
+    // Before anything is recorded: what cannot be started shall not be a release.
+    let (state, _) = server.engine.preview(&new, environment.clone())?;
+    have_artifacts(&server, &new).await?;
+    let (application, number) = server.engine.release(&new, &peer.name).await?;
+    let shipped = server
+        .engine
+        .ship(&application, number, environment, &peer.name)
+        .await;
+    let id = state.id;
+    let answer = |version, deployment, started, sentence| Shipped {
+        version,
+        application: application.to_string(),
+        environment: id.environment.to_string(),
+        release: number.0,
+        deployment,
+        started,
+        sentence,
+    };
+    match shipped {
+        Ok((_, recorded)) => {
+            let accepted = commands::accepted(&recorded);
+            Ok(Json(answer(
+                accepted.version,
+                accepted.deployment,
+                true,
+                accepted.sentence,
+            )))
+        }
+        // Asked for twice, done once: a script may repeat itself.
+        Err(Error::Refused(
+            refusal @ (Refusal::AlreadyServes(_) | Refusal::AlreadyOnItsWay(_)),
+        )) => {
+            let deployment = state.deployment.map(|deployment| deployment.number.0);
+            Ok(Json(answer(
+                state.version,
+                deployment,
+                false,
+                refusal.to_string(),
+            )))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns what is shipped, in the domain's types.
+pub(crate) fn read(shipment: Shipment) -> Result<(NewRelease, Option<EnvironmentName>), Failure> {
+    let bad = |error: &dyn std::error::Error| Failure::bad_request(error.to_string());
+    let mut artifacts: BTreeMap<ServiceName, Digest> = BTreeMap::new();
+    for (service, digest) in shipment.artifacts {
+        let service = service
+            .parse()
+            .map_err(|e: leadsman_core::id::InvalidName| bad(&e))?;
+        let digest = digest
+            .parse()
+            .map_err(|e: leadsman_core::id::InvalidDigest| bad(&e))?;
+        artifacts.insert(service, digest);
+    }
+    let environment = shipment.environment.map(|name| name.parse()).transpose();
+    let environment = environment.map_err(|e: leadsman_core::id::InvalidName| bad(&e))?;
+    if !shipment.origin.starts_with('/') {
+        let origin = shipment.origin;
+        return Err(Failure::bad_request(format!(
+            "`{origin}` is not an absolute path"
+        )));
+    }
+    let new = NewRelease {
+        project: shipment.project,
+        file_name: shipment.file,
+        origin: shipment.origin,
+        artifacts,
+        note: shipment.note,
+    };
+    Ok((new, environment))
+}
+
+async fn have_artifacts(server: &Server, new: &NewRelease) -> Result<(), Failure> {
+    for (service, digest) in &new.artifacts {
+        if server.shelf.artifact(digest).await?.is_none() {
+            return Err(Error::ArtifactMissing(service.clone()).into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! How everything stands.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use leadsman_api::{EnvironmentStatus, Moment, Overview, StatusQuery};
+
+use super::{AskedEnvironment, Shared, view};
+use crate::problem::Failure;
+use crate::serve::Server;
+use crate::wire;
+
+/// The longest that a client may wait for something to change.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+pub(crate) async fn overview(
+    State(server): Shared,
+    Query(query): Query<StatusQuery>,
+) -> Result<Json<Overview>, Failure> {
+    if let (Some(after), Some(wait)) = (query.after, query.wait_ms) {
+        let mut views = server.engine.views();
+        let newer = views.wait_for(|views| views.version > after);
+        let wait = Duration::from_millis(wait).min(WAIT_MAX);
+        // Whether it changed or the time is over: the answer is how things stand.
+        drop(tokio::time::timeout(wait, newer).await);
+    }
+    Ok(Json(current(&server).await))
+}
+
+async fn current(server: &Server) -> Overview {
+    let views = server.engine.views().borrow().clone();
+    let mut environments = Vec::new();
+    for view in views.environments.values() {
+        environments.push(status_of(server, view).await);
+    }
+    let at = views
+        .environments
+        .values()
+        .map(|view| view.at)
+        .max()
+        .unwrap_or(server.started_at);
+    Overview {
+        version: views.version,
+        at: Moment(at.as_millis()),
+        environments,
+    }
+}
+
+/// Returns how an environment stands, with what is known of its release.
+pub(crate) async fn status_of(server: &Server, view: &leadsman_engine::View) -> EnvironmentStatus {
+    let mut status = wire::status(view);
+    if let Some(deployment) = &mut status.deployment {
+        let application = server
+            .engine
+            .releases(&view.environment.id.application)
+            .await;
+        deployment.note = application.ok().and_then(|application| {
+            let number = leadsman_core::id::ReleaseNumber(deployment.release);
+            application.releases.get(&number)?.made_of.note.clone()
+        });
+    }
+    status
+}
+
+pub(crate) async fn environment(
+    State(server): Shared,
+    Path(asked): AskedEnvironment,
+) -> Result<Json<EnvironmentStatus>, Failure> {
+    let view = view(&server, &asked)?;
+    Ok(Json(status_of(&server, &view).await))
+}

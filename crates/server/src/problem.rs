@@ -1,0 +1,160 @@
+//! The one place where an error becomes an answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use leadsman_api::Problem;
+use leadsman_core::Refusal;
+use leadsman_engine::Error as EngineError;
+
+use crate::shelf::ShelfError;
+
+/// The codes of problems that are not refusals of the domain.
+pub const CODES: &[&str] = &[
+    "L012", "L031", "L080", "L081", "L082", "L083", "L084", "L085",
+];
+
+/// Whatever a handler answers that is not a success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    code: String,
+    message: String,
+    hint: Option<String>,
+    /// For the log alone: it never leaves the machine.
+    internal: Option<String>,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        let (code, message) = (code.to_owned(), message.into());
+        Self {
+            status,
+            code,
+            message,
+            hint: None,
+            internal: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The request itself makes no sense.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "L080", message)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "L081", message)
+            .hint("see what there is with `leadsman status`")
+    }
+
+    /// Something on this side went wrong; what exactly is for the log.
+    pub(crate) fn internal(message: &str, internal: impl ToString) -> Self {
+        let mut failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "L083", message);
+        failure.internal = Some(internal.to_string());
+        failure
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::UnknownRelease { .. } | Refusal::UnknownService(_) => StatusCode::NOT_FOUND,
+            Refusal::NothingOnItsWay(_)
+            | Refusal::AlreadyOnItsWay(_)
+            | Refusal::AlreadyServes(_)
+            | Refusal::Rejected { .. }
+            | Refusal::AlreadyPaused { .. }
+            | Refusal::NotPaused
+            | Refusal::AlreadyPromoted(_)
+            | Refusal::AlreadyReturning(_)
+            | Refusal::Frozen { .. }
+            | Refusal::NoStepToPass(_)
+            | Refusal::NothingToRetry(_)
+            | Refusal::NoPrevious(_)
+            | Refusal::NotARollbackTarget(_)
+            | Refusal::NotPartOfIt { .. }
+            | Refusal::NoWayBack(_) => StatusCode::CONFLICT,
+        };
+        Self::new(status, refusal.code(), refusal.to_string()).hint(refusal.hint().to_string())
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let message = error.to_string();
+        match error {
+            EngineError::Refused(refusal) => refusal.into(),
+            EngineError::NotRecorded(source) => {
+                let why = format!("{message} ({source})");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "L082", why)
+                    .hint("make room on the disk that holds the state folder, then ask again")
+            }
+            EngineError::NotRead(source) => Self::internal(&message, source),
+            EngineError::NotUnderstood { ref source, .. } => {
+                let internal = source.to_string();
+                Self::internal(&message, internal)
+            }
+            EngineError::UnknownEnvironment(_)
+            | EngineError::UnknownApplication(_)
+            | EngineError::UnknownRelease { .. } => Self::not_found(message),
+            EngineError::Project(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L012", message)
+                .hint("find all problems with `leadsman check`"),
+            EngineError::NotInProject { .. } | EngineError::WhichEnvironment { .. } => {
+                Self::bad_request(message).hint("choose one with `--environment`")
+            }
+            EngineError::ArtifactMissing(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L031", message)
+                    .hint("ship again: `leadsman ship` uploads what is missing")
+            }
+            EngineError::ShuttingDown => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "L084", message)
+                    .hint("start it again with `leadsman up`")
+            }
+        }
+    }
+}
+
+impl From<ShelfError> for Failure {
+    fn from(error: ShelfError) -> Self {
+        match error {
+            ShelfError::Rejected(why) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L031", why),
+            ShelfError::Failed(why) => Self::new(StatusCode::INSUFFICIENT_STORAGE, "L085", why)
+                .hint("make room on the disk that holds the state folder, then ask again"),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let request_id = next_request_id();
+        if self.status.is_server_error() {
+            let internal = self.internal.as_deref().unwrap_or_default();
+            tracing::error!(request_id, code = self.code, internal, "{}", self.message);
+        }
+        let problem = Problem {
+            status: self.status.as_u16(),
+            code: self.code,
+            message: self.message,
+            hint: self.hint,
+            request_id,
+        };
+        (self.status, Json(problem)).into_response()
+    }
+}
+
+fn next_request_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!(
+        "{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}

@@ -1,0 +1,353 @@
+//! Turns what the engine shows into wire types.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use leadsman_api as api;
+use leadsman_core::id::RevisionId;
+use leadsman_core::weight::Weight;
+use leadsman_core::workload::{InstanceState, ObservedInstance};
+use leadsman_core::{
+    Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Stage, Who,
+};
+use leadsman_engine::{Rate, View};
+
+/// Returns how an environment stands.
+pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
+    let environment = &view.environment;
+    let routing = match &environment.deployment {
+        Some(deployment) if deployment.routes_are_in_force() => Some(&deployment.content.routing),
+        Some(deployment) => environment
+            .routing
+            .as_ref()
+            .or(Some(&deployment.content.routing)),
+        None => environment.routing.as_ref(),
+    };
+    let routes = view.observed.routes.as_ref();
+    api::EnvironmentStatus {
+        application: environment.id.application.to_string(),
+        environment: environment.id.environment.to_string(),
+        version: environment.version,
+        at: moment(view.at),
+        url: routing.map(|routing| format!("http://{}", routing.listen)),
+        url_problem: match routes {
+            None => Some("the data plane does not answer".to_owned()),
+            Some(routes) => routes.problem.clone(),
+        },
+        serves: environment.serving().map(|release| release.0),
+        deployment: newest(environment),
+        queued: environment.queued.as_ref().map(|queued| api::Queued {
+            release: queued.release.0,
+            origin: origin(queued.origin),
+            actor: queued.by.clone(),
+        }),
+        services: services(view),
+        reasons: reasons(view),
+    }
+}
+
+/// Returns a moment of the domain on the wire.
+pub(crate) fn moment(timestamp: leadsman_core::time::Timestamp) -> api::Moment {
+    api::Moment(timestamp.as_millis())
+}
+
+fn newest(environment: &Environment) -> Option<api::Deployment> {
+    match (&environment.deployment, &environment.last_end) {
+        (Some(deployment), _) => Some(deployment_on_its_way(deployment)),
+        (None, Some(ended)) => Some(ended_deployment(ended)),
+        (None, None) => None,
+    }
+}
+
+/// Returns a deployment that is not finished.
+pub(crate) fn deployment_on_its_way(deployment: &Deployment) -> api::Deployment {
+    let returning = deployment
+        .rollouts
+        .values()
+        .find_map(|rollout| match rollout.stage {
+            Stage::Returning { since, .. } => Some(since),
+            Stage::Waiting { .. }
+            | Stage::Preparing { .. }
+            | Stage::Shifting { .. }
+            | Stage::Soaking { .. }
+            | Stage::Promoted { .. }
+            | Stage::Returned => None,
+        });
+    let (phase, since) = match (&deployment.phase, &deployment.paused, returning) {
+        (Phase::Frozen { since, .. }, _, _) => (api::Phase::Frozen, *since),
+        (_, Some(pause), _) => (api::Phase::Paused, pause.since),
+        (_, None, Some(since)) => (api::Phase::Returning, since),
+        (Phase::Settling { since }, None, None) => (api::Phase::Settling, *since),
+        (Phase::Moving, None, None) => (api::Phase::Moving, deployment.started_at),
+    };
+    let cause = match &deployment.phase {
+        Phase::Frozen { why, .. } => Some(why.clone()),
+        Phase::Moving | Phase::Settling { .. } => {
+            deployment.cause.as_ref().map(ToString::to_string)
+        }
+    };
+    api::Deployment {
+        number: deployment.number.0,
+        release: deployment.release.0,
+        from: deployment.from.map(|release| release.0),
+        origin: origin(deployment.origin),
+        phase,
+        since: moment(since),
+        started_at: moment(deployment.started_at),
+        actor: deployment.by.clone(),
+        note: None,
+        cause,
+    }
+}
+
+/// Returns a deployment that is finished.
+pub(crate) fn ended_deployment(ended: &Ended) -> api::Deployment {
+    api::Deployment {
+        number: ended.number.0,
+        release: ended.release.0,
+        from: ended.from.map(|release| release.0),
+        origin: origin(ended.origin),
+        phase: match &ended.end {
+            End::Settled => api::Phase::Settled,
+            End::RolledBack => api::Phase::RolledBack,
+            End::Superseded { .. } => api::Phase::Superseded,
+            End::Abandoned => api::Phase::Abandoned,
+        },
+        since: moment(ended.at),
+        started_at: moment(ended.started_at),
+        actor: ended.by.clone(),
+        note: None,
+        cause: ended.cause.as_ref().map(ToString::to_string),
+    }
+}
+
+fn origin(origin: Origin) -> api::Origin {
+    match origin {
+        Origin::Ship => api::Origin::Ship,
+        Origin::Retry => api::Origin::Retry,
+        Origin::Rollback { .. } => api::Origin::Rollback,
+    }
+}
+
+fn services(view: &View) -> Vec<api::ServiceStatus> {
+    let environment = &view.environment;
+    let rollouts = environment
+        .deployment
+        .as_ref()
+        .map(|deployment| &deployment.rollouts);
+    let mut services: BTreeMap<&str, api::ServiceStatus> = environment
+        .stable
+        .iter()
+        .map(|(name, stable)| {
+            let status = api::ServiceStatus {
+                name: name.to_string(),
+                stable: Some(side(view, stable)),
+                canary: None,
+                warm: None,
+                rollout: None,
+            };
+            (name.as_str(), status)
+        })
+        .collect();
+    for (name, rollout) in rollouts.into_iter().flatten() {
+        let from = rollout.from.as_ref().map(|from| side(view, from));
+        let to = side(view, &rollout.to);
+        // From promotion on the new revision is what serves, and the old one the way back.
+        let (stable, canary, warm) = match rollout.stage {
+            Stage::Promoted { .. } => (Some(to), None, from),
+            Stage::Waiting { .. } | Stage::Returned => (from, None, None),
+            Stage::Preparing { .. }
+            | Stage::Shifting { .. }
+            | Stage::Soaking { .. }
+            | Stage::Returning { .. } => (from, Some(to), None),
+        };
+        let status = api::ServiceStatus {
+            name: name.to_string(),
+            stable,
+            canary,
+            warm,
+            rollout: Some(self::rollout(view, rollout)),
+        };
+        services.insert(name.as_str(), status);
+    }
+    services.into_values().collect()
+}
+
+fn rollout(view: &View, rollout: &Rollout) -> api::Rollout {
+    let index = rollout.step_index();
+    let step = index.map(|index| rollout.step(index));
+    let soaked = match rollout.stage {
+        Stage::Soaking { since, .. } => view.at.since(since),
+        Stage::Waiting { .. }
+        | Stage::Preparing { .. }
+        | Stage::Shifting { .. }
+        | Stage::Promoted { .. }
+        | Stage::Returning { .. }
+        | Stage::Returned => Duration::ZERO,
+    };
+    let steps = rollout.strategy.steps.len();
+    let number = match rollout.stage {
+        Stage::Promoted { .. } => steps,
+        _ => index.map_or(0, |index| index + 1),
+    };
+    let verdict = view.observed.verdicts.get(&rollout.to.id.service);
+    api::Rollout {
+        stage: match rollout.stage {
+            Stage::Waiting { .. } => api::RolloutStage::Waiting,
+            Stage::Preparing { .. } => api::RolloutStage::Preparing,
+            Stage::Shifting { .. } => api::RolloutStage::Shifting,
+            Stage::Soaking { .. } => api::RolloutStage::Soaking,
+            Stage::Promoted { .. } => api::RolloutStage::Promoted,
+            Stage::Returning { .. } => api::RolloutStage::Returning,
+            Stage::Returned => api::RolloutStage::Returned,
+        },
+        step: u16::try_from(number).unwrap_or(u16::MAX),
+        steps: u16::try_from(steps).unwrap_or(u16::MAX),
+        weight_percent: percent(step.map_or_else(|| rollout.weight(), |step| step.weight)),
+        soak_ms: step.and_then(|step| step.soak).map(millis),
+        soaked_ms: millis(soaked),
+        verdict: verdict.map(wire_verdict),
+    }
+}
+
+fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict {
+    let finding = |finding: &leadsman_analysis::Finding| api::Finding {
+        metric: match finding.metric {
+            leadsman_analysis::Metric::Errors => "errors",
+            leadsman_analysis::Metric::P95 => "p95",
+            leadsman_analysis::Metric::P99 => "p99",
+            leadsman_analysis::Metric::Memory => "memory",
+            leadsman_analysis::Metric::Restarts => "restarts",
+        }
+        .to_owned(),
+        outcome: outcome(finding.outcome),
+        sentence: finding.sentence.clone(),
+    };
+    api::Verdict {
+        outcome: outcome(verdict.outcome),
+        requests: verdict.requests,
+        sentence: verdict.sentence.clone(),
+        findings: verdict.findings.iter().map(finding).collect(),
+    }
+}
+
+fn outcome(outcome: leadsman_analysis::Outcome) -> api::Outcome {
+    match outcome {
+        leadsman_analysis::Outcome::Pass => api::Outcome::Pass,
+        leadsman_analysis::Outcome::Fail => api::Outcome::Fail,
+        leadsman_analysis::Outcome::Inconclusive => api::Outcome::Inconclusive,
+        leadsman_analysis::Outcome::NoData => api::Outcome::NoData,
+        leadsman_analysis::Outcome::SourceError => api::Outcome::SourceError,
+    }
+}
+
+fn side(view: &View, revision: &Revision) -> api::Side {
+    let id = &revision.id;
+    let in_force = view
+        .observed
+        .routes
+        .as_ref()
+        .and_then(|routes| routes.weights.get(&id.service));
+    let weight = in_force
+        .and_then(|weights| weights.get(id))
+        .copied()
+        .unwrap_or_default();
+    api::Side {
+        release: id.release.0,
+        deployment: id.deployment.0,
+        weight_percent: percent(weight),
+        wanted: revision.service.spec.instances,
+        instances: instances(view, id),
+        figures: view.rates.get(id).map(figures),
+    }
+}
+
+fn instances(view: &View, revision: &RevisionId) -> Vec<api::Instance> {
+    let draining = view.observed.routes.as_ref().map(|routes| &routes.draining);
+    let instance = |(id, seen): (&leadsman_core::id::InstanceId, &ObservedInstance)| {
+        let drains = draining.is_some_and(|draining| draining.contains_key(id));
+        api::Instance {
+            id: id.to_string(),
+            state: match seen.state {
+                InstanceState::Running if drains => api::InstanceState::Draining,
+                InstanceState::Running => api::InstanceState::Running,
+                InstanceState::Starting => api::InstanceState::Starting,
+                InstanceState::Restarting => api::InstanceState::Restarting,
+                InstanceState::Broken => api::InstanceState::Broken,
+                InstanceState::Stopping => api::InstanceState::Stopping,
+            },
+            ready: seen.ready_since.is_some(),
+            started_at: moment(seen.started_at),
+            restarts: seen.restarts,
+            memory_bytes: seen.memory,
+            address: seen.address.map(|address| address.to_string()),
+            detail: seen.detail.clone(),
+        }
+    };
+    let of_revision = view
+        .observed
+        .instances
+        .iter()
+        .filter(|(_, s)| s.revision == *revision);
+    of_revision.map(instance).collect()
+}
+
+fn figures(rate: &Rate) -> api::Figures {
+    let in_ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+    api::Figures {
+        window_ms: millis(rate.over),
+        requests_per_second: rate.requests_per_second,
+        error_ratio: rate.errors,
+        p95_ms: rate.p95.map(in_ms),
+        p99_ms: rate.p99.map(in_ms),
+    }
+}
+
+fn reasons(view: &View) -> Vec<api::Reason> {
+    let mut reasons: Vec<api::Reason> = view.reasons.iter().map(reason).collect();
+    if let Some(problem) = &view.problem {
+        reasons.insert(
+            0,
+            api::Reason {
+                kind: "not_recorded".to_owned(),
+                service: None,
+                sentence: format!("nothing can be recorded, so nothing moves: {problem}"),
+                since: moment(view.at),
+                until: None,
+                who: api::Who::Person,
+                commands: Vec::new(),
+            },
+        );
+    }
+    reasons
+}
+
+fn reason(reason: &Reason) -> api::Reason {
+    let (who, commands) = match reason.who {
+        Who::Leadsman => (api::Who::Leadsman, [].as_slice()),
+        Who::Person(commands) => (api::Who::Person, commands),
+        Who::Either(commands) => (api::Who::Either, commands),
+    };
+    api::Reason {
+        kind: reason.waiting.kind().to_owned(),
+        service: reason.waiting.service().map(ToString::to_string),
+        sentence: reason.sentence(),
+        since: moment(reason.since),
+        until: reason.until.map(moment),
+        who,
+        commands: commands
+            .iter()
+            .map(|command| format!("leadsman {command}"))
+            .collect(),
+    }
+}
+
+/// Returns a weight in percent.
+pub(crate) fn percent(weight: Weight) -> f64 {
+    f64::from(weight.hundredths()) / 100.0
+}
+
+/// Returns a duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
