@@ -172,7 +172,7 @@ impl From<api::Error> for Failure {
                  trying again",
             ),
             api::Error::Lost { .. } | api::Error::NoAnswer { .. } => {
-                failure.hint("nothing was changed: try again")
+                failure.hint("the request changes nothing: try again")
             }
             _ => failure,
         }

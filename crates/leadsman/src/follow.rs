@@ -40,7 +40,7 @@ pub(crate) async fn follow(
     followed: &Followed,
 ) -> Result<Deployment, Failure> {
     let output = context.output;
-    let mut watch = Watch::new(client.clone(), output);
+    let mut watch = Watch::new(client.clone(), output).after_contact();
     let mut milestones = Milestones::default();
     let mut drawn = 0;
     loop {

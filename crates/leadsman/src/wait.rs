@@ -22,6 +22,8 @@ pub(crate) struct Watch {
     client: Client,
     output: Output,
     version: Option<u64>,
+    /// Whether control has answered before, so that it may be expected to come back.
+    was_there: bool,
 }
 
 impl Watch {
@@ -30,6 +32,16 @@ impl Watch {
             client,
             output,
             version: None,
+            was_there: false,
+        }
+    }
+
+    /// Waits for control from the beginning, because it has just answered something else.
+    #[must_use]
+    pub(crate) fn after_contact(self) -> Self {
+        Self {
+            was_there: true,
+            ..self
         }
     }
 
@@ -49,10 +61,10 @@ impl Watch {
                         self.output.talk("control answers again");
                     }
                     self.version = Some(overview.version);
+                    self.was_there = true;
                     return Ok(overview);
                 }
-                // Somebody who has seen control before may expect it to come back.
-                Err(Error::NotRunning { .. } | Error::Lost { .. }) if self.version.is_some() => {}
+                Err(Error::NotRunning { .. } | Error::Lost { .. }) if self.was_there => {}
                 Err(error) => return Err(error.into()),
             }
             let since = *absent_since.get_or_insert_with(|| {

@@ -48,7 +48,9 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         deployment: shipped.deployment,
     };
     let deployment = tokio::select! {
-        deployment = follow::follow(context, &client, &followed) => deployment?,
+        deployment = follow::follow(context, &client, &followed) => {
+            deployment.map_err(|failure| unwatched(failure, release))?
+        }
         _ = tokio::signal::ctrl_c() => {
             output.talk(&format!(
                 "release {release} goes on without being watched: `leadsman status --watch` \
@@ -68,6 +70,21 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         output.data(&format!("release {release} has all traffic\n"))?;
     }
     Ok(())
+}
+
+/// Says of a failure to watch what it does not mean: the release is recorded all the same.
+fn unwatched(failure: Failure, release: u64) -> Failure {
+    if failure.exit != Exit::NoControl {
+        return failure;
+    }
+    let hint = format!(
+        "release {release} is recorded and goes on as soon as control runs: `leadsman status \
+         --watch` shows it"
+    );
+    Failure {
+        hints: vec![hint],
+        ..failure
+    }
 }
 
 fn headline(shipped: &Shipped) -> String {

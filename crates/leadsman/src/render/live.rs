@@ -20,16 +20,15 @@ pub(crate) fn block(status: &EnvironmentStatus, clock: &Clock) -> String {
             .canary
             .as_ref()
             .and_then(|canary| canary.figures.as_ref());
+        let weight = service
+            .canary
+            .as_ref()
+            .map(|canary| percent(canary.weight_percent));
         let errors = figures.and_then(|figures| figures.error_ratio).map(ratio);
         let p95 = figures.and_then(|figures| figures.p95_ms).map(latency);
         table.row([
             service.name.clone(),
-            percent(
-                service
-                    .canary
-                    .as_ref()
-                    .map_or(0.0, |canary| canary.weight_percent),
-            ),
+            weight.unwrap_or_default(),
             progress(rollout),
             errors
                 .map(|errors| format!("errors {errors}"))
@@ -134,12 +133,15 @@ mod tests {
 
     #[test]
     fn a_block_has_a_line_for_each_service_that_moves() {
+        // The head keeps the golden text from losing its indentation.
+        let text = format!("shop/production\n{}", plain(&block(&soaking(), &clock())));
         expect![[r#"
+            shop/production
               web  25 %  step 2 of 4  █████░░░░░░░  4m12s of 10m  errors 0.1 %  p95 81 ms
               - step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
                 `leadsman promote`, `leadsman abort`)
         "#]]
-        .assert_eq(&plain(&block(&soaking(), &clock())));
+        .assert_eq(&text);
     }
 
     #[test]

@@ -265,6 +265,21 @@ fn a_restart_of_control_is_waited_for() {
 }
 
 #[test]
+fn a_release_that_cannot_be_watched_is_said_to_be_recorded() {
+    let place = Place::new();
+    let _control = control(&place, vec![Answer::text(200, "not JSON")]);
+    expect![[r#"
+        status 3
+        --- stderr
+        uploading `site`, 2.0 KiB
+        shop/production: release 2 is on its way
+        error[L007]: the answer to `status` was not understood
+          caused by: expected ident at line 1 column 2
+        hint: release 2 is recorded and goes on as soon as control runs: `leadsman status --watch` shows it
+    "#]].assert_eq(&place.run(&["ship"]).whole());
+}
+
+#[test]
 fn a_project_file_with_problems_and_a_missing_artifact_ship_nothing() {
     let place = Place::new();
     let control = control(&place, Vec::new());
