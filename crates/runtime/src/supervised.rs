@@ -258,6 +258,13 @@ async fn listen(
     let mut may_stop = true;
     loop {
         tokio::select! {
+            // What was asked for goes out even if the one who asked has left already.
+            biased;
+            stop = stops.recv(), if may_stop => match stop {
+                // Where it cannot be written the shim has ended, which the reader finds out.
+                Some(()) => { let _ended = writer.write_all(b"stop\n").await; }
+                None => may_stop = false,
+            },
             line = lines.next_line() => match line {
                 Ok(Some(line)) => {
                     if let Ok(status) = serde_json::from_str(&line) {
@@ -265,11 +272,6 @@ async fn listen(
                     }
                 }
                 _ => return,
-            },
-            stop = stops.recv(), if may_stop => match stop {
-                // Where it cannot be written the shim has ended, which the reader finds out.
-                Some(()) => { let _ended = writer.write_all(b"stop\n").await; }
-                None => may_stop = false,
             },
             () = statuses.closed() => return,
         }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use leadsman_core::id::Digest;
@@ -105,11 +105,7 @@ impl Store {
             .tempdir_in(parent)
             .at("create a folder in", parent)?;
         let inner = temporary.path().join("content");
-        // The archive's own folder does not name the root, which any user may have to enter.
-        fs::DirBuilder::new()
-            .mode(0o755)
-            .create(&inner)
-            .at("create the folder", &inner)?;
+        fs::create_dir(&inner).at("create the folder", &inner)?;
         let mut reader = Hashing::new(io::BufReader::with_capacity(128 << 10, file));
         unpack(&mut reader, &inner, self.limits)?;
         io::copy(&mut reader, &mut io::sink()).map_err(ArtifactError::Unreadable)?;
@@ -120,6 +116,7 @@ impl Store {
                 found,
             });
         }
+        // A service may run as another user, who has to enter it.
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).at("share", &inner)?;
         fs::rename(&inner, target).at("create the folder", target)?;
         Ok(remove_folder(temporary.path())?)

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use tar::{Archive, Entry, EntryType};
@@ -97,10 +97,8 @@ impl Unpacking<'_> {
         let path = self.folder.join(&clean);
         match kind {
             EntryType::Directory => {
-                fs::DirBuilder::new()
-                    .mode(0o755)
-                    .create(&path)
-                    .at("create the folder", &path)?;
+                fs::create_dir(&path).at("create the folder", &path)?;
+                share(&path, 0o755)?;
                 self.kinds.insert(clean, Kind::Folder);
             }
             EntryType::Regular => {
@@ -111,13 +109,14 @@ impl Unpacking<'_> {
                 let mut file = OpenOptions::new()
                     .write(true)
                     .create_new(true)
-                    .mode(mode)
+                    .mode(0o600)
                     .open(&path)
                     .at("create", &path)?;
                 let copied = io::copy(entry, &mut file).at("unpack", &path)?;
                 if copied != size {
                     return Err(refused("ends too early"));
                 }
+                share(&path, mode)?;
                 self.kinds.insert(clean, Kind::Other);
             }
             EntryType::Symlink => {
@@ -142,6 +141,11 @@ impl Unpacking<'_> {
         }
         Ok(())
     }
+}
+
+/// Sets what others may do, whatever mask this process was started with.
+fn share(path: &Path, mode: u32) -> Result<(), ArtifactError> {
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode)).at("share", path)?)
 }
 
 /// Returns the name without `.` parts, or what is wrong with it.

@@ -10,11 +10,12 @@ use leadsman_core::workload::{Instance, InstanceState, ObservedInstance};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::ports::is_free;
 use super::probe::Prober;
 use super::readiness::Watch;
-use super::record::{Ready, Record, folder_of, seen, unstarted};
+use super::record::{Ready, Record, folder_of, orphaned, seen, unstarted};
 use super::{Shared, Wish, now, prepare};
-use crate::files::create_private_folder;
+use crate::files::{FileError, create_private_folder};
 use crate::machine::ProcessId;
 use crate::shim::{Backoff, Folder, Pauses, State, Status};
 use crate::{Supervised, words};
@@ -30,8 +31,8 @@ pub(super) struct Actor {
     folder: PathBuf,
     wish: watch::Receiver<Wish>,
     backoff: Backoff,
-    /// How often a shim itself ended; its own count begins anew with each.
-    lost_shims: u32,
+    /// The port that is its own until nothing of it is left.
+    port: Option<u16>,
 }
 
 /// An instance whose shim lives.
@@ -52,6 +53,7 @@ impl Actor {
     ) -> Self {
         let folder = folder_of(&shared.config.state, &id);
         let backoff = Backoff::new(Pauses::default());
+        let port = Record::read(&folder).ok().map(|record| record.port);
         Self {
             shared,
             id,
@@ -59,7 +61,7 @@ impl Actor {
             folder,
             wish,
             backoff,
-            lost_shims: 0,
+            port,
         }
     }
 
@@ -108,7 +110,14 @@ impl Actor {
                     }
                 }
             }
-            Ok(None) => {}
+            Ok(None) => {
+                if let (Ok(record), Ok(status)) = (
+                    Record::read(&self.folder),
+                    Folder::new(&self.folder).status(),
+                ) {
+                    self.observe(orphaned(&record, &status));
+                }
+            }
             Err(error) => self.fail(words(&error)),
         }
         None
@@ -142,12 +151,10 @@ impl Actor {
         };
         let spec = match prepared.await {
             Ok(Ok(spec)) => spec,
-            Ok(Err(problem)) => {
-                self.shared.ports.give_back(port);
-                return Err(problem);
-            }
+            Ok(Err(problem)) => return Err(problem),
             Err(error) => return Err(words(&error)),
         };
+        let earlier_restarts = Record::restarts_with_next(&self.folder);
         let record = Record {
             id: self.id.clone(),
             environment: self.environment.clone(),
@@ -155,9 +162,9 @@ impl Actor {
             port,
             readiness: instance.service.spec.ready.clone(),
             artifact: instance.service.artifact.clone(),
+            earlier_restarts,
         };
-        let written = create_private_folder(&self.folder).and_then(|()| record.write(&self.folder));
-        written.map_err(|error| words(&error))?;
+        self.write(&record).map_err(|error| words(&error))?;
         let shim = Supervised::start(&self.shared.config.executable, &self.folder, &spec)
             .await
             .map_err(|error| words(&error))?;
@@ -169,18 +176,23 @@ impl Actor {
         })
     }
 
+    fn write(&self, record: &Record) -> Result<(), FileError> {
+        create_private_folder(&self.folder)?;
+        record.write(&self.folder)?;
+        // Its restarts are part of the record now, and must not be counted twice.
+        Folder::new(&self.folder).forget_status()
+    }
+
     /// Returns the port that the instance had before, where nobody else took it, or a new one.
-    fn port(&self) -> Result<u16, String> {
-        if let Ok(record) = Record::read(&self.folder) {
-            if super::ports::is_free(record.port) {
-                return Ok(record.port);
+    fn port(&mut self) -> Result<u16, String> {
+        if let Some(port) = self.port {
+            if is_free(port) {
+                return Ok(port);
             }
-            self.shared.ports.give_back(record.port);
+            self.shared.ports.give_back(port);
         }
-        self.shared
-            .ports
-            .take()
-            .ok_or_else(|| "no port is free for it".to_owned())
+        self.port = self.shared.ports.take();
+        self.port.ok_or_else(|| "no port is free for it".to_owned())
     }
 
     /// Tells what is seen of the instance until its shim ends, or the instance is not wanted.
@@ -209,6 +221,11 @@ impl Actor {
                         }
                         status = next;
                         self.tell(&record, &status, &watch);
+                        if has_lost_its_port(&record, &status) {
+                            // It would fail for ever. The next start finds another port for it.
+                            shim.stop().await;
+                            return None;
+                        }
                     }
                     None => {
                         self.lost(&record, &status).await;
@@ -249,20 +266,8 @@ impl Actor {
 
     /// The shim has ended without being asked. What it left is gone already.
     async fn lost(&mut self, record: &Record, status: &Status) {
-        if status.state == State::Stopped {
-            return;
-        }
-        self.lost_shims = self.lost_shims.saturating_add(1);
-        let up = now().since(status.started_at);
-        let seen = seen(record, status, None, None);
-        self.observe(ObservedInstance {
-            state: InstanceState::Restarting,
-            detail: Some("its shim was killed, and it with its shim".to_owned()),
-            restarts: seen.restarts.saturating_add(self.lost_shims),
-            memory: None,
-            ..seen
-        });
-        let pause = self.backoff.after(up);
+        self.observe(orphaned(record, status));
+        let pause = self.backoff.after(now().since(status.started_at));
         self.unless_told_otherwise(tokio::time::sleep(pause)).await;
     }
 
@@ -282,7 +287,6 @@ impl Actor {
             // is there.
             while shim.next().await.is_some() {}
         }
-        let port = Record::read(&self.folder).ok().map(|record| record.port);
         match crate::supervised::remove(&self.folder).await {
             Ok(true) => {}
             Ok(false) => {
@@ -298,7 +302,7 @@ impl Actor {
                 return false;
             }
         }
-        if let Some(port) = port {
+        if let Some(port) = self.port.take() {
             self.shared.ports.give_back(port);
         }
         self.clear_up().await;
@@ -377,9 +381,12 @@ impl Actor {
     }
 
     fn tell(&self, record: &Record, status: &Status, watch: &Watch) {
-        let mut seen = seen(record, status, watch.ready_since, watch.unready.as_deref());
-        seen.restarts = seen.restarts.saturating_add(self.lost_shims);
-        self.observe(seen);
+        self.observe(seen(
+            record,
+            status,
+            watch.ready_since,
+            watch.unready.as_deref(),
+        ));
     }
 
     fn observe(&self, seen: ObservedInstance) {
@@ -398,6 +405,11 @@ impl Actor {
             self.shared.changed.notify_one();
         }
     }
+}
+
+/// Whether an instance ends again and again while somebody else listens on its port.
+fn has_lost_its_port(record: &Record, status: &Status) -> bool {
+    status.state == State::Restarting && status.restarts > 0 && !is_free(record.port)
 }
 
 /// Resolves with the answer of an instance that is asked after `pause`; never, while it does not

@@ -27,6 +27,9 @@ pub(super) struct Record {
     pub(super) port: u16,
     pub(super) readiness: Readiness,
     pub(super) artifact: Option<Digest>,
+    /// How often it was started again before its present shim was.
+    #[serde(default)]
+    pub(super) earlier_restarts: u32,
 }
 
 impl Record {
@@ -36,6 +39,21 @@ impl Record {
 
     pub(super) fn read(folder: &Path) -> Result<Self, FileError> {
         read_json(&folder.join("record.json"))
+    }
+
+    /// Returns how often the instance in `folder` was started again, its next start included.
+    pub(super) fn restarts_with_next(folder: &Path) -> u32 {
+        let Ok(record) = Self::read(folder) else {
+            return 0;
+        };
+        match Folder::new(folder).status() {
+            Ok(status) => record.restarts(&status).saturating_add(1),
+            Err(_) => record.earlier_restarts,
+        }
+    }
+
+    fn restarts(&self, status: &Status) -> u32 {
+        self.earlier_restarts.saturating_add(status.restarts)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -156,6 +174,20 @@ fn observe(folder: &Path, record: &Record) -> ObservedInstance {
     seen(record, &status, ready_since, None)
 }
 
+/// Returns an instance whose shim has ended, though nobody here asked it to.
+pub(super) fn orphaned(record: &Record, status: &Status) -> ObservedInstance {
+    let detail = match status.state {
+        State::Stopped => "its shim was asked to end by somebody else",
+        _ => "its shim was killed, and it with its shim",
+    };
+    ObservedInstance {
+        state: InstanceState::Restarting,
+        memory: None,
+        detail: Some(detail.to_owned()),
+        ..seen(record, status, None, None)
+    }
+}
+
 /// Returns an instance that was not started yet.
 pub(super) fn unstarted(revision: RevisionId, at: Timestamp) -> ObservedInstance {
     ObservedInstance {
@@ -190,7 +222,7 @@ pub(super) fn seen(
         address: Some(record.address()),
         started_at: status.started_at,
         ready_since,
-        restarts: status.restarts,
+        restarts: record.restarts(status),
         memory: status.memory,
         detail: detail(status, ready_since, unready),
     }

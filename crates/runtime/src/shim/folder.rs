@@ -47,6 +47,14 @@ impl Folder {
         replace_json(&self.file("status.json"), status, Durable::No)
     }
 
+    pub(crate) fn forget_status(&self) -> Result<(), FileError> {
+        let path = self.file("status.json");
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", &path),
+            _ => Ok(()),
+        }
+    }
+
     /// Takes the lock; `None` while another process has it.
     ///
     /// Whoever has it knows that no shim lives here, and none will: a shim that was started but

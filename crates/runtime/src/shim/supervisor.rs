@@ -165,7 +165,7 @@ impl Shim {
     fn act(&mut self, now: Instant) {
         if now >= self.measure_at {
             self.measure_at = now + MEASURE_EVERY;
-            self.measure(now);
+            self.measure();
         }
         match self.phase {
             Phase::Pausing { until } if now >= until => self.start(now),
@@ -335,7 +335,7 @@ impl Shim {
         self.tell();
     }
 
-    fn measure(&mut self, now: Instant) {
+    fn measure(&mut self) {
         if self.unwritten {
             self.unwritten = self.folder.write_status(&self.status).is_err();
         }
@@ -356,7 +356,6 @@ impl Shim {
                 process.id.signal(Signal::KILL);
             }
         }
-        let _measured_at = now;
         if self
             .status
             .memory

@@ -31,12 +31,9 @@ async fn a_new_control_finds_instances_as_they_were() {
 #[tokio::test]
 async fn an_instance_whose_shim_is_killed_goes_with_it_and_is_started_anew() {
     let world = World::new().await;
-    world
-        .want(
-            1,
-            &service(&["--stubborn-children", "2", "--escaping-child"]),
-        )
-        .await;
+    let mut web = service(&["--stubborn-children", "2", "--escaping-child"]);
+    web.spec.stop.grace = Duration::from_millis(200);
+    world.want(1, &web).await;
     let before = world.until_ready().await;
     let status = world.status(&world.id(1));
     kill_process(Pid::from_raw(status.shim.pid).unwrap(), Signal::KILL).unwrap();

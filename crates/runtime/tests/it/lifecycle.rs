@@ -4,17 +4,13 @@ use std::time::Duration;
 
 use leadsman_core::workload::InstanceState::{Broken, Restarting, Running, Stopping};
 
-use crate::world::{World, is, is_alive, running, script, service};
+use crate::world::{World, is, is_alive, running, script, service, two_are_ready};
 
 #[tokio::test]
 async fn an_instance_starts_becomes_ready_and_stops() {
     let world = World::new().await;
     world.want(2, &service(&[])).await;
-    let all = world
-        .until_all("two ready", |all| {
-            all.len() == 2 && all.values().all(|one| one.ready_since.is_some())
-        })
-        .await;
+    let all = world.until_all("two ready", two_are_ready).await;
     let addresses: std::collections::BTreeSet<_> =
         all.values().map(|one| one.address.unwrap()).collect();
     assert_eq!(addresses.len(), 2);

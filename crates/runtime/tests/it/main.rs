@@ -3,5 +3,9 @@
 
 mod adoption;
 mod artifacts;
+mod kills;
 mod lifecycle;
+mod limits;
+mod output;
+mod readiness;
 mod world;

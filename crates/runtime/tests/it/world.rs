@@ -13,9 +13,9 @@ use leadsman_core::spec::{
     OnInconclusive, Probe, Readiness, ReleasedService, ServiceSpec, Sizing, Stop, Strategy,
 };
 use leadsman_core::workload::{Instance, InstanceState, ObservedInstance, Workloads};
-use leadsman_runtime::Runtime as _;
 use leadsman_runtime::process::{Config, ProcessRuntime};
 use leadsman_runtime::shim::Status;
+use leadsman_runtime::{ReadFrom, Runtime as _};
 use tempfile::TempDir;
 
 pub(crate) const SHIM: &str = env!("CARGO_BIN_EXE_leadsman-shim");
@@ -88,6 +88,14 @@ impl World {
 
     /// Wants the first instances of `service`, and no other.
     pub(crate) async fn want(&self, count: u16, service: &Service) {
+        let workloads = self.workloads(count, service);
+        self.runtime()
+            .apply(&self.environment, &workloads)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) fn workloads(&self, count: u16, service: &Service) -> Workloads {
         let instance = Instance {
             revision: revision(),
             service: Arc::new(service.released(self.folder.path())),
@@ -95,10 +103,7 @@ impl World {
         let instances = (1..=count)
             .map(|ordinal| (self.id(ordinal), instance.clone()))
             .collect();
-        self.runtime()
-            .apply(&self.environment, &Workloads { instances })
-            .await
-            .unwrap();
+        Workloads { instances }
     }
 
     pub(crate) async fn observed(&self) -> BTreeMap<InstanceId, ObservedInstance> {
@@ -193,6 +198,30 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(tokio::time::Instant::now() < deadline, "never so: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Waits until something is so, where finding out takes a while itself.
+pub(crate) async fn eventually_async(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(tokio::time::Instant::now() < deadline, "never so: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until the first instance has written `text`, and returns its last lines.
+pub(crate) async fn output_with(world: &World, text: &str) -> String {
+    let mut output = String::new();
+    eventually_async(text, async || {
+        let read = world
+            .runtime()
+            .output(&world.id(1), ReadFrom::Last(50))
+            .await;
+        output = read.map(|output| output.text).unwrap_or_default();
+        output.contains(text)
+    })
+    .await;
+    output
 }
 
 /// Returns all live processes that belong to a state folder: its shims, and whatever has the
@@ -303,4 +332,8 @@ impl Service {
 
 pub(crate) fn is(state: InstanceState) -> impl Fn(&ObservedInstance) -> bool {
     move |one| one.state == state
+}
+
+pub(crate) fn two_are_ready(all: &BTreeMap<InstanceId, ObservedInstance>) -> bool {
+    all.len() == 2 && all.values().all(|one| one.ready_since.is_some())
 }
