@@ -21,7 +21,8 @@ pub struct LogsQuery {
     pub follow: bool,
 }
 
-/// One line that an instance wrote to its standard output or standard error. The answer is one such object per line of text.
+/// One line that an instance wrote to its standard output or standard error. The answer is one
+/// such object per line of text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
     /// The instance.

@@ -18,6 +18,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L021", include_str!("../../../docs/errors/L021.md")),
     ("L022", include_str!("../../../docs/errors/L022.md")),
     ("L030", include_str!("../../../docs/errors/L030.md")),
+    ("L031", include_str!("../../../docs/errors/L031.md")),
     ("L040", include_str!("../../../docs/errors/L040.md")),
     ("L041", include_str!("../../../docs/errors/L041.md")),
     ("L050", include_str!("../../../docs/errors/L050.md")),

@@ -20,6 +20,7 @@ fn help_shows_what_there_is() {
           init         Write a first project file from what lies in this folder; nothing is ever overwritten
           check        Check the project file and show every problem in one go
           schema       Print the JSON Schema of the project file
+          up           Run Leadsman: control in the foreground, the data plane and the instances beside it
           down         End Leadsman and everything that it runs, in order
           plan         Say what shipping would do, before anything moves
           ship         Ship what the project file describes, and watch it until it has all traffic or went
@@ -67,15 +68,15 @@ fn what_is_no_subcommand_is_wrong_usage() {
     expect![[r#"
         status 2
         --- stderr
-        error: unrecognized subcommand 'shp'
+        error: unrecognized subcommand 'statsu'
 
-          tip: a similar subcommand exists: 'ship'
+          tip: a similar subcommand exists: 'status'
 
         Usage: leadsman [OPTIONS] <COMMAND>
 
         For more information, try '--help'.
     "#]]
-    .assert_eq(&Place::new().run(&["shp"]).whole());
+    .assert_eq(&Place::new().run(&["statsu"]).whole());
     let conflict = Place::new().run(&["rollback", "--canary", "--service", "web"]);
     assert_eq!(conflict.status, 2, "{}", conflict.whole());
 }

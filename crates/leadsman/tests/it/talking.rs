@@ -1,9 +1,7 @@
 //! What is asked of control, and how its answers are passed on.
 
 use expect_test::expect;
-use leadsman_api::{
-    Accepted, EnvironmentStatus, LogLine, LogSource, Moment, Overview, Problem, System,
-};
+use leadsman_api::{Accepted, EnvironmentStatus, LogLine, Moment, Overview, Problem, System};
 
 use crate::control::{Answer, Control};
 use crate::program::Place;
@@ -154,8 +152,6 @@ fn log_lines_name_their_instance() {
     let line = |instance: &str, text: &str| {
         let line = LogLine {
             instance: format!("shop.production.{instance}"),
-            at: None,
-            source: LogSource::Stdout,
             text: text.to_owned(),
         };
         format!("{}\n", serde_json::to_string(&line).unwrap())
