@@ -23,8 +23,8 @@ pub(super) fn lines(changes: &[Change]) -> String {
 fn line(change: &Change) -> String {
     let path = clean(&change.path);
     let line = match (
-        change.before.as_deref().map(clean),
-        change.after.as_deref().map(clean),
+        change.before.as_deref().map(value),
+        change.after.as_deref().map(value),
     ) {
         (Some(before), Some(after)) => {
             format!("{} {path}: {before} -> {after}", paint::care("~"))
@@ -34,6 +34,14 @@ fn line(change: &Change) -> String {
         (None, None) => format!("{} {path}", paint::care("~")),
     };
     format!("  {line}\n")
+}
+
+/// Returns a value as it is shown: of a digest, what is enough to tell it from another one.
+fn value(value: &str) -> String {
+    match value.strip_prefix("sha256:") {
+        Some(hex) if hex.len() == 64 => format!("sha256:{}…", clean(hex.get(..12).unwrap_or(hex))),
+        _ => clean(value),
+    }
 }
 
 #[cfg(test)]
@@ -52,6 +60,7 @@ mod tests {
 
     #[test]
     fn changes_are_told_by_sign_and_not_by_colour_alone() {
+        let digest = |hex: &str| format!("sha256:{}", hex.repeat(64));
         let mut diff = Diff {
             from: "release 3".to_owned(),
             to: "release 4".to_owned(),
@@ -59,14 +68,20 @@ mod tests {
                 change("services.web.env.LOG", Some("info"), Some("debug")),
                 change("services.web.instances", None, Some("4")),
                 change("services.mail", Some("./mail"), None),
+                change(
+                    "services.web.artifact",
+                    Some(&digest("a")),
+                    Some(&digest("b")),
+                ),
             ],
         };
-        expect![[r"
+        expect![[r#"
             release 3 -> release 4
               ~ services.web.env.LOG: info -> debug
               + services.web.instances: 4
               - services.mail: ./mail
-        "]]
+              ~ services.web.artifact: sha256:aaaaaaaaaaaa… -> sha256:bbbbbbbbbbbb…
+        "#]]
         .assert_eq(&anstream::adapter::strip_str(&text(&diff)).to_string());
 
         diff.changes.clear();

@@ -1,6 +1,6 @@
 //! What was deployed and what happened.
 
-use leadsman_api::{Deployment, History, Origin, Phase};
+use leadsman_api::{Deployment, Event, History, Origin, Phase};
 
 use super::paint;
 use super::table::Table;
@@ -48,12 +48,19 @@ pub(crate) fn events(history: &History, clock: &Clock) -> String {
     let mut text = format!("{name}\n");
     for event in history.events.iter().rev() {
         let first = format!("  {:>5}  {}  ", event.position, clock.long(event.at));
-        text.push_str(&wrapped(
-            &first,
-            &format!("{} ({})", clean(&event.sentence), clean(&event.actor)),
-        ));
+        text.push_str(&wrapped(&first, &happened(event)));
     }
     text
+}
+
+/// Returns what happened, and who caused it if it was a person.
+pub(super) fn happened(event: &Event) -> String {
+    let sentence = clean(&event.sentence);
+    if event.actor == "leadsman" {
+        sentence
+    } else {
+        format!("{sentence} ({})", clean(&event.actor))
+    }
 }
 
 /// Whether the traffic has yet to find its place.
@@ -86,7 +93,6 @@ fn asked(deployment: &Deployment) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use leadsman_api::Event;
 
     use super::super::samples::{ago, clock, deployment, plain};
     use super::*;
@@ -151,7 +157,7 @@ mod tests {
         expect![[r#"
             shop/production
                   9  2026-09-21 14:00:20  release 4 is on its way (mia)
-                 17  2026-09-21 14:13:17  the weight of `web` is 25 % (leadsman)
+                 17  2026-09-21 14:13:17  the weight of `web` is 25 %
         "#]]
         .assert_eq(&plain(&events(&history(), &clock())));
     }

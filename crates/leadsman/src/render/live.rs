@@ -3,11 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use leadsman_api::{EnvironmentStatus, Phase, Rollout, RolloutStage};
+use leadsman_api::{EnvironmentStatus, InstanceState, Phase, Rollout, RolloutStage};
 
 use super::status::{progress, reason, troubles};
 use super::table::Table;
 use super::words::{Clock, clean, duration, latency, percent, ratio, wrapped};
+
+/// How long a new instance may be not ready before that is said, in milliseconds.
+const PATIENCE_MS: u64 = 5000;
 
 /// Returns one line for each service that moves, and what is waited for.
 pub(crate) fn block(status: &EnvironmentStatus, clock: &Clock) -> String {
@@ -74,9 +77,12 @@ fn milestones(status: &EnvironmentStatus) -> BTreeMap<String, String> {
         if let Some(rollout) = &service.rollout {
             milestones.insert(service.name.clone(), stage(rollout));
         }
-        for trouble in service.canary.iter().flat_map(troubles) {
-            let about = format!("{} (instance)", service.name);
-            milestones.insert(about, trouble);
+        for (instance, trouble) in service.canary.iter().flat_map(troubles) {
+            // That an instance takes its time to start is no news.
+            let is_new = status.at.millis_since(instance.started_at) < PATIENCE_MS;
+            if instance.state == InstanceState::Broken || instance.restarts > 0 || !is_new {
+                milestones.insert(clean(&instance.id), trouble);
+            }
         }
     }
     if let Some(deployment) = &status.deployment {
@@ -142,6 +148,33 @@ mod tests {
                 `leadsman promote`, `leadsman abort`)
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn an_instance_that_starts_is_no_news_and_one_that_cannot_is() {
+        let mut status = soaking();
+        let instance = &mut status.services[1].canary.as_mut().unwrap().instances[0];
+        instance.ready = false;
+        instance.started_at = status.at;
+        let said = |status: &EnvironmentStatus| {
+            let lines = Milestones::default().news(status, &clock());
+            lines
+                .into_iter()
+                .find(|line| line.contains("shop.production.web"))
+        };
+        assert_eq!(said(&status), None);
+
+        status.at.0 += PATIENCE_MS;
+        assert!(said(&status).unwrap().ends_with("web.r4.d4.1: not ready"));
+
+        status.at.0 -= PATIENCE_MS;
+        let instance = &mut status.services[1].canary.as_mut().unwrap().instances[0];
+        instance.restarts = 1;
+        assert!(
+            said(&status)
+                .unwrap()
+                .ends_with("not ready, restarted once")
+        );
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub(crate) fn text(plan: &Plan) -> String {
         text.push_str(&format!("  all traffic after {time} at the earliest\n"));
     }
     text.extend(plan.services.iter().map(service));
-    if !plan.changes.is_empty() {
+    // Of the first release everything is new.
+    if plan.from.is_some() && !plan.changes.is_empty() {
         text.push_str("changes\n");
         text.push_str(&diff::lines(&plan.changes));
     }

@@ -1,8 +1,8 @@
 //! How everything stands.
 
 use leadsman_api::{
-    Deployment, EnvironmentStatus, InstanceState, Overview, Phase, Reason, Rollout, RolloutStage,
-    ServiceStatus, Side, Who,
+    Deployment, EnvironmentStatus, Instance, InstanceState, Overview, Phase, Reason, Rollout,
+    RolloutStage, ServiceStatus, Side, Who,
 };
 
 use super::paint;
@@ -169,10 +169,13 @@ fn services(status: &EnvironmentStatus) -> String {
             text.push_str(&line);
             text.push('\n');
         }
-        if let Some(rollout) = &service.rollout {
+        // Of a promoted service, what runs says all.
+        let moves = |rollout: &&Rollout| rollout.stage != RolloutStage::Promoted;
+        if let Some(rollout) = service.rollout.as_ref().filter(moves) {
             text.push_str(&format!("    {}\n", progress(rollout)));
         }
-        for trouble in sides(service).flat_map(|(_, side)| troubles(side)) {
+        for (instance, trouble) in sides(service).flat_map(|(_, side)| troubles(side)) {
+            let trouble = format!("{} {trouble}", clean(&instance.id));
             text.push_str(&wrapped("    ! ", &trouble));
         }
     }
@@ -254,7 +257,7 @@ fn traffic(side: &Side) -> String {
 }
 
 /// Says of each instance that is not as it should be what stands in its way.
-pub(super) fn troubles(side: &Side) -> impl Iterator<Item = String> {
+pub(super) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)> {
     side.instances
         .iter()
         .filter(|instance| !instance.ready || instance.restarts > 0)
@@ -279,11 +282,7 @@ pub(super) fn troubles(side: &Side) -> impl Iterator<Item = String> {
                 .as_deref()
                 .map(|detail| format!(": {}", clean(detail)));
             let detail = detail.unwrap_or_default();
-            Some(format!(
-                "{} {}{detail}",
-                clean(&instance.id),
-                parts.join(", ")
-            ))
+            Some((instance, format!("{}{detail}", parts.join(", "))))
         })
 }
 

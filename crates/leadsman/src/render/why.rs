@@ -3,7 +3,7 @@
 use leadsman_api::{Deployment, Origin, Outcome, Phase, Verdict, Why};
 
 use super::words::{Clock, clean, count, outcome, wrapped};
-use super::{paint, status};
+use super::{history, paint, status};
 
 /// Returns why an environment is as it is: first one sentence, then what it rests on.
 pub(crate) fn text(why: &Why, clock: &Clock) -> String {
@@ -48,10 +48,7 @@ pub(crate) fn text(why: &Why, clock: &Clock) -> String {
     }
     for event in &why.events {
         let at = format!("  {}  ", clock.short(event.at));
-        text.push_str(&wrapped(
-            &at,
-            &format!("{} ({})", clean(&event.sentence), clean(&event.actor)),
-        ));
+        text.push_str(&wrapped(&at, &history::happened(event)));
     }
     text
 }
@@ -158,20 +155,20 @@ mod tests {
             soaking(),
             events,
             &expect![[r#"
-            shop/production: release 4, shipped by mia at 14:00, is on its way and waits:
-              step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
-              `leadsman promote`, `leadsman abort`)
+                shop/production: release 4, shipped by mia at 14:00, is on its way and waits:
+                  step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
+                  `leadsman promote`, `leadsman abort`)
 
-            the judge
-              web: inconclusive after 412 requests: errors 0.2 % of 412 requests, too few to
-              be sure
-                errors 0.2 % (limit 5 %): inconclusive
-                p95 81 ms (limit 1 s): pass
+                the judge
+                  web: inconclusive after 412 requests: errors 0.2 % of 412 requests, too few to
+                  be sure
+                    errors 0.2 % (limit 5 %): inconclusive
+                    p95 81 ms (limit 1 s): pass
 
-            so far
-              14:00  release 4 is on its way (mia)
-              14:09  the weight of `web` is 25 % (leadsman)
-        "#]],
+                so far
+                  14:00  release 4 is on its way (mia)
+                  14:09  the weight of `web` is 25 %
+            "#]],
         );
     }
 
@@ -186,7 +183,7 @@ mod tests {
                 2140 requests (limit 5 %)
 
                 so far
-                  14:11  release 4 went back (leadsman)
+                  14:11  release 4 went back
             "#]],
         );
     }
