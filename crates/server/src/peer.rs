@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn users_are_found_by_number() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        let users = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/srv/ann:/bin/sh\n";
         assert_eq!(name_in(users, 0), Some("root"));
         assert_eq!(name_in(users, 1000), Some("ann"));
         assert_eq!(name_in(users, 7), None);

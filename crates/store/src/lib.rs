@@ -3,7 +3,7 @@
 //! An event is a kind and a JSON body; what they mean is for others to know. Events are appended
 //! to a stream with the number of events that the writer believes it has, so that two writers
 //! cannot both be right about it. Over all streams the events form one sequence without holes,
-//! chained by hash ([`Hash`] says how), so that a later change of any of them is found.
+//! chained by hash ([`struct@Hash`] says how), so that a later change of any of them is found.
 //!
 //! Beside the log lie figures: measurements, which are no facts. They are not chained and are
 //! thrown away when they are old.

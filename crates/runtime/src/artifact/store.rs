@@ -48,7 +48,7 @@ impl Store {
     /// Returns the packed size of an artifact in bytes; `None` where it is not there.
     pub fn size(&self, digest: &Digest) -> Option<u64> {
         let metadata = fs::metadata(self.path(digest)).ok()?;
-        metadata.is_file().then(|| metadata.len())
+        metadata.is_file().then_some(metadata.len())
     }
 
     /// Begins to take in an artifact, piece by piece.

@@ -142,7 +142,7 @@ fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
         Value::Null => {}
         Value::String(text) => drop(leaves.insert(path.to_owned(), text.clone())),
         Value::Bool(_) | Value::Number(_) => {
-            drop(leaves.insert(path.to_owned(), value.to_string()))
+            drop(leaves.insert(path.to_owned(), value.to_string()));
         }
     }
 }

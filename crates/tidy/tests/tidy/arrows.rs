@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "analysis", "api", "core", "engine", "proxy", "runtime", "server", "store",
         ],
     ),
-    ("server", &["api", "core", "engine", "store"]),
+    ("server", &["analysis", "api", "core", "engine", "store"]),
     ("engine", &["analysis", "core", "proxy", "runtime", "store"]),
     ("store", &["core"]),
     ("runtime", &["core"]),
