@@ -2,7 +2,7 @@
 //! started again whoever else is gone.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use leadsman_proxy::control::Client;
@@ -26,7 +26,7 @@ pub(super) struct DataPlane {
 pub(super) async fn start(state: &StateFolder) -> Result<DataPlane, Failure> {
     let executable = super::executable()?;
     let output = state.path().join("logs").join("proxy");
-    let text = |path: &std::path::Path| path.display().to_string();
+    let text = |path: &Path| path.display().to_string();
     let spec = Spec {
         command: vec![
             text(&executable),
@@ -56,13 +56,12 @@ pub(super) async fn start(state: &StateFolder) -> Result<DataPlane, Failure> {
     Ok(DataPlane { supervised, client })
 }
 
-async fn wait_for(client: &Client, output: &PathBuf) -> Result<(), Failure> {
+async fn wait_for(client: &Client, output: &Path) -> Result<(), Failure> {
     let begun = Instant::now();
     let mut pause = Duration::from_millis(2);
     loop {
-        let error = match client.status().await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = client.status().await else {
+            return Ok(());
         };
         if begun.elapsed() > PATIENCE {
             let what = "the data plane does not answer";
