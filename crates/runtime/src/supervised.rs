@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::files::{FileError, create_private_folder, remove_folder};
 use crate::machine::{self, boot_id};
-use crate::shim::{Folder, MARK, Spec, State, Status};
+use crate::shim::{Folder, MARK, Spec, Status};
 
 /// How long a shim may take to begin. It does so in milliseconds; a loaded machine is slower.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
@@ -280,21 +280,24 @@ async fn listen(
 
 /// Kills what a shim that is gone left behind. Whoever calls this has the folder's lock.
 async fn kill_leftovers(folder: &Folder) {
-    let Ok(status) = folder.status() else { return };
-    if status.boot != boot_id() || status.state == State::Stopped {
-        return;
-    }
-    let mark = format!("{MARK}={}.{}", status.shim.pid, status.shim.started_ticks);
+    let mark = format!("{MARK}={}", folder.mark());
+    let status = folder
+        .status()
+        .ok()
+        .filter(|status| status.boot == boot_id());
+    let shim = status.map(|status| status.shim);
     loop {
-        let (mark, status) = (mark.clone(), status.clone());
+        let mark = mark.clone();
         let search = tokio::task::spawn_blocking(move || {
             let mut found = 0;
             for entry in machine::all() {
-                // A session keeps its number for as long as one process is left in it, and a
-                // mark is the shim's own: neither finds a process of somebody else.
-                let is_left = entry.id.started_ticks >= status.shim.started_ticks
-                    && (entry.session == status.shim.pid
-                        || machine::has_variable(entry.id.pid, &mark));
+                // The mark finds what left the shim's session, and the session what took the mark
+                // off. A session keeps its number for as long as one process is left in it, so
+                // no stranger can have it.
+                let in_session = shim.is_some_and(|shim| {
+                    entry.session == shim.pid && entry.id.started_ticks >= shim.started_ticks
+                });
+                let is_left = in_session || machine::has_variable(entry.id.pid, &mark);
                 if is_left && !entry.zombie {
                     entry.id.signal(Signal::KILL);
                     found += 1;

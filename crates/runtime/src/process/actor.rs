@@ -97,7 +97,8 @@ impl Actor {
                     .and_then(|record| Ok((record, Folder::new(&self.folder).spec()?)));
                 match files {
                     Ok((record, spec)) => {
-                        let prober = prepare::prober(&record, &spec);
+                        let prober =
+                            prepare::prober(&record, &spec, Folder::new(&self.folder).mark());
                         return Some(Live {
                             shim,
                             record,
@@ -168,7 +169,7 @@ impl Actor {
         let shim = Supervised::start(&self.shared.config.executable, &self.folder, &spec)
             .await
             .map_err(|error| words(&error))?;
-        let prober = prepare::prober(&record, &spec);
+        let prober = prepare::prober(&record, &spec, Folder::new(&self.folder).mark());
         Ok(Live {
             shim,
             record,

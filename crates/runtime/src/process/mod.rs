@@ -32,7 +32,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::artifact::{self, Store};
-use crate::files::create_private_folder;
+use crate::files::{At as _, create_private_folder};
 use crate::logs::Logs;
 use crate::{BoxFuture, Output, ReadFrom, Runtime, RuntimeError};
 use actor::Actor;
@@ -43,7 +43,7 @@ use releases::Releases;
 /// What a process runtime needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The state folder: an absolute path.
+    /// The state folder.
     pub state: PathBuf,
     /// The program that becomes a shim when it is called as `<executable> shim <folder>`.
     pub executable: PathBuf,
@@ -139,7 +139,11 @@ impl ProcessRuntime {
             })
     }
 
-    fn open(config: Config) -> Result<(Arc<Shared>, Vec<Found>), artifact::ArtifactError> {
+    fn open(mut config: Config) -> Result<(Arc<Shared>, Vec<Found>), artifact::ArtifactError> {
+        // Shims run in another folder.
+        for path in [&mut config.state, &mut config.executable] {
+            *path = std::path::absolute(&*path).at("find", path)?;
+        }
         create_private_folder(&config.state)?;
         let store = Store::open(&config.state, config.artifacts)?;
         let found = record::scan(&config.state)?;

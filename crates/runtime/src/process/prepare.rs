@@ -40,10 +40,18 @@ pub(super) fn spec(
     }
     let account = spec.user.as_deref().map(passwd::find).transpose()?;
     let root = match artifact {
-        Some(digest) => shared
-            .releases
-            .unpacked(id, digest)
-            .map_err(|error| format!("the artifact could not be unpacked: {}", words(&error)))?,
+        Some(digest) => {
+            if account.is_some() {
+                shared
+                    .releases
+                    .let_others_enter()
+                    .map_err(|error| words(&error))?;
+            }
+            shared
+                .releases
+                .unpacked(id, digest)
+                .map_err(|error| format!("the artifact could not be unpacked: {}", words(&error)))?
+        }
         None => PathBuf::from(origin),
     };
     let folder = below(&root, &spec.folder, artifact.is_some())?;
@@ -68,7 +76,7 @@ pub(super) fn spec(
 }
 
 /// Returns how to ask the instance whether it is ready.
-pub(super) fn prober(record: &Record, spec: &Spec) -> Prober {
+pub(super) fn prober(record: &Record, spec: &Spec, mark: String) -> Prober {
     let question = match &record.readiness.probe {
         // What cannot be expanded is asked as it is: the answer then says that it is wrong.
         Probe::Command(command) => {
@@ -83,6 +91,7 @@ pub(super) fn prober(record: &Record, spec: &Spec) -> Prober {
         folder: spec.folder.clone(),
         env: spec.env.clone(),
         user: spec.user.clone(),
+        mark,
     }
 }
 

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use crate::shim::User;
+use crate::shim::{MARK, User};
 
 /// How to ask one instance.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ pub(super) struct Prober {
     pub(super) folder: PathBuf,
     pub(super) env: BTreeMap<String, String>,
     pub(super) user: Option<User>,
+    /// Marks a command as started for its shim: should control be killed meanwhile, it ends with
+    /// the instance.
+    pub(super) mark: String,
 }
 
 impl Prober {
@@ -112,6 +115,7 @@ impl Prober {
             .args(arguments)
             .env_clear()
             .envs(&self.env)
+            .env(MARK, &self.mark)
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -178,6 +182,7 @@ mod tests {
             folder: "/".into(),
             env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
             user: None,
+            mark: String::new(),
         }
     }
 

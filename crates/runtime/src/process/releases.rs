@@ -41,11 +41,6 @@ impl Releases {
         let all = state.join("releases");
         let folder = all.join(boot_id());
         fs::create_dir_all(&folder).at("create the folder", &folder)?;
-        for path in [state, &all, &folder] {
-            // A service may run as another user, who has to get here. What is private lies in
-            // folders of its own.
-            fs::set_permissions(path, fs::Permissions::from_mode(0o711)).at("share", path)?;
-        }
         let used = |name: &str| uses.values().any(|digest| digest.hex() == name);
         let earlier = entries(&all)?
             .into_iter()
@@ -61,6 +56,15 @@ impl Releases {
             folder,
             uses: Mutex::new(uses),
         })
+    }
+
+    /// Lets other users of the machine enter, for services that run as one. They still cannot list
+    /// the state folder; what else is in it must be private itself, as all of the runtime's is.
+    pub(super) fn let_others_enter(&self) -> Result<(), FileError> {
+        for path in self.folder.ancestors().take(3) {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o711)).at("share", path)?;
+        }
+        Ok(())
     }
 
     pub(super) fn store(&self) -> &Store {

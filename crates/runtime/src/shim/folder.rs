@@ -31,6 +31,12 @@ impl Folder {
         self.0.join(name)
     }
 
+    /// Returns the value of [`super::MARK`] for all that is started by a shim of this folder.
+    pub(crate) fn mark(&self) -> String {
+        let path = self.0.canonicalize().unwrap_or_else(|_| self.0.clone());
+        path.display().to_string()
+    }
+
     pub(crate) fn spec(&self) -> Result<Spec, FileError> {
         read_json(&self.file("instance.json"))
     }

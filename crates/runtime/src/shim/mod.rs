@@ -38,8 +38,8 @@ pub use status::{State, Status};
 
 use crate::files::FileError;
 
-/// The environment variable by which everything that a shim started is recognised, also after it
-/// left the shim's session.
+/// The environment variable by which everything that was started for a shim is recognised, wherever
+/// it went: its value is the shim's folder.
 pub(crate) const MARK: &str = "LEADSMAN_SHIM";
 
 /// The shim could not begin.

@@ -116,7 +116,7 @@ impl Shim {
         let now = Instant::now();
         let mut shim = Self {
             stop_signal,
-            mark: format!("{}.{}", own.pid, own.started_ticks),
+            mark: folder.mark(),
             status: Status {
                 shim: own,
                 boot: boot_id(),
@@ -335,6 +335,11 @@ impl Shim {
         self.tell();
     }
 
+    /// Looks at the memory in use, and enforces its limit.
+    ///
+    /// RSS is watched instead of limiting the address space: a limit on that (`RLIMIT_AS`) counts
+    /// what is reserved and never used, which runtimes with a garbage collector do by the gigabyte,
+    /// holds for each process alone, and shows as a strange failure inside of the service.
     fn measure(&mut self) {
         if self.unwritten {
             self.unwritten = self.folder.write_status(&self.status).is_err();

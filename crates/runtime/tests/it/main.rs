@@ -8,4 +8,5 @@ mod lifecycle;
 mod limits;
 mod output;
 mod readiness;
+mod supervised;
 mod world;

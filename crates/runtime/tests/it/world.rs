@@ -56,7 +56,7 @@ impl World {
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        state_in(self.folder.path())
     }
 
     pub(crate) fn folder_of(&self, id: &InstanceId) -> PathBuf {
@@ -180,7 +180,12 @@ impl Drop for World {
 }
 
 fn config(folder: &Path) -> Config {
-    Config::new(folder.join("state"), SHIM)
+    Config::new(state_in(folder), SHIM)
+}
+
+/// Returns a state folder whose sockets have longer paths than sockets may have.
+fn state_in(folder: &Path) -> PathBuf {
+    folder.join("d".repeat(120)).join("state")
 }
 
 fn revision() -> RevisionId {
@@ -320,7 +325,7 @@ impl Service {
         // By this its processes are found, wherever they went.
         spec.env.insert(
             "TEST_FOLDER".to_owned(),
-            folder.join("state").display().to_string(),
+            state_in(folder).display().to_string(),
         );
         ReleasedService {
             spec,
