@@ -120,7 +120,11 @@ pub(super) fn scan(state: &Path) -> Result<Vec<Found>, FileError> {
                 let why =
                     other.map_or_else(|error| crate::words(&error), |_| "misnamed".to_owned());
                 tracing::warn!(folder = %path.display(), why, "an instance was left half-made");
-                clear_away(&path)?;
+                // What cannot be removed must not keep control from all the others. It is in the
+                // way of an instance of that name only, which will say so.
+                if let Err(error) = clear_away(&path) {
+                    tracing::warn!(error = crate::words(&error), "it could not be removed");
+                }
             }
         }
     }

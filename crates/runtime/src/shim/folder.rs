@@ -16,7 +16,15 @@ pub(crate) struct Folder(PathBuf);
 /// Proof that no other shim lives in a folder. Given back when dropped, or when its process ends in
 /// whatever way.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child that another thread is just starting has a copy
+        // of it until it becomes its program, and would hold the lock that long.
+        let _closing_does_it_later = self.0.unlock();
+    }
+}
 
 impl Folder {
     pub(crate) fn new(path: impl Into<PathBuf>) -> Self {
