@@ -53,3 +53,17 @@ impl Clock for SystemClock {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_was_set_back_goes_on_after_what_is_recorded() {
+        let far_ahead = Timestamp::from_millis(u64::MAX / 2);
+        let clock = SystemClock::not_before(far_ahead);
+        let first = clock.now();
+        assert!(first >= far_ahead);
+        assert!(clock.now() >= first);
+    }
+}

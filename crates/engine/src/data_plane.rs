@@ -39,6 +39,9 @@ pub trait DataPlane: Send + Sync {
 pub struct SideWindow {
     /// When it began.
     pub started_at: Timestamp,
+    /// Whether it was closed since this control has been listening. One that is older may have
+    /// been read by an earlier control already.
+    pub fresh: bool,
     /// How long it was, in seconds.
     pub seconds: f64,
     /// What was counted, by environment and revision. A side without requests is left out.

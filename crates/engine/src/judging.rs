@@ -24,6 +24,8 @@ struct Seat {
     step_since: Option<Timestamp>,
     /// The restarts that the judge was told of.
     restarts: u32,
+    /// The last window that an earlier control had kept.
+    restored: Option<Timestamp>,
     judge: Judge,
 }
 
@@ -89,6 +91,11 @@ impl Judging {
             let Some(rollout) = deployment.rollouts.get(service) else {
                 continue;
             };
+            // Moments are compared for old windows alone: a clock that is set back must not make
+            // the judge deaf.
+            if !sides.fresh && seat.restored.is_some_and(|last| sides.started_at <= last) {
+                continue;
+            }
             let window = seat.window(&environment.id, rollout, observed, sides);
             seat.judge.observe(&window);
             if let Ok(body) = serde_json::to_string(&window) {
@@ -128,6 +135,7 @@ impl Judging {
                 seat.step_since = Some(since);
             }
             seat.restarts += window.canary.restarts;
+            seat.restored = Some(*at);
             seat.judge.observe(window);
         }
         self.seats.insert(service.clone(), seat);
@@ -147,6 +155,7 @@ impl Seat {
             deployment: deployment.number,
             step_since: None,
             restarts: 0,
+            restored: None,
             judge: Judge::new(rollout.to.service.spec.limits.clone()),
         }
     }

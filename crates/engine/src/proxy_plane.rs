@@ -39,7 +39,7 @@ pub struct ProxyPlane {
     /// Held while a table is changed, so that two environments do not overwrite one another.
     changing: tokio::sync::Mutex<()>,
     heard: Notify,
-    /// The process whose windows were read, and the last one of them.
+    /// The process whose windows were read (0 before the first time), and the last one of them.
     cursor: Mutex<Cursor>,
 }
 
@@ -47,7 +47,6 @@ pub struct ProxyPlane {
 struct Cursor {
     pid: u32,
     sequence: u64,
-    started_at_ms: u64,
 }
 
 impl ProxyPlane {
@@ -100,29 +99,19 @@ impl ProxyPlane {
         loop {
             let before = *lock(&self.cursor);
             let pid = self.client.status().await.map_err(in_words)?.pid;
-            // A new process counts its windows from the beginning.
-            let after = if before.pid == pid {
-                before.sequence
-            } else {
-                0
-            };
+            // A new process counts its windows from the beginning, and nobody has read them.
+            let same = before.pid == pid;
+            let after = if same { before.sequence } else { 0 };
             let windows = self.client.windows(after).await.map_err(in_words)?;
-            let mut cursor = before;
-            cursor.pid = pid;
-            if before.pid != pid {
-                cursor.sequence = 0;
-            }
-            let mut fresh = Vec::new();
-            for window in windows {
-                cursor.sequence = cursor.sequence.max(window.sequence);
-                if window.started_at_ms > before.started_at_ms {
-                    cursor.started_at_ms = cursor.started_at_ms.max(window.started_at_ms);
-                    fresh.push(sides(window));
-                }
-            }
-            *lock(&self.cursor) = cursor;
-            if !fresh.is_empty() {
-                return Ok(fresh);
+            let sequence = windows.iter().map(|window| window.sequence).max();
+            let sequence = sequence.unwrap_or(after);
+            *lock(&self.cursor) = Cursor { pid, sequence };
+            if !windows.is_empty() {
+                let fresh = before.pid != 0;
+                return Ok(windows
+                    .into_iter()
+                    .map(|window| sides(window, fresh))
+                    .collect());
             }
         }
     }
@@ -331,7 +320,7 @@ fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRou
     }
 }
 
-fn sides(window: Window) -> SideWindow {
+fn sides(window: Window, fresh: bool) -> SideWindow {
     let sides = window
         .sides
         .into_iter()
@@ -339,6 +328,7 @@ fn sides(window: Window) -> SideWindow {
         .collect();
     SideWindow {
         started_at: Timestamp::from_millis(window.started_at_ms),
+        fresh,
         seconds: window.seconds,
         sides,
     }

@@ -86,6 +86,7 @@ impl FakePlane {
         }
         SideWindow {
             started_at: self.clock.now(),
+            fresh: true,
             seconds: 1.0,
             sides,
         }
