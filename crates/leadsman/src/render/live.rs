@@ -53,7 +53,28 @@ pub(crate) fn block(status: &EnvironmentStatus, clock: &Clock) -> String {
 /// Remembers what was said, so that only what changed is said again.
 #[derive(Default)]
 pub(crate) struct Milestones {
+    /// By what it is about: the mark of what was said.
     said: BTreeMap<String, String>,
+}
+
+/// Something worth a line.
+struct Milestone {
+    /// What the line is about.
+    about: String,
+    /// Changes when the line is to be said again.
+    mark: String,
+    /// The line.
+    text: String,
+}
+
+impl Milestone {
+    fn new(about: String, text: String) -> Self {
+        Self {
+            about,
+            mark: text.clone(),
+            text,
+        }
+    }
 }
 
 impl Milestones {
@@ -62,26 +83,36 @@ impl Milestones {
         let now = milestones(status);
         let news = now
             .iter()
-            .filter(|(about, text)| self.said.get(*about) != Some(*text))
-            .map(|(about, text)| format!("{}  {about}: {text}", clock.exact(status.at)))
+            .filter(|now| self.said.get(&now.about) != Some(&now.mark))
+            .map(|now| format!("{}  {}: {}", clock.exact(status.at), now.about, now.text))
             .collect();
-        self.said = now;
+        self.said = now.into_iter().map(|now| (now.about, now.mark)).collect();
         news
     }
 }
 
 /// Says where everything is, leaving out what changes all the time: what it is about, and what.
-fn milestones(status: &EnvironmentStatus) -> BTreeMap<String, String> {
-    let mut milestones = BTreeMap::new();
+fn milestones(status: &EnvironmentStatus) -> Vec<Milestone> {
+    let mut milestones = Vec::new();
     for service in &status.services {
         if let Some(rollout) = &service.rollout {
-            milestones.insert(service.name.clone(), stage(rollout));
+            milestones.push(Milestone::new(service.name.clone(), stage(rollout)));
         }
         for (instance, trouble) in service.canary.iter().flat_map(troubles) {
             // That an instance takes its time to start is no news.
             let is_new = status.at.millis_since(instance.started_at) < PATIENCE_MS;
             if instance.state == InstanceState::Broken || instance.restarts > 0 || !is_new {
-                milestones.insert(clean(&instance.id), trouble);
+                // One that ends again and again is told of once for each time, not for each of its
+                // states in between.
+                milestones.push(Milestone {
+                    about: clean(&instance.id),
+                    mark: format!(
+                        "{} {}",
+                        instance.state == InstanceState::Broken,
+                        instance.restarts
+                    ),
+                    text: trouble,
+                });
             }
         }
     }
@@ -101,7 +132,8 @@ fn milestones(status: &EnvironmentStatus) -> BTreeMap<String, String> {
             Phase::Superseded => format!("superseded{cause}"),
             Phase::Abandoned => format!("given up{cause}"),
         };
-        milestones.insert(format!("release {}", deployment.release), phase);
+        let about = format!("release {}", deployment.release);
+        milestones.push(Milestone::new(about, phase));
     }
     milestones
 }
@@ -193,8 +225,8 @@ mod tests {
         lines.extend(milestones.news(&later, &clock()));
         lines.extend(milestones.news(&rolled_back(), &clock()));
         expect![[r#"
-            14:13:20  release 4: on its way
             14:13:20  web: step 2 of 4: holds 25 % for 10m
+            14:13:20  release 4: on its way
             14:13:20  web: step 3 of 4: instances for 50 % become ready
             14:13:20  release 4: went back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)"#]].assert_eq(&lines.join("\n"));
     }

@@ -218,6 +218,11 @@ pub(super) fn progress(rollout: &Rollout) -> String {
         }
         RolloutStage::Shifting => format!("{at}, weight moves to {}", percent(*weight_percent)),
         RolloutStage::Soaking => match rollout.soak_ms {
+            // The time is over, and the judge is not sure.
+            Some(soak) if *soaked_ms >= soak => {
+                let soaked = duration(whole_seconds(*soaked_ms));
+                format!("{at}  {}  held for {soaked}", bar(1, 1, BAR))
+            }
             Some(soak) => format!(
                 "{at}  {}  {} of {}",
                 bar(*soaked_ms, soak, BAR),
@@ -326,6 +331,16 @@ mod tests {
               - step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
                 `leadsman promote`, `leadsman abort`)
         "#]],
+        );
+    }
+
+    #[test]
+    fn a_soak_that_is_over_says_how_long_it_has_been_held() {
+        let mut rollout = soaking().services[1].rollout.clone().unwrap();
+        rollout.soaked_ms = 629_000;
+        assert_eq!(
+            progress(&rollout),
+            "step 2 of 4  ████████████  held for 10m29s"
         );
     }
 

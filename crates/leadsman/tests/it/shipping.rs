@@ -129,11 +129,11 @@ fn a_release_is_uploaded_shipped_and_watched_until_it_has_all_traffic() {
         --- stderr
         uploading `site`, 2.0 KiB
         shop/production: release 2 is on its way
-        10:00:01  release 2: on its way
         10:00:01  web: step 1 of 2: instances for 5 % become ready
+        10:00:01  release 2: on its way
         10:00:02  web: step 1 of 2: holds 5 % for 10s
-        10:00:03  release 2: has all traffic
         10:00:03  web: promoted
+        10:00:03  release 2: has all traffic
     "#]]
     .assert_eq(&ran.whole());
 
@@ -185,12 +185,12 @@ fn a_release_that_goes_back_ends_with_its_own_status() {
         --- stderr
         uploading `site`, 2.0 KiB
         shop/production: release 2 is on its way
-        10:00:01  release 2: on its way
         10:00:01  web: step 1 of 2: holds 5 % for 10s
-        10:00:02  release 2: goes back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)
+        10:00:01  release 2: on its way
         10:00:02  web: traffic goes back
-        10:00:03  release 2: went back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)
+        10:00:02  release 2: goes back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)
         10:00:03  web: traffic is back
+        10:00:03  release 2: went back, `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)
         error[L060]: release 2 went back
           caused by: `web` at 5 %: errors 5.1 % of 2140 requests (limit 5 %)
         hint: see everything that led to it with `leadsman why`
@@ -254,12 +254,12 @@ fn a_restart_of_control_is_waited_for() {
         --- stderr
         uploading `site`, 2.0 KiB
         shop/production: release 2 is on its way
-        10:00:01  release 2: on its way
         10:00:01  web: step 1 of 2: holds 5 % for 10s
+        10:00:01  release 2: on its way
         control does not answer; what serves goes on serving, and this waits for it
         control answers again
-        10:00:02  release 2: has all traffic
         10:00:02  web: promoted
+        10:00:02  release 2: has all traffic
     "#]]
     .assert_eq(&place.run(&["ship"]).whole());
 }
