@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use leadsman_proxy::control::{Client, Status};
+use leadsman_proxy::control::{Client, ClientError, Status};
 use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
 use leadsman_proxy::{Config, Proxy, SideFigures};
 use tempfile::TempDir;
@@ -74,8 +74,15 @@ impl World {
         self.runtime.block_on(future)
     }
 
+    /// Applies `table` and returns where the listener accepts connections. Like any caller it asks
+    /// again when the disk was slow: on a busy machine a write has been seen to stand for seconds.
     pub(crate) fn apply(&self, table: &Table) -> SocketAddr {
-        let applied = self.block_on(self.client().apply(table)).unwrap();
+        let client = self.client();
+        let mut answer = self.block_on(client.apply(table));
+        if matches!(answer, Err(ClientError::TimedOut { .. })) {
+            answer = self.block_on(client.apply(table));
+        }
+        let applied = answer.unwrap();
         assert_eq!(applied.generation, table.generation);
         assert_eq!(applied.problems, BTreeMap::new());
         self.address()
@@ -402,6 +409,14 @@ impl Visitor {
             self.reader.read_to_end(&mut answered.body).ok()?;
         }
         Some(answered)
+    }
+
+    /// Says whether the proxy ends the connection, rather than just saying nothing.
+    pub(crate) fn is_cut_off(&mut self) -> bool {
+        match self.reader.read_to_end(&mut Vec::new()) {
+            Ok(_) => true,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
     }
 
     /// Reads only the head of an answer.
