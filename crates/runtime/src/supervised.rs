@@ -72,7 +72,10 @@ impl Supervised {
         let folder = Folder::new(folder);
         create_private_folder(folder.path())?;
         folder.write_spec(spec)?;
-        begin(executable, &folder).await?;
+        if let Err(error) = begin(executable, &folder).await {
+            // A shim that an earlier control started just before it ended may have been faster.
+            return Self::connect(&folder).await?.ok_or(error);
+        }
         match Self::connect(&folder).await? {
             Some(supervised) => Ok(supervised),
             None => Err(SuperviseError::Silent(folder.path().display().to_string())),

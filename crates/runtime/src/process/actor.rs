@@ -225,6 +225,7 @@ impl Actor {
                         if has_lost_its_port(&record, &status) {
                             // It would fail for ever. The next start finds another port for it.
                             shim.stop().await;
+                            self.pause_after(&status).await;
                             return None;
                         }
                     }
@@ -268,6 +269,11 @@ impl Actor {
     /// The shim has ended without being asked. What it left is gone already.
     async fn lost(&mut self, record: &Record, status: &Status) {
         self.observe(orphaned(record, status));
+        self.pause_after(status).await;
+    }
+
+    /// Waits before another shim is started: longer each time, as a shim does.
+    async fn pause_after(&mut self, status: &Status) {
         let pause = self.backoff.after(now().since(status.started_at));
         self.unless_told_otherwise(tokio::time::sleep(pause)).await;
     }

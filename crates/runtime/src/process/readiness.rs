@@ -6,8 +6,10 @@ use leadsman_core::time::Timestamp;
 
 /// How many probes in a row must fail before a ready instance is not ready.
 const FAILURES_MAX: u32 = 3;
-/// How often a ready instance is asked, at most.
+/// The longest pause between two probes of a ready instance, unless its own is longer.
 const CALM: Duration = Duration::from_secs(5);
+/// The shortest pause between two probes, whatever was asked for.
+const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Keeps count of the answers of one process.
 #[derive(Debug, Default)]
@@ -52,6 +54,7 @@ impl Watch {
     /// Returns when to ask next, for an instance that is asked every `every` until it is ready.
     /// While all is well it is asked less often; at the first failure the doubt is cleared up fast.
     pub(super) fn pause(&self, every: Duration) -> Duration {
+        let every = every.max(SHORTEST);
         if self.ready_since.is_some() && self.failures == 0 {
             (every * 5).min(CALM).max(every)
         } else {
@@ -97,6 +100,7 @@ mod tests {
         let every = Duration::from_millis(200);
         let mut watch = Watch::default();
         assert_eq!(watch.pause(every), every);
+        assert_eq!(watch.pause(Duration::ZERO), SHORTEST);
         watch.record(Ok(()), Timestamp::from_millis(1));
         assert_eq!(watch.pause(every), every * 5);
         assert_eq!(

@@ -180,9 +180,12 @@ fn observe(folder: &Path, record: &Record) -> ObservedInstance {
 
 /// Returns an instance whose shim has ended, though nobody here asked it to.
 pub(super) fn orphaned(record: &Record, status: &Status) -> ObservedInstance {
-    let detail = match status.state {
-        State::Stopped => "its shim was asked to end by somebody else",
-        _ => "its shim was killed, and it with its shim",
+    let detail = if status.boot != boot_id() {
+        "the machine was restarted"
+    } else if status.state == State::Stopped {
+        "its shim was asked to end by somebody else"
+    } else {
+        "its shim was killed, and it with its shim"
     };
     ObservedInstance {
         state: InstanceState::Restarting,

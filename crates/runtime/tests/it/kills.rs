@@ -24,7 +24,7 @@ async fn a_control_that_is_killed_again_and_again_loses_nothing_and_leaks_nothin
             .spawn()
             .unwrap();
         // Not a wait for anything: the instants at which it is killed are spread over its start.
-        tokio::time::sleep(Duration::from_millis(u64::from(round) * 3)).await;
+        tokio::time::sleep(Duration::from_millis(u64::from(round) * 6)).await;
         control.kill().unwrap();
         control.wait().unwrap();
     }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use leadsman_runtime::Supervised;
 use leadsman_runtime::shim::{OutputSpec, Pauses, Spec, State};
 
-use crate::world::{SHIM, is_alive};
+use crate::world::{SHIM, eventually, is_alive};
 
 #[tokio::test]
 async fn a_command_is_started_found_again_and_stopped() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().join("shim");
     let spec = spec(
-        "trap 'echo ended; exit 0' TERM; while :; do sleep 0.01; done",
+        "trap 'echo ended; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
         &folder,
     );
     assert!(Supervised::attach(&folder).await.unwrap().is_none());
@@ -26,6 +26,11 @@ async fn a_command_is_started_found_again_and_stopped() {
         running = first.next().await.unwrap();
     }
     let child = running.child.unwrap();
+    let output = folder.join("logs/output.log");
+    eventually("the trap is set", || {
+        std::fs::read_to_string(&output).is_ok_and(|text| text == "begun\n")
+    })
+    .await;
     drop(first);
     let second = Supervised::start(SHIM.as_ref(), &folder, &spec)
         .await
@@ -44,7 +49,7 @@ async fn a_command_is_started_found_again_and_stopped() {
         last = status;
     }
     assert_eq!(last.state, State::Stopped);
-    let text = std::fs::read_to_string(folder.join("logs/output.log")).unwrap();
+    let text = std::fs::read_to_string(&output).unwrap();
     assert!(text.lines().any(|line| line == "ended"), "{text}");
 }
 
