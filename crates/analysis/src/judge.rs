@@ -125,7 +125,7 @@ impl Judge {
         if requests == 0 {
             return (
                 Outcome::NoData,
-                "no request has reached the canary so far".to_owned(),
+                "no request has reached the new revision so far".to_owned(),
             );
         }
         if let Some(missing) = self.missing(requests, "requests") {

@@ -47,6 +47,9 @@ pub struct AcknowledgedRoutes {
     pub draining: BTreeMap<InstanceId, Draining>,
     /// Why the environment's requests are not accepted, such as a port that is taken.
     pub problem: Option<String>,
+    /// Why these routes would be lost if the data plane were started again: they could not be
+    /// saved. What is not saved is not acknowledged, for an older table could come back.
+    pub unsaved: Option<String>,
 }
 
 /// An instance that gets no new requests.

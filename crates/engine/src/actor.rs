@@ -359,7 +359,8 @@ impl Actor {
                 (name.clone(), sides.collect())
             })
             .collect();
-        acknowledged.weights == weights && acknowledged.instances == instances
+        let same = acknowledged.weights == weights && acknowledged.instances == instances;
+        same && acknowledged.unsaved.is_none()
     }
 
     fn show(&self, plan: &Plan, now: Timestamp) {

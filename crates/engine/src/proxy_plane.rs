@@ -75,7 +75,7 @@ impl ProxyPlane {
     fn is_calm(&self) -> bool {
         lock(&self.status)
             .as_ref()
-            .is_some_and(|s| s.draining.is_empty() && s.problems.is_empty())
+            .is_some_and(|s| s.draining.is_empty() && s.problems.is_empty() && s.unsaved.is_none())
     }
 
     async fn change(&self, environment: &EnvironmentId, routes: &Routes) -> Result<(), String> {
@@ -312,11 +312,16 @@ fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRou
             )
         })
         .collect();
+    let unsaved = status
+        .unsaved
+        .as_ref()
+        .map(|why| format!("the routes could not be saved: {why}"));
     AcknowledgedRoutes {
         weights,
         instances,
         draining,
         problem,
+        unsaved,
     }
 }
 

@@ -132,6 +132,7 @@ impl DataPlane for FakePlane {
                 instances,
                 draining,
                 problem: None,
+                unsaved: None,
             };
             known.insert(environment.clone(), acknowledged);
             locked(&self.routes).insert(environment.clone(), routes.clone());

@@ -257,7 +257,7 @@ fn restarts_count_over_the_whole_rollout_and_requests_over_one_step() {
 
 #[test]
 fn without_a_request_there_is_no_data() {
-    let nothing = "no request has reached the canary so far";
+    let nothing = "no request has reached the new revision so far";
     check(&judged(Limits::default(), &[]), Outcome::NoData, nothing);
     let silent = beside(Figures::default(), figures(300, 0, 40));
     check(

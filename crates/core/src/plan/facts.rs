@@ -311,7 +311,7 @@ impl Look<'_> {
 
     fn in_force(&self, name: &ServiceName) -> Option<BTreeMap<RevisionId, Weight>> {
         let routes = self.observed.routes.as_ref()?;
-        if routes.problem.is_some() {
+        if routes.problem.is_some() || routes.unsaved.is_some() {
             return None;
         }
         routes.weights.get(name).cloned()

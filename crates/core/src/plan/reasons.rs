@@ -61,6 +61,8 @@ fn as_a_whole(deployment: &Deployment, now: Timestamp) -> Option<Reason> {
     }
     match &deployment.phase {
         Phase::Moving => None,
+        // What goes back settles no more.
+        Phase::Settling { .. } if deployment.is_returning() => None,
         Phase::Settling { since } => {
             let until = settled_at(deployment);
             Some(Reason {

@@ -80,7 +80,7 @@ fn can_go(
         // Nobody says that it gets no requests.
         return false;
     };
-    if routes.instances.contains(id) {
+    if routes.instances.contains(id) || routes.unsaved.is_some() {
         return false;
     }
     let Some(draining) = routes.draining.get(id) else {

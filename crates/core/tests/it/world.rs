@@ -340,6 +340,7 @@ impl World {
             instances,
             draining,
             problem: None,
+            unsaved: None,
         });
     }
 

@@ -1,11 +1,15 @@
 //! How two releases differ.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use leadsman_api::{Change, Diff, DiffQuery};
 use leadsman_core::id::ReleaseNumber;
+use leadsman_core::project::units;
+use leadsman_core::weight::Weight;
 use leadsman_core::{Environment, Refusal, ReleaseContent};
 use serde_json::Value;
 
@@ -47,17 +51,29 @@ fn content(
     Ok((release.to_string(), Some((*known.content).clone())))
 }
 
-/// Returns what runs as if it were one release.
+/// Returns what runs as if it were one release. Of a service on its way it is the revision that
+/// would stay if nothing moved any more.
 pub(super) fn running(environment: &Environment) -> Option<ReleaseContent> {
-    let services = environment
+    let mut services: BTreeMap<_, _> = environment
         .stable
         .iter()
-        .map(|(name, stable)| (name.clone(), std::sync::Arc::clone(&stable.service)))
+        .map(|(name, stable)| (name.clone(), Arc::clone(&stable.service)))
         .collect();
-    Some(ReleaseContent {
-        routing: environment.routing.clone()?,
-        services,
-    })
+    let deployment = environment.deployment.as_ref();
+    for (name, rollout) in deployment
+        .iter()
+        .flat_map(|deployment| &deployment.rollouts)
+    {
+        if let Some(survivor) = rollout.survivor() {
+            services.insert(name.clone(), Arc::clone(&survivor.service));
+        }
+    }
+    let promoted = deployment.filter(|deployment| deployment.routes_are_in_force());
+    let routing = match promoted {
+        Some(deployment) => deployment.content.routing.clone(),
+        None => environment.routing.clone()?,
+    };
+    Some(ReleaseContent { routing, services })
 }
 
 /// Returns every difference, in the order of the paths.
@@ -118,13 +134,17 @@ fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
         // A duration is one thing, though it is written as two numbers.
         Value::Object(fields) if fields.contains_key("secs") && fields.contains_key("nanos") => {
             let number = |name: &str| fields.get(name).and_then(Value::as_u64).unwrap_or_default();
-            let millis = number("secs") * 1000 + number("nanos") / 1_000_000;
-            let text = if millis.is_multiple_of(1000) {
-                format!("{}s", millis / 1000)
-            } else {
-                format!("{millis}ms")
-            };
+            let nanos = u32::try_from(number("nanos")).unwrap_or_default();
+            let text = units::duration(Duration::new(number("secs"), nanos));
             leaves.insert(path.to_owned(), text);
+        }
+        // So is a weight, which is a number of hundredths of a percent.
+        Value::Number(number) if path.ends_with(".weight") => {
+            let hundredths = number
+                .as_u64()
+                .and_then(|number| u16::try_from(number).ok());
+            let weight = Weight::from_hundredths(hundredths.unwrap_or_default());
+            leaves.insert(path.to_owned(), units::weight(weight));
         }
         Value::Object(fields) => {
             for (name, value) in fields {

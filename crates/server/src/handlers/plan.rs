@@ -181,7 +181,10 @@ fn at_least<'a>(
 
 fn limits(limits: &Limits) -> Vec<String> {
     let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
-    let points = |share: f64| format!("{} points", (share * 10_000.0).round() / 100.0);
+    let points = |share: f64| match (share * 10_000.0).round() / 100.0 {
+        one if (one - 1.0).abs() < f64::EPSILON => "1 point".to_owned(),
+        points => format!("{points} points"),
+    };
     let millis = |duration: Duration| format!("{} ms", duration.as_millis());
     let against = &limits.against_stable;
     [
