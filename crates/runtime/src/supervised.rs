@@ -19,6 +19,8 @@ use crate::shim::{Folder, MARK, Spec, Status};
 
 /// How long a shim may take to begin. It does so in milliseconds; a loaded machine is slower.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
+/// How much is shown of what a shim said when it could not begin.
+const COMPLAINT_CHARS_MAX: usize = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A command that runs under a shim of its own. It goes on when this is dropped, and when the whole
@@ -219,11 +221,16 @@ async fn begin(executable: &Path, folder: &Folder) -> Result<(), SuperviseError>
         .map_err(|error| start(error.into()))?
         .map_err(start)?;
     let text = std::fs::read_to_string(&complaints).unwrap_or_default();
-    let complaint = text.lines().last().unwrap_or("").trim();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let complaint: String = lines.join("; ").chars().take(COMPLAINT_CHARS_MAX).collect();
     Err(SuperviseError::Ended(if complaint.is_empty() {
         status.to_string()
     } else {
-        complaint.to_owned()
+        complaint
     }))
 }
 
