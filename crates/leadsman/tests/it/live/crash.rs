@@ -1,0 +1,104 @@
+//! Processes that are killed, and what goes on without them.
+
+use super::client::{Traffic, get};
+use super::machine::{Machine, text};
+use super::processes;
+
+/// A rollout that can be killed in the middle of its only soak.
+const KILLABLE: &str = "strategy: { canary: { steps: [50%], soak: 3s } }\n\
+                        limits: { requests: 20, against_stable: null }\n";
+
+#[test]
+fn a_rollout_goes_on_after_control_was_killed_and_no_request_fails() {
+    let mut machine = Machine::with_first_release();
+    machine.project("two", KILLABLE);
+    let traffic = Traffic::start(machine.address);
+    machine.ship_detached();
+    machine.wait_for_soak();
+    let before = machine.instances();
+    assert_eq!(before.len(), 2, "{before:#?}");
+    machine.kill_control();
+    machine.up();
+    machine.wait_for_soak();
+    assert_eq!(machine.instances(), before, "they are adopted");
+    machine.wait_for_phase("settling");
+    machine.wait_for_version("two");
+    let bodies = traffic.end_without_failure();
+    assert!(bodies.iter().any(|body| body == "two"));
+    let events = machine.events();
+    let count = |kind: &str| events.iter().filter(|event| *event == kind).count();
+    assert_eq!(count("deployment_started"), 2, "{events:?}");
+    assert_eq!(count("soak_started"), 1, "{events:?}");
+    assert_eq!(count("deployment_promoted"), 2, "{events:?}");
+}
+
+#[test]
+fn the_data_plane_comes_back_with_its_last_table_also_without_control() {
+    let mut machine = Machine::with_first_release();
+    let comes_back = |machine: &Machine| {
+        let killed = machine.proxy();
+        processes::kill(killed.pid);
+        machine.wait_until("it is another process", || {
+            let mut all = machine.processes().into_iter();
+            all.any(|process| process.command == killed.command && process.pid != killed.pid)
+        });
+        machine.wait_for_version("one");
+    };
+    comes_back(&machine);
+    machine.kill_control();
+    comes_back(&machine);
+    // Control finds it again, and what it was told since.
+    machine.up();
+    assert_eq!(
+        text(
+            &machine.environment(),
+            "/services/0/stable/instances/0/state"
+        ),
+        "running"
+    );
+    assert_eq!(get(machine.address, "/").unwrap().body, "one");
+}
+
+#[test]
+fn an_instance_that_is_killed_is_started_again() {
+    let machine = Machine::with_first_release();
+    let [killed] = &machine.instances()[..] else {
+        panic!("one instance is expected: {:#?}", machine.processes());
+    };
+    processes::kill(killed.pid);
+    let restarts = machine.wait_for("its restart is counted", || {
+        let environment = machine.environment();
+        let instance = environment.pointer("/services/0/stable/instances/0")?;
+        let is_ready = instance.pointer("/ready")?.as_bool()?;
+        let restarts = instance.pointer("/restarts")?.as_u64()?;
+        (is_ready && restarts > 0).then_some(restarts)
+    });
+    assert_eq!(restarts, 1);
+    machine.wait_for_version("one");
+    let now = machine.instances();
+    assert_eq!(now.len(), 1, "{now:#?}");
+    assert_eq!(now[0].parent, killed.parent, "its shim is the same");
+}
+
+#[test]
+fn an_instance_whose_shim_is_killed_is_replaced_and_leaves_no_orphan() {
+    let machine = Machine::with_first_release();
+    let (shims, instances) = (machine.shims(), machine.instances());
+    assert_eq!((shims.len(), instances.len()), (1, 1));
+    processes::kill(shims[0].pid);
+    machine.wait_until("another one runs, and only that", || {
+        let (new_shims, new_instances) = (machine.shims(), machine.instances());
+        new_shims.len() == 1
+            && new_instances.len() == 1
+            && new_shims[0].pid != shims[0].pid
+            && new_instances[0].pid != instances[0].pid
+    });
+    machine.wait_until("the old one is gone", || {
+        !processes::is_alive(instances[0].pid)
+    });
+    machine.wait_for_version("one");
+    machine.wait_until("it counts as ready", || {
+        let ready = machine.environment();
+        ready.pointer("/services/0/stable/instances/0/ready") == Some(&true.into())
+    });
+}

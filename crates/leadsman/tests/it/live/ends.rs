@@ -1,0 +1,58 @@
+//! Ending everything, and beginning again.
+
+use std::time::Instant;
+
+use super::client::get;
+use super::machine::Machine;
+
+#[test]
+fn down_ends_everything_and_the_next_up_serves_again_by_itself() {
+    let mut machine = Machine::with_first_release();
+    machine.down();
+    assert!(get(machine.address, "/").is_err());
+    machine
+        .run(&["status"])
+        .fails(3, &["error[L001]", "leadsman up"]);
+
+    let begun = Instant::now();
+    machine.launch();
+    machine.wait_for_version("one");
+    let took = begun.elapsed().as_millis();
+    println!("from `up` to the first answer of what served before: {took} ms");
+    machine.wait_until("control answers", || machine.run(&["status"]).status == 0);
+    assert_eq!(machine.phase(), "settled");
+    let events = machine.events();
+    let started = events.iter().filter(|kind| *kind == "deployment_started");
+    assert_eq!(started.count(), 1, "{events:?}");
+    machine.down();
+}
+
+#[test]
+fn what_runs_is_found_again_after_a_machine_was_cut_off() {
+    let mut machine = Machine::with_first_release();
+    machine.kill_control();
+    for process in machine.processes() {
+        super::processes::kill(process.pid);
+    }
+    machine.wait_until("nothing is left", || machine.processes().is_empty());
+    machine.up();
+    machine.wait_for_version("one");
+    assert_eq!(machine.instances().len(), 1);
+    machine.down();
+}
+
+#[test]
+fn a_signal_ends_control_alone_and_says_what_goes_on() {
+    let mut machine = Machine::with_first_release();
+    let control = rustix::process::Pid::from_raw(machine.control()).unwrap();
+    rustix::process::kill_process(control, rustix::process::Signal::TERM).unwrap();
+    assert!(machine.control_ends().success(), "{}", machine.said());
+    assert!(
+        machine.said().contains("1 instance goes on"),
+        "{}",
+        machine.said()
+    );
+    assert_eq!(get(machine.address, "/").unwrap().body, "one");
+    machine.up();
+    machine.down();
+}

@@ -1,0 +1,18 @@
+//! The real program with real processes and real sockets: what a person does, and what happens to
+//! a machine.
+
+mod client;
+mod machine;
+mod processes;
+mod service;
+
+mod by_hand;
+mod crash;
+mod ends;
+mod log;
+mod output;
+mod port;
+mod refused;
+mod shared_folder;
+mod shipping;
+mod waiting;

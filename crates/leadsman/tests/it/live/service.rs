@@ -1,0 +1,111 @@
+//! The service that these tests ship: the test program itself, started once more with
+//! `TIDEWATER` in its environment.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client;
+
+/// The environment variable that makes the test program the service. Its value names the version
+/// and, after a blank, how it behaves.
+const TIDEWATER: &str = "TIDEWATER";
+
+/// The test that is the service.
+const NAME: &str = "live::service::the_service_answers_with_its_name";
+
+/// Returns the lines of a project file that run the service. `version` may say after a blank how
+/// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
+/// folder, `unhealthy` is never ready, and `mute` never answers `/health`.
+pub(super) fn lines(version: &str) -> String {
+    let program = std::env::current_exe().unwrap();
+    let program = program.display();
+    format!(
+        "    run: [\"{program}\", \"--exact\", \"{NAME}\", \"--nocapture\"]\n    \
+         env: {{ {TIDEWATER}: \"{version}\" }}\n"
+    )
+}
+
+#[test]
+fn the_service_answers_with_its_name() {
+    if let Ok(told) = std::env::var(TIDEWATER) {
+        serve(&told);
+    }
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    drop(taken);
+    let mut service = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(TIDEWATER, "one")
+        .env("PORT", port.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let answer = loop {
+        match client::get(address, "/") {
+            Ok(answer) => break Some(answer),
+            Err(_) if begun.elapsed() > Duration::from_secs(60) => break None,
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    };
+    service.kill().unwrap();
+    service.wait().unwrap();
+    let answer = answer.unwrap();
+    assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
+}
+
+/// Serves for ever.
+fn serve(told: &str) -> ! {
+    let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    println!("{told} listens");
+    loop {
+        let (stream, _) = listener.accept().unwrap();
+        let told = told.to_owned();
+        std::thread::spawn(move || drop(answer_all(stream, &told)));
+    }
+}
+
+/// Answers every request of one connection.
+fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
+    let (name, behaviour) = told.split_once(' ').unwrap_or((told, ""));
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
+        // The head ends with an empty line; nobody sends a body.
+        let mut is_last = false;
+        while !line.trim_end().is_empty() {
+            line.clear();
+            reader.read_line(&mut line)?;
+            is_last |= line.eq_ignore_ascii_case("connection: close\r\n");
+        }
+        let status = match (path.as_str(), behaviour) {
+            ("/health", "unhealthy") => "404 Not Found",
+            ("/health", "mute") => loop {
+                std::thread::park();
+            },
+            ("/health", _) => "200 OK",
+            (_, "errors") => "500 Internal Server Error",
+            (_, "ailing") if !Path::new("cured").exists() => "500 Internal Server Error",
+            _ => "200 OK",
+        };
+        if path == "/say" {
+            println!("{name} was asked to say something");
+        }
+        let length = name.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
+        stream.write_all(format!("{head}{name}").as_bytes())?;
+        if is_last {
+            return Ok(());
+        }
+    }
+}
