@@ -80,18 +80,16 @@ fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
     let Some(deployment) = &environment.deployment else {
         return vec![start(environment, next)];
     };
-    let superseded = Event::DeploymentEnded {
-        end: End::Superseded { by: next.release },
-    };
     // A promoted or frozen deployment has nothing left to take back: what serves, serves.
-    let makes_room_at_once = match deployment.phase {
-        Phase::Settling { .. } => !deployment.is_returning(),
-        Phase::Frozen { .. } => true,
-        Phase::Moving => false,
+    let room = match deployment.phase {
+        Phase::Settling { .. } if !deployment.is_returning() => Some(End::Settled),
+        Phase::Frozen { .. } => Some(End::Superseded { by: next.release }),
+        Phase::Settling { .. } | Phase::Moving => None,
     };
-    if makes_room_at_once {
-        let after = crate::evolve(environment.clone(), deployment.started_at, &superseded);
-        return vec![superseded, start(&after, next)];
+    if let Some(end) = room {
+        let ended = Event::DeploymentEnded { end };
+        let after = crate::evolve(environment.clone(), deployment.started_at, &ended);
+        return vec![ended, start(&after, next)];
     }
     let moving: BTreeSet<ServiceName> = deployment
         .rollouts
