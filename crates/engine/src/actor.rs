@@ -117,6 +117,8 @@ impl Actor {
         };
         actor.catch_up().await?;
         actor.restore_judges().await?;
+        // Whoever asks from now on must not be told that there is no such environment.
+        actor.look().await;
         Ok(actor)
     }
 
@@ -144,6 +146,8 @@ impl Actor {
         match message {
             Message::Command { command, by, reply } => {
                 let result = self.command(&command, &by).await;
+                // Whoever asks next must see what was recorded.
+                self.look().await;
                 // Whoever asked may be gone; what was recorded stands all the same.
                 drop(reply.send(result));
             }
@@ -180,6 +184,15 @@ impl Actor {
         if let Err(error) = self.tools.figures.append_figures(rows).await {
             tracing::warn!(environment = %self.state.id, %error, "figures were not kept");
         }
+    }
+
+    /// Shows how the environment stands, without doing anything about it.
+    async fn look(&mut self) {
+        self.judging.follow(&self.state);
+        self.observe().await;
+        let now = self.tools.clock.now();
+        let plan = plan(&self.state, &self.observed, now);
+        self.show(&plan, now);
     }
 
     /// Drives the environment as far as it goes at this moment. Returns when to look again.

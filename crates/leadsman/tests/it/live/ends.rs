@@ -36,6 +36,9 @@ fn what_runs_is_found_again_after_a_machine_was_cut_off() {
     }
     machine.wait_until("nothing is left", || machine.processes().is_empty());
     machine.up();
+    // It knows what it has before it answers for the first time.
+    assert_eq!(machine.phase(), "settled");
+    assert_eq!(machine.said().matches("nothing is deployed yet").count(), 1);
     machine.wait_for_version("one");
     assert_eq!(machine.instances().len(), 1);
     machine.down();
