@@ -9,6 +9,7 @@ mod service;
 mod by_hand;
 mod crash;
 mod ends;
+mod full_disk;
 mod log;
 mod output;
 mod port;
