@@ -81,6 +81,7 @@ pub(crate) enum Subcommand {
     Logs(command::logs::Args),
     Audit(command::audit::Args),
     Explain(command::explain::Args),
+    Demo(command::demo::Args),
     Completions(command::completions::Args),
     Man(command::man::Args),
     #[command(hide = true)]
@@ -161,6 +162,7 @@ impl Subcommand {
             Self::History(args) => context.block_on(command::history::run(context, &args)),
             Self::Diff(args) => context.block_on(command::diff::run(context, &args)),
             Self::Logs(args) => context.block_on(command::logs::run(context, &args)),
+            Self::Demo(args) => context.block_on(command::demo::run(context, &args)),
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Code {
     Frozen,
     NotStarted,
     StateInUse,
+    DemoUnplayed,
+    DemoUnexpected,
 }
 
 impl Code {
@@ -60,6 +62,8 @@ impl Code {
         Self::Frozen,
         Self::NotStarted,
         Self::StateInUse,
+        Self::DemoUnplayed,
+        Self::DemoUnexpected,
     ];
 
     /// Returns the code as it is written.
@@ -89,6 +93,8 @@ impl Code {
             Self::Frozen => "L062",
             Self::NotStarted => "L070",
             Self::StateInUse => "L071",
+            Self::DemoUnplayed => "L072",
+            Self::DemoUnexpected => "L073",
         }
     }
 }

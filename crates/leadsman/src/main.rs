@@ -13,6 +13,7 @@ mod codes;
 mod command;
 mod context;
 mod control;
+mod demo;
 mod failure;
 mod folder;
 mod follow;

@@ -27,6 +27,8 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L062", include_str!("../../../docs/errors/L062.md")),
     ("L070", include_str!("../../../docs/errors/L070.md")),
     ("L071", include_str!("../../../docs/errors/L071.md")),
+    ("L072", include_str!("../../../docs/errors/L072.md")),
+    ("L073", include_str!("../../../docs/errors/L073.md")),
     ("L080", include_str!("../../../docs/errors/L080.md")),
     ("L081", include_str!("../../../docs/errors/L081.md")),
     ("L082", include_str!("../../../docs/errors/L082.md")),

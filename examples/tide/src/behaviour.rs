@@ -9,9 +9,11 @@ use anyhow::{Context as _, bail};
 /// The file that says it, in the folder that the service runs in.
 const FILE: &str = "behaviour";
 
-/// What a version does wrong. By default nothing.
+/// What a version does otherwise than it should. By default nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Behaviour {
+    /// How long half of the requests take at most, when nothing is wrong.
+    pub(crate) work: Duration,
     /// How many of 10,000 answers are errors; 0 to 10,000.
     pub(crate) errors: u64,
     /// How many times as long the work takes.
@@ -25,6 +27,7 @@ pub(crate) struct Behaviour {
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
+            work: Duration::from_millis(4),
             errors: 0,
             slow: 1.0,
             ready: true,
@@ -64,12 +67,13 @@ impl Behaviour {
             .split_once('=')
             .context("a setting looks like `errors=5%`")?
         {
+            ("work", median) => self.work = duration(median)?,
             ("errors", share) => self.errors = basis_points(share)?,
             ("slow", factor) => self.slow = times(factor)?,
             ("ready", "never") => self.ready = false,
             ("ready", _) => bail!("the only value of `ready` is `never`"),
             ("crash_after", after) => self.crash_after = Some(duration(after)?),
-            _ => bail!("there are `errors`, `slow`, `ready` and `crash_after`"),
+            _ => bail!("there are `work`, `errors`, `slow`, `ready` and `crash_after`"),
         }
         Ok(())
     }
@@ -141,6 +145,14 @@ mod tests {
                 },
             ),
             (
+                "work=40ms slow=2x",
+                Behaviour {
+                    work: Duration::from_millis(40),
+                    slow: 2.0,
+                    ..good.clone()
+                },
+            ),
+            (
                 "ready=never # ever",
                 Behaviour {
                     ready: false,
@@ -162,6 +174,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for text in [
+            "work=4",
             "errors",
             "errors=5",
             "errors=101%",

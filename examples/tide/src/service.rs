@@ -16,9 +16,6 @@ use tokio::time::sleep;
 use crate::behaviour::Behaviour;
 use crate::tide;
 
-/// How long half of the requests take at most, when nothing is wrong.
-const WORK_MEDIAN: Duration = Duration::from_millis(4);
-
 /// How far the work spreads: one request in twenty takes `e^(1.645 × 0.35)` = 1.8 times the median.
 const WORK_SPREAD: f64 = 0.35;
 
@@ -92,7 +89,10 @@ impl Service {
             self.first_request.notify_one();
         }
         match path {
-            "/" => sleep(work(count).mul_f64(self.behaviour.slow)).await,
+            "/" => {
+                let median = self.behaviour.work.mul_f64(self.behaviour.slow);
+                sleep(work(count, median)).await;
+            }
             "/version" => {}
             _ => return (StatusCode::NOT_FOUND, TEXT, "no such page\n".to_owned()),
         }
@@ -127,7 +127,7 @@ fn is_error(count: u64, share: u64) -> bool {
 }
 
 /// Returns how long the work of request number `count` takes: log-normal, but the same every time.
-fn work(count: u64) -> Duration {
+fn work(count: u64, median: Duration) -> Duration {
     // Multiples of the golden ratio fill the unit interval evenly, in no visible order. A few
     // thousand of them are spread as well as all are, and are exact.
     let place = u32::try_from(count % 4096).unwrap_or_default();
@@ -136,7 +136,7 @@ fn work(count: u64) -> Duration {
     // percentile. Its ends are cut, or one request in thousands would take for ever.
     let share = share.clamp(0.001, 0.999);
     let normal = (share / (1.0 - share)).ln() / 1.702;
-    WORK_MEDIAN.mul_f64((WORK_SPREAD * normal).exp())
+    median.mul_f64((WORK_SPREAD * normal).exp())
 }
 
 #[cfg(test)]
@@ -166,7 +166,9 @@ mod tests {
 
     #[test]
     fn work_takes_a_few_milliseconds_with_a_tail() {
-        let mut times: Vec<Duration> = (0..4096).map(work).collect();
+        let mut times: Vec<Duration> = (0..4096)
+            .map(|count| work(count, Duration::from_millis(4)))
+            .collect();
         times.sort();
         let at = |share: usize| times[4096 * share / 100].as_secs_f64() * 1000.0;
         assert!((3.9..4.1).contains(&at(50)), "p50 {} ms", at(50));

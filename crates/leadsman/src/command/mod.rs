@@ -4,6 +4,7 @@ pub(crate) mod abort;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod down;
 pub(crate) mod explain;

@@ -38,6 +38,7 @@ fn help_shows_what_there_is() {
           logs         Print what instances wrote
           audit        Work with the audit log
           explain      Explain a code such as `L001`, or list all of them
+          demo         Play the whole story on this machine: good releases, bad ones, a crash
           completions  Print a script that lets a shell complete the command line
           man          Write the manual pages, one for each subcommand, into a folder
 

@@ -6,6 +6,8 @@ mod audit;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod program;
