@@ -84,9 +84,13 @@ pub(crate) struct NoService(pub(crate) PathBuf);
 /// Plays the story.
 pub(crate) async fn play(options: &Options, output: Output) -> Played {
     let played = attempt(options, output).await;
-    match &played.outcome {
+    match (&played.outcome, &played.traces) {
         // Somebody took the port between being found and being used. That happens once, if ever.
-        Err(error) if error.is::<NotListening>() && !options.keep => attempt(options, output).await,
+        (Err(error), Some(traces)) if error.is::<NotListening>() && !traces.running => {
+            // There is nothing to be learnt from it. What cannot be removed is only left over.
+            drop(std::fs::remove_dir_all(&traces.folder));
+            attempt(options, output).await
+        }
         _ => played,
     }
 }

@@ -47,11 +47,12 @@ impl Teller {
         }
         let release = look.status.deployment.as_ref().map(|d| d.release);
         let release = release.map_or_else(String::new, |number| format!("release {number}: "));
-        let line = format!(
-            "  {release}{} · {} requests",
-            clean(&waits_for(&look.status)),
-            look.tally.requests()
-        );
+        let waits = if look.status.reasons.is_empty() {
+            "waits for nothing, and serves".to_owned()
+        } else {
+            clean(&waits_for(&look.status))
+        };
+        let line = format!("  {release}{waits} · {} requests", look.tally.requests());
         self.drawn = self.output.redraw(Screen::Talk, self.drawn, &line);
     }
 

@@ -73,10 +73,13 @@ pub(super) async fn crash(scene: &mut Scene, record: &mut ActRecord) -> anyhow::
     let (deployment, tally) = ship(scene, record, Version::Crash, change, within).await?;
     record.bad_responses = errors_of(&tally, deployment.release);
     expect_reason(record, "restart");
+    let lost = match record.failed_by_platform {
+        0 => "Requests that were under way were answered by others: none was lost.".to_owned(),
+        lost => format!("{lost} requests were lost."),
+    };
     record.story = format!(
         "Release {} answers as it should for a minute, then its process crashes, and it goes back \
-         {} after its first request. Requests that were under way were answered by others: none \
-         was lost.",
+         {} after its first request. {lost}",
         deployment.release,
         found_after(record),
     );
