@@ -1,5 +1,7 @@
 //! Processes that are killed, and what goes on without them.
 
+use std::time::Duration;
+
 use super::client::{Traffic, get};
 use super::machine::{Machine, text};
 use super::processes;
@@ -19,7 +21,6 @@ fn a_rollout_goes_on_after_control_was_killed_and_no_request_fails() {
     assert_eq!(before.len(), 2, "{before:#?}");
     machine.kill_control();
     machine.up();
-    machine.wait_for_soak();
     assert_eq!(machine.instances(), before, "they are adopted");
     machine.wait_for_phase("settling");
     machine.wait_for_version("two");
@@ -30,6 +31,35 @@ fn a_rollout_goes_on_after_control_was_killed_and_no_request_fails() {
     assert_eq!(count("deployment_started"), 2, "{events:?}");
     assert_eq!(count("soak_started"), 1, "{events:?}");
     assert_eq!(count("deployment_promoted"), 2, "{events:?}");
+}
+
+#[test]
+fn control_that_is_killed_while_it_starts_leaves_nothing_twice() {
+    let mut machine = Machine::with_first_release();
+    machine.down();
+    let traffic = Traffic::start(machine.address);
+    for round in 0..12 {
+        machine.launch();
+        // From before the data plane is started until after the instance is: no condition is
+        // waited for, because it should be killed wherever it happens to be.
+        std::thread::sleep(Duration::from_millis(round * 8));
+        machine.kill_control();
+    }
+    machine.up();
+    machine.wait_for_version("one");
+    machine.wait_until("one instance, one data plane, and a shim for each", || {
+        let processes = machine.processes();
+        let is = |word: &str| {
+            processes
+                .iter()
+                .filter(|p| p.command.contains(word))
+                .count()
+        };
+        (is(" proxy"), is("/proxy-shim"), is("/instances/")) == (1, 1, 1)
+            && machine.instances().len() == 1
+    });
+    drop(traffic.end());
+    machine.down();
 }
 
 #[test]

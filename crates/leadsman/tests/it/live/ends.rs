@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::client::get;
-use super::machine::Machine;
+use super::machine::{LONG, Machine, text};
 
 #[test]
 fn down_ends_everything_and_the_next_up_serves_again_by_itself() {
@@ -24,6 +24,30 @@ fn down_ends_everything_and_the_next_up_serves_again_by_itself() {
     let events = machine.events();
     let started = events.iter().filter(|kind| *kind == "deployment_started");
     assert_eq!(started.count(), 1, "{events:?}");
+    machine.down();
+}
+
+#[test]
+fn down_in_the_middle_of_a_rollout_only_interrupts_it() {
+    let mut machine = Machine::with_first_release();
+    machine.project("two", LONG);
+    machine.ship_detached();
+    machine.wait_for_soak();
+    machine.down();
+    machine.up();
+    // While only one side runs again, it answers for both. Then one request in four belongs to
+    // the canary; each core of the data plane counts for itself.
+    machine.wait_until("the canary has its share again", || {
+        let answers = (0..40).map(|_| get(machine.address, "/"));
+        let of_two = answers.filter(|answer| answer.as_ref().is_ok_and(|a| a.body == "two"));
+        (8..=12).contains(&of_two.count())
+    });
+    let environment = machine.environment();
+    assert_eq!(text(&environment, "/services/0/rollout/stage"), "soaking");
+    assert_eq!(environment.pointer("/deployment/number").unwrap(), 2);
+    assert_eq!(environment.pointer("/serves").unwrap(), 1);
+    machine.run(&["abort"]).succeeds();
+    machine.wait_for_phase("rolled_back");
     machine.down();
 }
 
