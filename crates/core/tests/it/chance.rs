@@ -156,7 +156,9 @@ fn play(seed: u64) {
 #[test]
 fn the_invariants_hold_whatever_happens() {
     // `SEEDS=5000 cargo test -p leadsman-core chance` looks further.
-    let seeds = std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    let seeds = std::env::var("SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok());
     for seed in 0..seeds.unwrap_or(20) {
         play(seed);
     }
