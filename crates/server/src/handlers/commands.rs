@@ -68,8 +68,15 @@ pub(crate) fn started(event: &Event) -> Option<u64> {
     }
 }
 
-/// Joins facts to one sentence. The last one says where it is going, so it comes first.
+/// Joins facts to one sentence. The last one says where it is going, so it comes first; that
+/// something else ended to make room goes without saying.
 pub(crate) fn sentence(events: &[Event]) -> String {
-    let said: Vec<String> = events.iter().rev().map(ToString::to_string).collect();
+    let only = events.len() == 1;
+    let said: Vec<String> = events
+        .iter()
+        .rev()
+        .filter(|event| only || !matches!(event, Event::DeploymentEnded { .. }))
+        .map(ToString::to_string)
+        .collect();
     said.join("; ")
 }
