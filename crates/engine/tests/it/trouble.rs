@@ -100,15 +100,20 @@ async fn what_cannot_be_recorded_is_not_done_and_goes_on_when_there_is_room() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn another_engine_goes_on_where_the_first_one_ended() {
-    let mut world = World::start().await;
+/// Brings release 1 in, and release 2 as far as its first step.
+async fn reach_the_first_step(world: &World) {
     world.ship(1).await.expect("it is the first release");
     world.until_settled().await;
     world.ship(2).await.expect("nothing stands in the way");
     world
         .until(|_| world.plane.share(TWO) == Weight::percent(5))
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_engine_goes_on_where_the_first_one_ended() {
+    let mut world = World::start().await;
+    reach_the_first_step(&world).await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let before = world.kinds().await;
     world.restart_engine().await;
@@ -126,12 +131,7 @@ async fn another_engine_goes_on_where_the_first_one_ended() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_data_plane_holds_everything_and_is_named() {
     let world = World::start().await;
-    world.ship(1).await.expect("it is the first release");
-    world.until_settled().await;
-    world.ship(2).await.expect("nothing stands in the way");
-    world
-        .until(|_| world.plane.share(TWO) == Weight::percent(5))
-        .await;
+    reach_the_first_step(&world).await;
     world.plane.silence(true);
     world
         .until(|view| {
@@ -150,12 +150,7 @@ async fn a_silent_data_plane_holds_everything_and_is_named() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_recorded_is_known_before_a_command_is_judged() {
     let world = World::start().await;
-    world.ship(1).await.expect("it is the first release");
-    world.until_settled().await;
-    world.ship(2).await.expect("nothing stands in the way");
-    world
-        .until(|_| world.plane.share(TWO) == Weight::percent(5))
-        .await;
+    reach_the_first_step(&world).await;
     let id = World::environment();
     let stream = StreamName::from(&id);
     let version = world
