@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::client::{Traffic, get};
-use super::machine::{Machine, text};
+use super::machine::{Machine, QUICK, text};
 use super::processes;
+use super::random::Random;
 
 /// A rollout that can be killed in the middle of its only soak.
 const KILLABLE: &str = "strategy: { canary: { steps: [50%], soak: 3s } }\n\
@@ -31,6 +32,46 @@ fn a_rollout_goes_on_after_control_was_killed_and_no_request_fails() {
     assert_eq!(count("deployment_started"), 2, "{events:?}");
     assert_eq!(count("soak_started"), 1, "{events:?}");
     assert_eq!(count("deployment_promoted"), 2, "{events:?}");
+}
+
+#[test]
+fn releases_find_their_place_however_often_control_is_killed() {
+    let mut random = Random::new(0x5041);
+    let mut machine = Machine::with_first_release();
+    let traffic = Traffic::start(machine.address);
+    for (version, phase, serving, instances) in [
+        // What served before is kept warm.
+        ("two", "settling", "two", 2),
+        ("three errors", "rolled_back", "two", 1),
+        ("four", "settling", "four", 2),
+    ] {
+        machine.project(version, QUICK);
+        machine.ship_detached();
+        for _ in 0..6 {
+            let after = Duration::from_millis(random.below(400));
+            println!("{version}: killed after {after:?}");
+            std::thread::sleep(after);
+            machine.kill_control();
+            machine.up();
+        }
+        machine.wait_for_phase(phase);
+        machine.wait_until("only what is needed is left", || {
+            machine.instances().len() == instances
+        });
+        for _ in 0..20 {
+            assert_eq!(get(machine.address, "/").unwrap().body, serving);
+        }
+    }
+    // No answer but those that the bad release gave.
+    for sent in traffic.end() {
+        let answer = sent.answer.unwrap();
+        assert!(answer.status == 200 || answer.body == "three", "{answer:?}");
+    }
+    let started = machine.events();
+    let started = started.iter().filter(|kind| *kind == "deployment_started");
+    assert_eq!(started.count(), 4, "each of them once");
+    machine.run(&["audit", "verify"]).succeeds();
+    machine.down();
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::machine::{LONG, Machine, text};
 use super::processes;
+use super::random::Random;
 
 /// How often control is killed.
 const ROUNDS: u64 = 15;
@@ -26,17 +27,9 @@ impl Acknowledged {
     }
 }
 
-/// Returns the next of a sequence of numbers that look random (splitmix64).
-fn next(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
 /// Gives one command; `Ok(None)` is a refusal, `Err` means that control is gone.
 fn give(machine: &Machine, what: u64, count: usize) -> Result<Option<Acknowledged>, ()> {
-    let (arguments, kind) = match what % 7 {
+    let (arguments, kind) = match what {
         0 => {
             machine.project(&format!("v{count}"), LONG);
             (&["ship", "--detach", "--json"][..], None)
@@ -65,8 +58,7 @@ fn give(machine: &Machine, what: u64, count: usize) -> Result<Option<Acknowledge
 
 #[test]
 fn no_acknowledged_command_is_lost_whenever_control_is_killed() {
-    let mut seed = 0x1ead_u64;
-    println!("the seed is {seed:#x}");
+    let mut random = Random::new(0x1ead);
     let mut machine = Machine::with_first_release();
     machine.project("two", LONG);
     machine.ship_detached();
@@ -74,7 +66,7 @@ fn no_acknowledged_command_is_lost_whenever_control_is_killed() {
     let mut count = 0;
     for round in 0..ROUNDS {
         let control = machine.control();
-        let after = Duration::from_millis(20 + next(&mut seed) % 300);
+        let after = Duration::from_millis(20 + random.below(300));
         println!("round {round}: killed after {after:?}");
         let begun = Instant::now();
         let killer = std::thread::spawn(move || {
@@ -83,7 +75,7 @@ fn no_acknowledged_command_is_lost_whenever_control_is_killed() {
         });
         loop {
             count += 1;
-            match give(&machine, next(&mut seed), count) {
+            match give(&machine, random.below(7), count) {
                 Ok(given) => acknowledged.extend(given),
                 Err(()) => break,
             }

@@ -4,6 +4,7 @@
 mod client;
 mod machine;
 mod processes;
+mod random;
 mod service;
 
 mod by_hand;
