@@ -58,7 +58,8 @@ pub enum Standing {
     Candidate,
     /// It took all traffic.
     Promoted,
-    /// It failed, or a person took it back. It returns only by an explicit act.
+    /// It failed, or a person rolled it back: it returns only by an explicit act. One that was
+    /// aborted on its way is a candidate still.
     Rejected,
 }
 

@@ -70,12 +70,14 @@ pub(super) fn facts(
 }
 
 impl Look<'_> {
+    /// Outcomes of the steps that soak. After promotion only a failure matters, and that is recorded
+    /// as the cause of the way back.
     fn changed_verdicts(&self) -> Vec<Event> {
         let outcome = |verdict: Option<&Verdict>| verdict.map(|verdict| verdict.outcome);
         self.deployment
             .rollouts
             .iter()
-            .filter(|(_, r)| matches!(r.stage, Stage::Soaking { .. } | Stage::Promoted { .. }))
+            .filter(|(_, rollout)| matches!(rollout.stage, Stage::Soaking { .. }))
             .filter_map(|(name, rollout)| {
                 let verdict = self.observed.verdicts.get(name)?;
                 (outcome(rollout.verdict.as_ref()) != outcome(Some(verdict))).then(|| {

@@ -33,7 +33,6 @@ fn a_first_release_takes_all_traffic_as_soon_as_it_is_ready() {
         0 s: rollout_started web
         0 s: weight_shifted web 100 %
         0 s: service_promoted web
-        0 s: verdict_reached web Pass
         0 s: deployment_promoted
         0 s: deployment_ended Settled
     "#]]
@@ -72,7 +71,6 @@ fn a_good_canary_goes_step_by_step() {
         180 s: soak_started web
         180 s: verdict_reached web Pass
         240 s: service_promoted web
-        240 s: verdict_reached web Pass
         240 s: deployment_promoted
         540 s: deployment_ended Settled
     "#]]
@@ -147,7 +145,6 @@ fn no_data_holds_until_a_person_promotes() {
         100000 s: step_passed web
         100001 s: weight_shifted web 100 %
         100001 s: service_promoted web
-        100001 s: verdict_reached web NoData
         100001 s: deployment_promoted
         100301 s: deployment_ended Settled
     "#]]
@@ -189,7 +186,6 @@ fn a_rollback_after_promotion_is_one_switch() {
         1 s: rollout_started web
         1 s: weight_shifted web 100 %
         1 s: service_promoted web
-        1 s: verdict_reached web Pass
         1 s: deployment_promoted
         10 s: rollback_started web because rolled back by ann
         10 s: service_returned web
@@ -249,7 +245,6 @@ fn services_move_in_order_and_come_back_together() {
         61 s: step_passed api
         61 s: weight_shifted api 100 %
         61 s: service_promoted api
-        61 s: verdict_reached api Pass
         61 s: rollout_started web
         61 s: weight_shifted web 50 %
         61 s: soak_started web
@@ -340,7 +335,6 @@ fn a_rolling_update_never_has_less_than_it_needs_and_goes_back_as_fast_as_it_gro
         0 s: step_passed web
         0 s: weight_shifted web 100 %
         0 s: service_promoted web
-        0 s: verdict_reached web Pass
         0 s: deployment_promoted
         0 s: deployment_ended Settled
     "#]]
@@ -397,7 +391,6 @@ fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
         1 s: rollout_started web
         1 s: weight_shifted web 100 %
         1 s: service_promoted web
-        1 s: verdict_reached web Pass
         1 s: deployment_promoted
         5 s: rollback_started web because rolled back by ann
         95 s: deployment_frozen 0 of 1 instances of `web` of release 1 are ready to take over again
@@ -406,7 +399,6 @@ fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
         126 s: rollout_started web
         126 s: weight_shifted web 100 %
         126 s: service_promoted web
-        126 s: verdict_reached web Pass
         126 s: deployment_promoted
     "#]]
     .assert_eq(&world.timeline);
