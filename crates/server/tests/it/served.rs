@@ -1,0 +1,70 @@
+//! A server on a socket of its own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use leadsman_api::{Client, Shipment};
+use leadsman_core::time::Timestamp;
+use leadsman_server::Server;
+use leadsman_testkit::World;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use crate::shelf::EmptyShelf;
+
+/// A server that ends when this is dropped.
+pub(crate) struct Served {
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
+    _world: World,
+    _end: watch::Sender<bool>,
+    _folder: TempDir,
+}
+
+impl Served {
+    /// Serves an engine among fakes; returns when it answers.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let socket = folder.path().join("control.sock");
+        let world = World::start().await;
+        let (end, ended) = watch::channel(false);
+        let server = Server {
+            engine: world.engine.clone(),
+            shelf: Arc::new(EmptyShelf),
+            state: folder.path().to_owned(),
+            started_at: Timestamp::from_millis(7),
+            version: "1.2.3",
+            down: watch::channel(false).0,
+        };
+        let path = socket.clone();
+        tokio::spawn(async move { server.run(&path, ended).await });
+        let client = Client::new(&socket);
+        while client.system().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        Self {
+            client,
+            socket,
+            _world: world,
+            _end: end,
+            _folder: folder,
+        }
+    }
+}
+
+/// Returns the shipment of one service whose program is `version`.
+pub(crate) fn shipment(version: u64) -> Shipment {
+    let project = format!(
+        "application: shop\nservices:\n  web:\n    run: serve {version}\nstrategy: {{ canary: {{ \
+         steps: [5%, 50%], soak: 1m }} }}\n"
+    );
+    Shipment {
+        project,
+        file: "leadsman.yaml".to_owned(),
+        origin: "/srv/shop".to_owned(),
+        environment: None,
+        artifacts: BTreeMap::new(),
+        note: Some(format!("version {version}")),
+    }
+}
