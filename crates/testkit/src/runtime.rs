@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 pub struct FakeRuntime {
     instances: Mutex<BTreeMap<InstanceId, ObservedInstance>>,
     never_ready: Mutex<Vec<ReleaseNumber>>,
+    breaks_off: Mutex<bool>,
     changed: Notify,
 }
 
@@ -21,6 +22,12 @@ impl FakeRuntime {
     /// Instances of this release will not become ready.
     pub fn never_ready(&self, release: ReleaseNumber) {
         locked(&self.never_ready).push(release);
+    }
+
+    /// The next observation panics, as a mistake of ours would.
+    pub fn break_off(&self) {
+        *locked(&self.breaks_off) = true;
+        self.changed.notify_one();
     }
 
     /// Changes what is seen of every instance of `release`.
@@ -77,6 +84,8 @@ impl Runtime for FakeRuntime {
         &'a self,
         environment: &'a EnvironmentId,
     ) -> BoxFuture<'a, Result<BTreeMap<InstanceId, ObservedInstance>, RuntimeError>> {
+        let breaks_off = std::mem::take(&mut *locked(&self.breaks_off));
+        assert!(!breaks_off, "a test asked for this");
         let mut instances = locked(&self.instances).clone();
         instances.retain(|id, _| id.is_of(environment));
         Box::pin(std::future::ready(Ok(instances)))

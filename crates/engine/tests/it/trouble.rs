@@ -178,3 +178,15 @@ async fn what_somebody_else_recorded_is_known_before_a_command_is_judged() {
     let text = refused.expect_err("it is paused already").to_string();
     assert_eq!(text, "it is already paused, by eve");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_breaks_off_is_loaded_anew_and_goes_on() {
+    let world = World::start().await;
+    reach_the_first_step(&world).await;
+    world.runtime.break_off();
+    let environment = world.until_settled().await;
+    assert_eq!(environment.serving(), Some(TWO));
+    let kinds = world.kinds().await;
+    let starts = kinds.iter().filter(|kind| *kind == "deployment_started");
+    assert_eq!(starts.count(), 2, "nothing was begun anew: {kinds:?}");
+}
