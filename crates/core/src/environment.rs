@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use leadsman_analysis::Limits;
-
 use crate::deployment::{Cause, Deployment, End, Origin, Revision};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
 use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
@@ -111,10 +109,17 @@ impl Environment {
             })
     }
 
-    /// Returns the limits that the rollout of `service` is held to.
-    pub fn limits(&self, service: &ServiceName) -> Option<&Limits> {
-        let rollout = self.deployment.as_ref()?.rollouts.get(service)?;
-        Some(&rollout.to.service.spec.limits)
+    /// Returns how requests reach services now. The rules change at once, when the whole release
+    /// has been promoted; the first release brings its own.
+    pub fn routing_in_force(&self) -> Option<&Routing> {
+        let deployment = self.deployment.as_ref();
+        match (&self.routing, deployment) {
+            (_, Some(deployment)) if deployment.routes_are_in_force() => {
+                Some(&deployment.content.routing)
+            }
+            (Some(routing), _) => Some(routing),
+            (None, deployment) => deployment.map(|deployment| &deployment.content.routing),
+        }
     }
 
     fn standing_promotions(&self) -> impl Iterator<Item = ReleaseNumber> {

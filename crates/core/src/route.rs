@@ -22,6 +22,29 @@ pub struct Routes {
     pub services: BTreeMap<ServiceName, Vec<Side>>,
 }
 
+impl Routes {
+    /// Returns the weights by service, as the data plane acknowledges them: a service without any
+    /// side has none.
+    pub fn weights(&self) -> BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>> {
+        let mut weights: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (service, sides) in &self.services {
+            for side in sides {
+                let service = weights.entry(service.clone()).or_default();
+                service.insert(side.revision.clone(), side.weight);
+            }
+        }
+        weights
+    }
+
+    /// Returns the instances of all sides.
+    pub fn instances(&self) -> BTreeSet<InstanceId> {
+        let sides = self.services.values().flatten();
+        sides
+            .flat_map(|side| side.instances.keys().cloned())
+            .collect()
+    }
+}
+
 /// One revision of a service, as a receiver of requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Side {

@@ -4,7 +4,6 @@
 //! more follows at this moment; then sleep until something is heard of or time alone changes
 //! something. What is recorded is on disk before anything is done about it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use leadsman_core::route::Routes;
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::Workloads;
 use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
-use leadsman_runtime::Runtime;
+use leadsman_runtime::{Runtime, words};
 use leadsman_store::{Append, AppendError, EventLog, FigureLog, NewEvent, Recorded, StreamName};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -235,7 +234,7 @@ impl Actor {
             Ok(_) => Ok(()),
             Err(AppendError::Conflict { .. }) => self.catch_up().await.map_err(|_| AGAIN),
             Err(error) => {
-                let problem = chain(&error);
+                let problem = words(&error);
                 if self.problem.as_ref() != Some(&problem) {
                     tracing::error!(environment = %self.state.id, problem, "nothing moves");
                 }
@@ -341,7 +340,7 @@ impl Actor {
                     changed = true;
                 }
                 Err(error) => {
-                    let problem = chain(&error);
+                    let problem = words(&error);
                     tracing::error!(environment = %self.state.id, problem, "not applied");
                     self.problem = Some(problem);
                 }
@@ -355,24 +354,8 @@ impl Actor {
         let Some(acknowledged) = &self.observed.routes else {
             return false;
         };
-        let instances: BTreeSet<_> = routes
-            .services
-            .values()
-            .flatten()
-            .flat_map(|side| side.instances.keys().cloned())
-            .collect();
-        let weights: BTreeMap<_, BTreeMap<_, _>> = routes
-            .services
-            .iter()
-            .filter(|(_, sides)| !sides.is_empty())
-            .map(|(name, sides)| {
-                let sides = sides
-                    .iter()
-                    .map(|side| (side.revision.clone(), side.weight));
-                (name.clone(), sides.collect())
-            })
-            .collect();
-        let same = acknowledged.weights == weights && acknowledged.instances == instances;
+        let same = acknowledged.weights == routes.weights()
+            && acknowledged.instances == routes.instances();
         same && acknowledged.unsaved.is_none()
     }
 
@@ -391,16 +374,4 @@ impl Actor {
             views.environments.insert(id, Arc::new(view));
         });
     }
-}
-
-/// Returns an error with its causes, joined by colons.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -15,14 +15,7 @@ use leadsman_engine::{Rate, View};
 /// Returns how an environment stands.
 pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
     let environment = &view.environment;
-    let routing = match &environment.deployment {
-        Some(deployment) if deployment.routes_are_in_force() => Some(&deployment.content.routing),
-        Some(deployment) => environment
-            .routing
-            .as_ref()
-            .or(Some(&deployment.content.routing)),
-        None => environment.routing.as_ref(),
-    };
+    let routing = environment.routing_in_force();
     let routes = view.observed.routes.as_ref();
     api::EnvironmentStatus {
         application: environment.id.application.to_string(),

@@ -100,17 +100,7 @@ impl DataPlane for FakePlane {
         routes: &'a Routes,
     ) -> BoxFuture<'a, ()> {
         if !*locked(&self.silent) {
-            let mut weights: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-            let mut instances = BTreeSet::new();
-            for (name, side) in routes
-                .services
-                .iter()
-                .flat_map(|(n, sides)| sides.iter().map(move |s| (n, s)))
-            {
-                let service = weights.entry(name.clone()).or_default();
-                service.insert(side.revision.clone(), side.weight);
-                instances.extend(side.instances.keys().cloned());
-            }
+            let (weights, instances) = (routes.weights(), routes.instances());
             let mut known = locked(&self.draining);
             let before = known.remove(environment).unwrap_or_default();
             let since = self.clock.now();

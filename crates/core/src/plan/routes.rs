@@ -3,28 +3,30 @@
 use std::collections::BTreeMap;
 
 use super::capacity::{is_admitted, ready};
+use super::workloads::wanted;
 use crate::deployment::{Revision, Rollout, Stage};
 use crate::environment::Environment;
 use crate::id::{InstanceId, ServiceName};
 use crate::observed::Observed;
-use crate::release::Routing;
 use crate::route::{Routes, Side};
 use crate::spec::Sizing;
 use crate::weight::Weight;
+use crate::workload::Instance;
 
 /// Returns where requests should go.
 pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<Routes> {
-    let routing = routing_in_force(environment)?;
+    let routing = environment.routing_in_force()?;
+    let wanted = wanted(environment);
     let mut services: BTreeMap<ServiceName, Vec<Side>> = environment
         .stable
         .iter()
         .map(|(name, stable)| (name.clone(), vec![(stable, Weight::ALL)]))
-        .map(|(name, sides)| (name, admit(environment, observed, &sides)))
+        .map(|(name, sides)| (name, admit(&wanted, observed, &sides)))
         .collect();
     for (name, rollout) in environment.deployment.iter().flat_map(|d| &d.rollouts) {
         services.insert(
             name.clone(),
-            admit(environment, observed, &sides(rollout, observed)),
+            admit(&wanted, observed, &sides(rollout, observed)),
         );
     }
     Some(Routes {
@@ -32,19 +34,6 @@ pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<R
         rules: routing.rules.clone(),
         services,
     })
-}
-
-/// The rules change at once, when the whole release has been promoted; the first release brings
-/// its own.
-fn routing_in_force(environment: &Environment) -> Option<&Routing> {
-    let deployment = environment.deployment.as_ref();
-    match (&environment.routing, deployment) {
-        (_, Some(deployment)) if deployment.routes_are_in_force() => {
-            Some(&deployment.content.routing)
-        }
-        (Some(routing), _) => Some(routing),
-        (None, deployment) => deployment.map(|deployment| &deployment.content.routing),
-    }
 }
 
 /// Returns the sides of a rollout with their decided weights, the one to fall back on last.
@@ -98,7 +87,7 @@ pub(super) fn weight_on_the_way_back(
 /// Gives each side its instances. A side that has none gets no weight: it goes to the side that
 /// has (`ready-before-traffic`), and all weights still sum to 100 % (`weights-sum`).
 fn admit(
-    environment: &Environment,
+    wanted: &BTreeMap<InstanceId, Instance>,
     observed: &Observed,
     sides: &[(&Revision, Weight)],
 ) -> Vec<Side> {
@@ -107,7 +96,7 @@ fn admit(
         .map(|(revision, weight)| Side {
             revision: revision.id.clone(),
             weight: *weight,
-            instances: instances(environment, observed, revision),
+            instances: instances(wanted, observed, revision),
             probe: revision.service.spec.ready.probe.clone(),
         })
         .filter(|side| !side.instances.is_empty())
@@ -121,11 +110,10 @@ fn admit(
 }
 
 fn instances(
-    environment: &Environment,
+    wanted: &BTreeMap<InstanceId, Instance>,
     observed: &Observed,
     revision: &Revision,
 ) -> BTreeMap<InstanceId, std::net::SocketAddr> {
-    let wanted = super::workloads::wanted(environment);
     observed
         .instances
         .iter()

@@ -311,17 +311,7 @@ impl World {
 
     fn acknowledge(&mut self, routes: &Routes) {
         let before = self.acknowledged.take().unwrap_or_default();
-        let mut weights: BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>> = BTreeMap::new();
-        let mut instances = BTreeSet::new();
-        for (service, sides) in &routes.services {
-            for side in sides {
-                weights
-                    .entry(service.clone())
-                    .or_default()
-                    .insert(side.revision.clone(), side.weight);
-                instances.extend(side.instances.keys().cloned());
-            }
-        }
+        let (weights, instances) = (routes.weights(), routes.instances());
         let draining = before
             .instances
             .difference(&instances)
