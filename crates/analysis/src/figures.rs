@@ -14,39 +14,28 @@ pub struct Figures {
     pub requests: u64,
     /// Those of them that failed: status 500 to 599, or no answer at all.
     pub errors: u64,
-    /// Time from the request's arrival to the end of its answer's head; at most one per request,
-    /// none where there was no answer.
+    /// Time from the request's arrival to the end of its answer's head; at most one per request.
     pub latency: Histogram,
-    /// The largest share of its memory limit that an instance used, 0 to 1 (more is possible for
-    /// a moment), where a limit is set and was measured.
-    pub memory: Option<f64>,
-    /// Restarts of instances that happened in this window.
-    pub restarts: u32,
+    /// How many requests took longer than the absolute limits on p95 and on p99, counted exactly.
+    /// `None` where nobody counted: then the buckets tell, to one bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<[u64; 2]>,
 }
 
 impl Figures {
-    /// Adds the figures of `other`: counts add up, the memory is the larger one.
+    /// Adds the figures of `other`. What was counted exactly stays exact only if both were.
     pub fn add(&mut self, other: &Self) {
+        self.over = match (self.over, other.over) {
+            (Some(mine), Some(theirs)) => Some([
+                mine[0].saturating_add(theirs[0]),
+                mine[1].saturating_add(theirs[1]),
+            ]),
+            (over, None) if other.requests == 0 => over,
+            (None, over) if self.requests == 0 => over,
+            _ => None,
+        };
         self.requests = self.requests.saturating_add(other.requests);
         self.errors = self.errors.saturating_add(other.errors);
         self.latency.add(&other.latency);
-        self.memory = match (self.memory, other.memory) {
-            (Some(mine), Some(theirs)) => Some(mine.max(theirs)),
-            (mine, theirs) => mine.or(theirs),
-        };
-        self.restarts = self.restarts.saturating_add(other.restarts);
     }
-}
-
-/// One closed interval with the figures of both arms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Window {
-    /// How long the interval was, in seconds; greater than 0.
-    pub seconds: f64,
-    /// The new revision.
-    pub canary: Figures,
-    /// The revision that serves; `None` where there is none to compare with (a first release, or
-    /// all traffic on the new revision). A stable revision that has weight but got no request in
-    /// this window is `Some` with no requests.
-    pub stable: Option<Figures>,
 }

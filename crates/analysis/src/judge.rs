@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::held::Held;
 use crate::plausible;
 use crate::words;
-use crate::{Figures, Limits, Outcome, Verdict, Window};
+use crate::{Figures, Limits, Metric, Outcome, Sample, Split, Told, Verdict, Window};
 
 /// Judges one rollout, step by step.
 ///
@@ -30,12 +30,16 @@ use crate::{Figures, Limits, Outcome, Verdict, Window};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judge {
     limits: Limits,
+    /// How requests are split in this step.
+    split: Option<Split>,
     /// All of the canary's figures in this step.
     canary: Figures,
     /// The windows of this step in which stable ran beside.
     beside: Beside,
     /// Restarts of the canary's instances in the whole rollout.
     restarts: u32,
+    /// The largest share of its memory limit that an instance of the canary used in this step.
+    memory: Option<f64>,
     /// Why the last interval has no figures, as a sentence; `None` when it has.
     trouble: Option<String>,
 }
@@ -56,30 +60,54 @@ impl Judge {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            split: None,
             canary: Figures::default(),
             beside: Beside::default(),
             restarts: 0,
+            memory: None,
             trouble: None,
         }
     }
 
+    /// Takes in what it is told.
+    pub fn tell(&mut self, told: &Told) {
+        match told {
+            Told::History(_) => {}
+            Told::Step(split) if self.split == Some(*split) => {}
+            Told::Step(split) => {
+                self.split = Some(*split);
+                self.begin_step();
+            }
+            Told::Window(window) => self.observe(window),
+            Told::Sample(sample) => self.sample(sample),
+            Told::Failed(failed) => self.source_failed(&failed.why),
+        }
+    }
+
     /// Begins a step: requests and memory are counted anew, restarts go on over the rollout.
-    pub fn begin_step(&mut self) {
+    fn begin_step(&mut self) {
+        self.memory = None;
         self.canary = Figures::default();
         self.beside = Beside::default();
     }
 
-    /// Adds one closed window. One that cannot be true (more errors than requests, a memory share
-    /// that is no number, an interval of no length) is not counted but taken as a failed source.
-    pub fn observe(&mut self, window: &Window) {
+    fn sample(&mut self, sample: &Sample) {
+        if let (Metric::Memory, Some(share)) = (&sample.metric, sample.canary) {
+            self.memory = Some(self.memory.map_or(share, |memory| memory.max(share)));
+        }
+    }
+
+    /// Adds one closed window. One that cannot be true (more errors than requests, an interval of
+    /// no length) is not counted but taken as a failed source.
+    fn observe(&mut self, window: &Window) {
         if let Err(implausible) = plausible::check(window) {
             self.trouble = Some(format!("the figures make no sense: {implausible}"));
             return;
         }
         self.trouble = None;
-        self.restarts = self.restarts.saturating_add(window.canary.restarts);
+        self.restarts = self.restarts.saturating_add(window.restarts);
         self.canary.add(&window.canary);
-        if let Some(stable) = &window.stable {
+        if let Some(stable) = &window.baseline {
             self.beside.windows += 1;
             self.beside.canary.add(&window.canary);
             self.beside.stable.add(stable);
@@ -88,7 +116,7 @@ impl Judge {
 
     /// Notes that the figures of an interval could not be had, and `why`. The next window that can
     /// be had clears it.
-    pub fn source_failed(&mut self, why: &str) {
+    fn source_failed(&mut self, why: &str) {
         self.trouble = Some(format!("the figures could not be had: {why}"));
     }
 
@@ -102,6 +130,7 @@ impl Judge {
             requests: self.canary.requests,
             sentence,
             findings,
+            evidence: None,
         }
     }
 

@@ -13,11 +13,13 @@ mod histogram;
 mod judge;
 mod limits;
 mod plausible;
+mod told;
 mod verdict;
 mod words;
 
-pub use figures::{Figures, Window};
+pub use figures::Figures;
 pub use histogram::{BUCKETS, Histogram};
 pub use judge::Judge;
-pub use limits::{AgainstStable, Limits};
-pub use verdict::{Finding, Metric, Outcome, Verdict};
+pub use limits::{AgainstStable, Limits, Risk};
+pub use told::{Failed, History, Sample, Split, Told, Window};
+pub use verdict::{Evidence, Finding, Metric, Outcome, Verdict};

@@ -15,12 +15,57 @@ pub struct Limits {
     pub p99: Option<Duration>,
     /// The largest share of its memory limit that an instance may use, 0 to 1.
     pub memory: Option<f64>,
+    /// The largest share of one processor core that an instance may use, 0 or more.
+    #[serde(default)]
+    pub cpu: Option<f64>,
     /// How many restarts of instances are tolerated in one rollout.
     pub restarts: Option<u32>,
     /// Limits relative to the stable revision that runs beside.
     pub against_stable: AgainstStable,
     /// How many requests the canary must have answered before a step can pass; at least 1.
     pub requests: u64,
+    /// For how long after its first request a revision may still be slower and fail more often.
+    #[serde(default)]
+    pub warm_up: Duration,
+    /// How often the judge may be wrong.
+    #[serde(default)]
+    pub risk: Risk,
+}
+
+/// How often the judge may be wrong: probabilities, 0 to 1, over a whole rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Risk {
+    /// Of taking back a release that is no worse than its baseline, while they run side by side.
+    pub steps: f64,
+    /// Of taking back one that keeps its absolute limits, while it runs alone.
+    pub alone: f64,
+    /// Of the data plane cutting off a release by itself.
+    pub tripwire: f64,
+    /// Of taking back a release that is worse than its baseline, but within what is tolerated.
+    pub tolerated: f64,
+    /// Of passing a step although a limit is exceeded.
+    pub pass: f64,
+}
+
+impl Risk {
+    /// Shares `alpha`, the chance of taking back a release for nothing, among those that judge:
+    /// eight tenths to the steps, a tenth each to what runs alone and to the data plane.
+    pub fn of(alpha: f64) -> Self {
+        Self {
+            steps: alpha * 0.8,
+            alone: alpha * 0.1,
+            tripwire: alpha * 0.1,
+            tolerated: alpha * 10.0,
+            pass: 0.05,
+        }
+    }
+}
+
+impl Default for Risk {
+    /// One release in a hundred.
+    fn default() -> Self {
+        Self::of(0.01)
+    }
 }
 
 /// Limits relative to the stable revision. A limit that is `None` is not judged.
@@ -44,6 +89,7 @@ impl Default for Limits {
             p95: None,
             p99: None,
             memory: Some(0.9),
+            cpu: None,
             restarts: Some(0),
             against_stable: AgainstStable {
                 errors: Some(0.01),
@@ -51,6 +97,8 @@ impl Default for Limits {
                 p99: Some(0.5),
             },
             requests: 100,
+            warm_up: Duration::ZERO,
+            risk: Risk::default(),
         }
     }
 }

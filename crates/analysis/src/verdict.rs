@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The share of failed requests, 0 to 1.
@@ -31,8 +31,12 @@ pub enum Metric {
     P99,
     /// The share of the memory limit in use, 0 to 1.
     Memory,
+    /// The share of one processor core in use, 0 or more.
+    Cpu,
     /// Restarts of instances.
     Restarts,
+    /// A metric of the user's, by its name.
+    Named(String),
 }
 
 /// One limit, held against the figures.
@@ -65,4 +69,23 @@ pub struct Verdict {
     pub sentence: String,
     /// Every limit by itself.
     pub findings: Vec<Finding>,
+    /// How strongly the figures speak; `None` in verdicts that were recorded before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// How strongly the figures speak. Evidence is the natural logarithm of an e-value: 4.6 is 100 to
+/// 1 that a bet against the release being good would have won by now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// That the canary is worse than what is tolerated.
+    pub log_e: f64,
+    /// That the canary is worse than its baseline at all.
+    pub log_e_strict: f64,
+    /// The canary was shown to be worse at some time, if not by more than is tolerated.
+    pub warn: bool,
+    /// After how many more seconds it would fail if things go on like this; `None` is never.
+    pub fails_in: Option<f64>,
+    /// After how many more seconds it would pass if things go on like this; `None` is never.
+    pub passes_in: Option<f64>,
 }

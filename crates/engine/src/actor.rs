@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_analysis::Window;
+use leadsman_analysis::Told;
 use leadsman_core::id::EnvironmentId;
 use leadsman_core::route::Routes;
 use leadsman_core::time::Timestamp;
@@ -307,7 +307,7 @@ impl Actor {
                 .read_figures(&series, deployment.started_at)
                 .await
                 .map_err(Error::NotRead)?;
-            let kept: Vec<(Timestamp, Window)> = rows
+            let kept: Vec<(Timestamp, Vec<Told>)> = rows
                 .into_iter()
                 .filter_map(|row| Some((row.at, serde_json::from_str(&row.body).ok()?)))
                 .collect();

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use leadsman_analysis::{Figures, Judge, Verdict, Window};
+use leadsman_analysis::{Failed, Figures, Judge, Metric, Sample, Split, Told, Verdict, Window};
 use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
 use leadsman_core::time::Timestamp;
+use leadsman_core::weight::Weight;
+use leadsman_core::workload::ObservedInstance;
 use leadsman_core::{Deployment, Environment, Observed, Rollout, Stage};
 use leadsman_store::FigureRow;
 
@@ -27,6 +29,8 @@ struct Seat {
     /// The last window that an earlier control had kept.
     restored: Option<Timestamp>,
     judge: Judge,
+    /// What the judge was told and is not kept yet.
+    unkept: Vec<Told>,
 }
 
 /// Returns the name under which the windows of a rollout are kept.
@@ -70,7 +74,8 @@ impl Judging {
                 .entry(service.clone())
                 .or_insert_with(|| Seat::new(deployment, rollout));
             if seat.step_since != Some(since) {
-                seat.judge.begin_step();
+                // Told once more after a restart: the same split changes nothing.
+                seat.tell(Told::Step(split(rollout)));
                 seat.step_since = Some(since);
             }
         }
@@ -97,8 +102,11 @@ impl Judging {
                 continue;
             }
             let window = seat.window(&environment.id, rollout, observed, sides);
-            seat.judge.observe(&window);
-            if let Ok(body) = serde_json::to_string(&window) {
+            seat.tell(Told::Window(window));
+            if let Some(sample) = memory(rollout, observed, sides.seconds) {
+                seat.tell(Told::Sample(sample));
+            }
+            if let Ok(body) = serde_json::to_string(&std::mem::take(&mut seat.unkept)) {
                 let series = series(&environment.id, deployment.number, service);
                 rows.push(FigureRow {
                     series,
@@ -113,30 +121,33 @@ impl Judging {
     /// Tells the judges that the figures of an interval could not be had.
     pub(crate) fn source_failed(&mut self, why: &str) {
         for seat in self.seats.values_mut() {
-            seat.judge.source_failed(why);
+            seat.tell(Told::Failed(Failed {
+                metric: None,
+                seconds: 1.0,
+                why: why.to_owned(),
+            }));
         }
     }
 
-    /// Restores the judge of one rollout from the windows that were kept, in order of time.
+    /// Restores the judge of one rollout from what was kept, in order of time.
     pub(crate) fn restore(
         &mut self,
         deployment: &Deployment,
         service: &ServiceName,
-        kept: &[(Timestamp, Window)],
+        kept: &[(Timestamp, Vec<Told>)],
     ) {
         let Some(rollout) = deployment.rollouts.get(service) else {
             return;
         };
         let mut seat = Seat::new(deployment, rollout);
-        let since = judged_since(rollout);
-        for (at, window) in kept {
-            if let Some(since) = since.filter(|since| at >= since && seat.step_since.is_none()) {
-                seat.judge.begin_step();
-                seat.step_since = Some(since);
-            }
-            seat.restarts += window.canary.restarts;
+        for (at, told) in kept {
             seat.restored = Some(*at);
-            seat.judge.observe(window);
+            for told in told {
+                if let Told::Window(window) = told {
+                    seat.restarts += window.restarts;
+                }
+                seat.judge.tell(told);
+            }
         }
         self.seats.insert(service.clone(), seat);
     }
@@ -157,7 +168,13 @@ impl Seat {
             restarts: 0,
             restored: None,
             judge: Judge::new(rollout.to.service.spec.limits.clone()),
+            unkept: Vec::new(),
         }
+    }
+
+    fn tell(&mut self, told: Told) {
+        self.judge.tell(&told);
+        self.unkept.push(told);
     }
 
     fn window(
@@ -171,34 +188,61 @@ impl Seat {
             let key = (environment.clone(), id.clone());
             sides.sides.get(&key).cloned().unwrap_or_default()
         };
-        let mut canary = figures(&rollout.to.id);
-        let instances = || {
-            observed
-                .instances
-                .values()
-                .filter(|seen| seen.revision == rollout.to.id)
-        };
-        let restarts: u32 = instances().map(|seen| seen.restarts).sum();
-        canary.restarts = restarts.saturating_sub(self.restarts);
-        self.restarts = self.restarts.max(restarts);
-        canary.memory = rollout.to.service.spec.memory.and_then(|limit| {
-            instances()
-                .filter_map(|seen| seen.memory)
-                .max()
-                .map(|used| share(used, limit))
-        });
+        let restarts: u32 = instances(rollout, observed).map(|seen| seen.restarts).sum();
+        let before = self.restarts;
+        self.restarts = before.max(restarts);
         // A stable side that has no weight any more is nothing to compare with.
-        let stable = rollout
+        let baseline = rollout
             .from
             .as_ref()
-            .filter(|_| rollout.weight() < leadsman_core::weight::Weight::ALL)
+            .filter(|_| rollout.weight() < Weight::ALL)
             .map(|from| figures(&from.id));
         Window {
             seconds: sides.seconds,
-            canary,
-            stable,
+            canary: figures(&rollout.to.id),
+            baseline,
+            reference: None,
+            restarts: restarts.saturating_sub(before),
         }
     }
+}
+
+/// Returns how requests are split while the present step is judged.
+fn split(rollout: &Rollout) -> Split {
+    let share =
+        |weight: Weight| f64::from(weight.hundredths()) / f64::from(Weight::ALL.hundredths());
+    let rest = rollout.weight().rest();
+    Split {
+        canary: share(rollout.weight()),
+        baseline: if rollout.from.is_some() {
+            share(rest)
+        } else {
+            0.0
+        },
+    }
+}
+
+fn instances<'a>(
+    rollout: &'a Rollout,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a ObservedInstance> {
+    let mine = |seen: &&ObservedInstance| seen.revision == rollout.to.id;
+    observed.instances.values().filter(mine)
+}
+
+/// Returns the largest share of its memory that an instance of the canary uses, where it has a
+/// limit.
+fn memory(rollout: &Rollout, observed: &Observed, seconds: f64) -> Option<Sample> {
+    let limit = rollout.to.service.spec.memory?;
+    let used = instances(rollout, observed)
+        .filter_map(|seen| seen.memory)
+        .max()?;
+    Some(Sample {
+        metric: Metric::Memory,
+        seconds,
+        canary: Some(share(used, limit)),
+        baseline: None,
+    })
 }
 
 #[expect(

@@ -205,12 +205,14 @@ fn rollout(view: &View, rollout: &Rollout) -> api::Rollout {
 
 fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict {
     let finding = |finding: &leadsman_analysis::Finding| api::Finding {
-        metric: match finding.metric {
+        metric: match &finding.metric {
             leadsman_analysis::Metric::Errors => "errors",
             leadsman_analysis::Metric::P95 => "p95",
             leadsman_analysis::Metric::P99 => "p99",
             leadsman_analysis::Metric::Memory => "memory",
+            leadsman_analysis::Metric::Cpu => "cpu",
             leadsman_analysis::Metric::Restarts => "restarts",
+            leadsman_analysis::Metric::Named(name) => name,
         }
         .to_owned(),
         outcome: outcome(finding.outcome),

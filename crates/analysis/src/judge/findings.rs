@@ -18,7 +18,7 @@ const STABLE_REQUESTS: u64 = 20;
 const EDGE_TOLERANCE: f64 = 1.0001;
 
 /// A percentile that is judged.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Percentile {
     metric: Metric,
     name: &'static str,
@@ -118,7 +118,7 @@ impl Judge {
     }
 
     fn memory(&self, limit: f64) -> Option<Held> {
-        let share = self.canary.memory?;
+        let share = self.memory?;
         let (said_share, said_limit) = words::share_and_limit(share, limit);
         let sentence = format!("memory {said_share} of what is allowed (limit {said_limit})");
         let measured = Measured {

@@ -1,7 +1,3 @@
-//! The judge, from the outside.
+//! The judge from outside.
 
-mod comparisons;
 mod properties;
-mod simulation;
-mod stories;
-mod world;

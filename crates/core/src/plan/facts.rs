@@ -371,5 +371,6 @@ fn or_none(verdict: Option<&Verdict>) -> Verdict {
         requests: 0,
         sentence: "no figures were had".to_owned(),
         findings: Vec::new(),
+        evidence: None,
     })
 }

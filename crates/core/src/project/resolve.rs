@@ -382,6 +382,7 @@ fn limits(setting: &Setting<model::Limits>) -> Limits {
             p99: or_default(&relative.p99, 0.5, |share| share.0),
         },
         requests: keys.requests.get().map_or(100, |number| number.0),
+        ..Limits::default()
     }
 }
 

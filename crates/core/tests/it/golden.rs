@@ -25,6 +25,7 @@ fn verdict() -> Verdict {
             limit: 0.05,
             sentence: "errors 5.1 % (limit 5 %)".to_owned(),
         }],
+        evidence: None,
     }
 }
 

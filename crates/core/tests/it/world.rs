@@ -110,7 +110,7 @@ pub(crate) fn service(version: u64, instances: u16, strategy: &Strategy) -> Rele
                 memory: None,
                 restarts: Some(0),
                 against_stable: AgainstStable::default(),
-                requests: 100,
+                ..Limits::default()
             },
         },
         artifact: None,
@@ -265,6 +265,7 @@ impl World {
                     requests,
                     sentence,
                     findings: Vec::new(),
+                    evidence: None,
                 };
                 verdicts.insert(service.clone(), verdict);
             }
