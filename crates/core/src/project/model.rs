@@ -278,7 +278,7 @@ keys! {
     /// What a new revision may not exceed while it comes in. `null` takes a limit out.
     struct Limits("`limits`") {
         /// The largest share of failed requests.
-        #[schemars(extend("default" = "5%"))]
+        #[schemars(extend("default" = share(held_to().errors)))]
         errors: Share<100>,
         /// The smallest share of requests that succeed: `95%` is the same as `errors: 5%`.
         success: Share<100>,
@@ -287,13 +287,13 @@ keys! {
         /// The longest 99th percentile of latency; left out, only `against_stable` holds.
         p99: Time<1, HOUR>,
         /// The largest share of its `memory` that an instance may use.
-        #[schemars(extend("default" = "90%"))]
+        #[schemars(extend("default" = share(held_to().memory)))]
         memory: Share<100>,
         /// How many restarts of instances are tolerated in one rollout.
-        #[schemars(extend("default" = 0))]
+        #[schemars(extend("default" = held_to().restarts))]
         restarts: Whole<0, 10_000>,
         /// How many requests the new revision must have answered before a step can pass.
-        #[schemars(extend("default" = 100))]
+        #[schemars(extend("default" = held_to().requests))]
         requests: Whole<1, 1_000_000_000>,
         /// Limits relative to the revision that serves. `null` takes all of them out.
         against_stable: AgainstStable,
@@ -306,13 +306,13 @@ keys! {
     /// Limits relative to the revision that serves at the same time.
     struct AgainstStable("`against_stable`") {
         /// How many points larger the share of failed requests may be.
-        #[schemars(extend("default" = "1%"))]
+        #[schemars(extend("default" = share(held_to().against_stable.errors)))]
         errors: Share<100>,
         /// How much longer the 95th percentile of latency may be.
-        #[schemars(extend("default" = "20%"))]
+        #[schemars(extend("default" = share(held_to().against_stable.p95)))]
         p95: Share<10_000>,
         /// How much longer the 99th percentile of latency may be.
-        #[schemars(extend("default" = "50%"))]
+        #[schemars(extend("default" = share(held_to().against_stable.p99)))]
         p99: Share<10_000>,
     }
     empty: Taken;
@@ -354,6 +354,16 @@ keys! {
         service: Name,
     }
     check: check_route;
+}
+
+/// What a service is held to where nothing is said.
+fn held_to() -> leadsman_analysis::Limits {
+    leadsman_analysis::Limits::default()
+}
+
+/// Returns a share as it is written in a project file.
+fn share(share: Option<f64>) -> Option<String> {
+    share.map(units::share)
 }
 
 fn missing(key: &str, of: &str, at: Span, example: &str, reader: &mut Reader) {

@@ -360,38 +360,46 @@ fn stop(keys: &Service) -> Stop {
     }
 }
 
+/// Returns the limits that are given, over those that the judge has where nothing is said.
 fn limits(setting: &Setting<model::Limits>) -> Limits {
     let keys = setting.get().cloned().unwrap_or_default();
+    let relative = keys.against_stable.get().cloned().unwrap_or_default();
+    let default = Limits::default();
+    let beside = default.against_stable;
     let errors = match &keys.success {
         Setting::Given(success) => Some(rounded(1.0 - success.0)),
         Setting::Removed => None,
-        Setting::Absent | Setting::Broken => or_default(&keys.errors, 0.05, |share| share.0),
+        Setting::Absent | Setting::Broken => {
+            given_or(&keys.errors, default.errors, |share| share.0)
+        }
     };
-    let relative = keys.against_stable.get().cloned().unwrap_or_default();
     Limits {
         errors,
-        p95: keys.p95.get().map(|time| time.0),
-        p99: keys.p99.get().map(|time| time.0),
-        memory: or_default(&keys.memory, 0.9, |share| share.0),
-        restarts: or_default(&keys.restarts, 0, |n| {
+        p95: given_or(&keys.p95, default.p95, |time| time.0),
+        p99: given_or(&keys.p99, default.p99, |time| time.0),
+        memory: given_or(&keys.memory, default.memory, |share| share.0),
+        restarts: given_or(&keys.restarts, default.restarts, |n| {
             u32::try_from(n.0).unwrap_or(u32::MAX)
         }),
         against_stable: AgainstStable {
-            errors: or_default(&relative.errors, 0.01, |share| share.0),
-            p95: or_default(&relative.p95, 0.2, |share| share.0),
-            p99: or_default(&relative.p99, 0.5, |share| share.0),
+            errors: given_or(&relative.errors, beside.errors, |share| share.0),
+            p95: given_or(&relative.p95, beside.p95, |share| share.0),
+            p99: given_or(&relative.p99, beside.p99, |share| share.0),
         },
-        requests: keys.requests.get().map_or(100, |number| number.0),
-        ..Limits::default()
+        requests: keys
+            .requests
+            .get()
+            .map_or(default.requests, |number| number.0),
+        ..default
     }
 }
 
 /// Returns what a limit is: as given, none where it was taken out, else the default.
-fn or_default<K, T>(setting: &Setting<K>, default: T, value: impl Fn(&K) -> T) -> Option<T> {
+fn given_or<K, T>(setting: &Setting<K>, default: Option<T>, value: impl Fn(&K) -> T) -> Option<T> {
     match setting {
         Setting::Given(key) => Some(value(key)),
         Setting::Removed => None,
-        Setting::Absent | Setting::Broken => Some(default),
+        Setting::Absent | Setting::Broken => default,
     }
 }
 
