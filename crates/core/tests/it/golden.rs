@@ -1,5 +1,5 @@
-//! The stored form of every event. What was written once must be readable for ever: a file here
-//! is never edited, only added.
+//! The stored form of every event. What was written once must be readable for ever: a line here is
+//! never edited, only added to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -152,9 +152,12 @@ fn examples() -> Vec<Event> {
     events
 }
 
+/// Where the stored forms are, a file for each kind of event.
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events");
+
 #[test]
-fn every_kind_of_event_is_stored_as_it_always_was() {
-    let mut lines: BTreeMap<&str, String> = BTreeMap::new();
+fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
+    let mut written: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for event in examples() {
         let json = serde_json::to_string(&event).expect("an event has only text keys");
         let back: Event = serde_json::from_str(&json).expect("it was written a moment ago");
@@ -163,18 +166,40 @@ fn every_kind_of_event_is_stored_as_it_always_was() {
             json.starts_with(&format!(r#"{{"event":"{}""#, event.kind())),
             "{json}"
         );
-        let file = lines.entry(event.kind()).or_default();
-        file.push_str(&json);
-        file.push('\n');
+        written.entry(event.kind()).or_default().push(json);
     }
-    for (kind, text) in &lines {
-        expect_file![format!(
-            "{}/tests/fixtures/events/{kind}.jsonl",
-            env!("CARGO_MANIFEST_DIR")
-        )]
-        .assert_eq(text);
+    assert_eq!(written.len(), 16, "an event has no example");
+    for (kind, examples) in written {
+        // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
+        let path = format!("{FIXTURES}/{kind}.jsonl");
+        let mut known = std::fs::read_to_string(&path).unwrap_or_default();
+        for example in examples {
+            if !known.lines().any(|line| line == example) {
+                known.push_str(&example);
+                known.push('\n');
+            }
+        }
+        expect_file![path].assert_eq(&known);
     }
-    assert_eq!(lines.len(), 16, "an event has no example");
+}
+
+#[test]
+fn whatever_was_stored_once_is_still_read() {
+    let mut kinds = 0;
+    for file in std::fs::read_dir(FIXTURES).expect("it is there") {
+        let path = file.expect("it is readable").path();
+        let kind = path.file_stem().expect("it has a name").to_string_lossy();
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        if kind == "release_created" {
+            continue;
+        }
+        for line in text.lines() {
+            let event: Event = serde_json::from_str(line).expect(line);
+            assert_eq!(event.kind(), kind, "{line}");
+        }
+        kinds += 1;
+    }
+    assert_eq!(kinds, 16, "an event has no file");
 }
 
 #[test]
@@ -187,11 +212,7 @@ fn a_release_is_stored_as_it_always_was() {
         note: Some("the new checkout".to_owned()),
     };
     let json = serde_json::to_string(&event).expect("an event has only text keys") + "\n";
-    expect_file![concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/fixtures/events/release_created.jsonl"
-    )]
-    .assert_eq(&json);
+    expect_file![format!("{FIXTURES}/release_created.jsonl")].assert_eq(&json);
     let back: ApplicationEvent = serde_json::from_str(&json).expect("it was written a moment ago");
     assert_eq!(back, event);
 }
