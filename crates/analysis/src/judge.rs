@@ -19,9 +19,10 @@ mod held;
 use serde::{Deserialize, Serialize};
 
 use self::held::Held;
+use crate::gauge::Gauges;
 use crate::plausible;
 use crate::words;
-use crate::{Figures, Limits, Metric, Outcome, Sample, Split, Told, Verdict, Window};
+use crate::{Failed, Figures, Finding, Limits, Outcome, Split, Told, Verdict, Window};
 
 /// Judges one rollout, step by step.
 ///
@@ -38,8 +39,8 @@ pub struct Judge {
     beside: Beside,
     /// Restarts of the canary's instances in the whole rollout.
     restarts: u32,
-    /// The largest share of its memory limit that an instance of the canary used in this step.
-    memory: Option<f64>,
+    /// Everything that is not about requests.
+    gauges: Gauges,
     /// Why the last interval has no figures, as a sentence; `None` when it has.
     trouble: Option<String>,
 }
@@ -59,12 +60,12 @@ impl Judge {
     /// A limit that is not a number is never kept, so nothing passes it.
     pub fn new(limits: Limits) -> Self {
         Self {
+            gauges: Gauges::new(&limits),
             limits,
             split: None,
             canary: Figures::default(),
             beside: Beside::default(),
             restarts: 0,
-            memory: None,
             trouble: None,
         }
     }
@@ -76,25 +77,26 @@ impl Judge {
             Told::Step(split) if self.split == Some(*split) => {}
             Told::Step(split) => {
                 self.split = Some(*split);
-                self.begin_step();
+                self.begin_step(split);
             }
             Told::Window(window) => self.observe(window),
-            Told::Sample(sample) => self.sample(sample),
-            Told::Failed(failed) => self.source_failed(&failed.why),
+            Told::Sample(sample) => self.gauges.tell(sample),
+            Told::Failed(Failed {
+                metric: None, why, ..
+            }) => self.source_failed(why),
+            Told::Failed(Failed {
+                metric: Some(metric),
+                seconds,
+                why,
+            }) => self.gauges.failed(metric, why, *seconds),
         }
     }
 
-    /// Begins a step: requests and memory are counted anew, restarts go on over the rollout.
-    fn begin_step(&mut self) {
-        self.memory = None;
+    /// Begins a step: requests and gauges are seen anew, restarts go on over the rollout.
+    fn begin_step(&mut self, split: &Split) {
+        self.gauges.begin_step(split);
         self.canary = Figures::default();
         self.beside = Beside::default();
-    }
-
-    fn sample(&mut self, sample: &Sample) {
-        if let (Metric::Memory, Some(share)) = (&sample.metric, sample.canary) {
-            self.memory = Some(self.memory.map_or(share, |memory| memory.max(share)));
-        }
     }
 
     /// Adds one closed window. One that cannot be true (more errors than requests, an interval of
@@ -123,8 +125,10 @@ impl Judge {
     /// Returns what follows from everything seen so far in this step.
     pub fn verdict(&self) -> Verdict {
         let held = self.findings();
-        let (outcome, sentence) = self.conclude(&held);
-        let findings = held.into_iter().map(|held| held.finding).collect();
+        let gauges = self.gauges.findings();
+        let (outcome, sentence) = self.conclude(&held, &gauges);
+        let findings = held.into_iter().map(|held| held.finding);
+        let findings = findings.chain(gauges).collect();
         Verdict {
             outcome,
             requests: self.canary.requests,
@@ -134,11 +138,12 @@ impl Judge {
         }
     }
 
-    fn conclude(&self, held: &[Held]) -> (Outcome, String) {
+    fn conclude(&self, held: &[Held], gauges: &[Finding]) -> (Outcome, String) {
         let requests = self.canary.requests;
         let after = format!("after {}", words::requests(requests));
 
-        let exceeded = sentences(held, |held| held.finding.outcome == Outcome::Fail);
+        let mut exceeded = sentences(held, |held| held.finding.outcome == Outcome::Fail);
+        exceeded.extend(of_outcome(gauges, Outcome::Fail));
         if !exceeded.is_empty() {
             let exceeded = words::list(&exceeded);
             let sentence = if requests > 0 {
@@ -151,11 +156,17 @@ impl Judge {
         if let Some(trouble) = &self.trouble {
             return (Outcome::SourceError, trouble.clone());
         }
+        if let Some(failed) = said(gauges, Outcome::SourceError) {
+            return (Outcome::SourceError, failed);
+        }
         if requests == 0 {
             return (
                 Outcome::NoData,
                 "no request has reached the new revision so far".to_owned(),
             );
+        }
+        if let Some(missing) = said(gauges, Outcome::NoData) {
+            return (Outcome::NoData, missing);
         }
         if let Some(missing) = self.missing(requests, "requests") {
             return (Outcome::Inconclusive, missing);
@@ -174,7 +185,10 @@ impl Judge {
         if let Some(missing) = held.iter().rev().find_map(|held| held.missing.clone()) {
             return (Outcome::Inconclusive, missing);
         }
-        let sentence = if held.is_empty() {
+        if let Some(undecided) = said(gauges, Outcome::Inconclusive) {
+            return (Outcome::Inconclusive, undecided);
+        }
+        let sentence = if held.is_empty() && gauges.is_empty() {
             format!("there is no limit to exceed {after}")
         } else {
             format!("every limit is kept {after}")
@@ -194,4 +208,16 @@ fn sentences(held: &[Held], wanted: impl Fn(&Held) -> bool) -> Vec<&str> {
         .filter(|held| wanted(held))
         .map(|held| held.finding.sentence.as_str())
         .collect()
+}
+
+/// Returns the sentences of those gauges that came out as `outcome`.
+fn of_outcome(gauges: &[Finding], outcome: Outcome) -> impl Iterator<Item = &str> {
+    let wanted = gauges.iter().filter(move |gauge| gauge.outcome == outcome);
+    wanted.map(|gauge| gauge.sentence.as_str())
+}
+
+/// Says what came out as `outcome` of all gauges together; `None` where nothing did.
+fn said(gauges: &[Finding], outcome: Outcome) -> Option<String> {
+    let said: Vec<&str> = of_outcome(gauges, outcome).collect();
+    (!said.is_empty()).then(|| words::list(&said))
 }

@@ -9,6 +9,7 @@
 mod edges;
 mod evidence;
 mod figures;
+mod gauge;
 mod histogram;
 mod judge;
 mod limits;
@@ -18,6 +19,7 @@ mod verdict;
 mod words;
 
 pub use figures::Figures;
+pub use gauge::{GaugeLimit, Worse};
 pub use histogram::{BUCKETS, Histogram};
 pub use judge::Judge;
 pub use limits::{AgainstStable, Limits, Risk};

@@ -1,8 +1,11 @@
 //! What may not be exceeded.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::GaugeLimit;
 
 /// The limits that a revision is held to. A limit that is `None` is not judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,9 @@ pub struct Limits {
     /// How often the judge may be wrong.
     #[serde(default)]
     pub risk: Risk,
+    /// Limits of metrics of the user's, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, GaugeLimit>,
 }
 
 /// How often the judge may be wrong: probabilities, 0 to 1, over a whole rollout.
@@ -99,6 +105,7 @@ impl Default for Limits {
             requests: 100,
             warm_up: Duration::ZERO,
             risk: Risk::default(),
+            metrics: BTreeMap::new(),
         }
     }
 }

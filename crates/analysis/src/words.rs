@@ -28,6 +28,28 @@ pub(crate) fn share_and_limit(share: f64, limit: f64) -> (String, String) {
     )
 }
 
+/// Writes a number of no known unit and the limit it is held against, in four digits or as many as
+/// tell them apart, where nine are enough.
+pub(crate) fn number_and_limit(number: f64, limit: f64) -> (String, String) {
+    let told_apart = |digits: &usize| significant(number, *digits) != significant(limit, *digits);
+    let digits = (4..=9).find(told_apart).unwrap_or(4);
+    (significant(number, digits), significant(limit, digits))
+}
+
+/// Writes a number with this many digits that say something, and no zeros at the end.
+fn significant(number: f64, digits: usize) -> String {
+    if number == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = number.abs().log10().floor();
+    if !(-5.0..15.0).contains(&magnitude) {
+        return format!("{number:.*e}", digits - 1);
+    }
+    // Whole digits are always written: 123456, not 123500.
+    let decimals = (digits as f64 - 1.0 - magnitude).max(0.0) as usize;
+    trimmed(number, decimals)
+}
+
 /// Writes a margin between shares such as `+1 point` or `+0.5 points`.
 pub(crate) fn points(margin: f64) -> String {
     let points = trimmed(margin * 100.0, 3);
@@ -133,6 +155,23 @@ mod tests {
         ] {
             let (value, limit) = share_and_limit(value, limit);
             assert_eq!((value.as_str(), limit.as_str()), written);
+        }
+    }
+
+    #[test]
+    fn numbers_of_any_size_are_readable_and_told_apart_from_their_limit() {
+        for (number, limit, written) in [
+            (150.0, 100.0, ("150", "100")),
+            (0.0, 100.0, ("0", "100")),
+            (-3.25, 0.5, ("-3.25", "0.5")),
+            (123_456.7, 100.0, ("123457", "100")),
+            (0.012_345_6, 0.01, ("0.01235", "0.01")),
+            (100.000_02, 100.0, ("100.00002", "100")),
+            (100.0, 100.0, ("100", "100")),
+            (1.5e30, 2.5e-9, ("1.500e30", "2.500e-9")),
+        ] {
+            let (said, said_limit) = number_and_limit(number, limit);
+            assert_eq!((said.as_str(), said_limit.as_str()), written);
         }
     }
 

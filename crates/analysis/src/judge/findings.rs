@@ -46,8 +46,8 @@ const P99: Percentile = Percentile {
 };
 
 impl Judge {
-    /// Holds every limit against what was measured, absolute limits first. Left out are limits
-    /// relative to stable where stable did not run beside, and memory where it was not measured.
+    /// Holds every limit on requests and restarts against what was measured, absolute limits first.
+    /// Left out are limits relative to stable where stable did not run beside.
     pub(super) fn findings(&self) -> Vec<Held> {
         let limits = &self.limits;
         let compared = self.beside.windows > 0;
@@ -56,7 +56,6 @@ impl Judge {
             limits.errors.map(|limit| self.errors(limit)),
             limits.p95.map(|limit| self.latency(P95, limit)),
             limits.p99.map(|limit| self.latency(P99, limit)),
-            limits.memory.and_then(|limit| self.memory(limit)),
             limits.restarts.map(|limit| self.restarts(limit)),
             against_stable.and_then(|limits| Some(self.errors_against_stable(limits.errors?))),
             against_stable.and_then(|limits| Some(self.latency_against_stable(P95, limits.p95?))),
@@ -115,20 +114,6 @@ impl Judge {
             keeps(value, limit),
             self.missing(slow.of, "latencies"),
         )
-    }
-
-    fn memory(&self, limit: f64) -> Option<Held> {
-        let share = self.memory?;
-        let (said_share, said_limit) = words::share_and_limit(share, limit);
-        let sentence = format!("memory {said_share} of what is allowed (limit {said_limit})");
-        let measured = Measured {
-            metric: Metric::Memory,
-            canary: share,
-            stable: None,
-            limit,
-            sentence,
-        };
-        Some(measured.held(share > limit, share <= limit, None))
     }
 
     fn restarts(&self, limit: u32) -> Held {

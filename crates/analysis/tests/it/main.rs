@@ -1,3 +1,4 @@
 //! The judge from outside.
 
+mod gauges;
 mod properties;

@@ -125,6 +125,7 @@ fn five_lines_are_enough() {
                             tolerated: 0.1,
                             pass: 0.05,
                         },
+                        metrics: {},
                     },
                 },
             },
@@ -165,7 +166,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready tcp 500ms 1s 1m 0s
             stop TERM 30s 10s, after []
             strategy Full [100 % for 5m] warm 10m patience 0s Rollback
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -173,7 +174,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready /ready 1s 500ms 2m 3s
             stop TERM 30s 20s, after []
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -181,7 +182,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready /health?full=1 500ms 1s 1m 0s
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           worker: 1 x ["./worker"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as None
@@ -189,7 +190,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready ["./is-ready"] 500ms 1s 1m 0s
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
         shop staging 127.0.0.1:8081
           */api -> api
           */ -> web
@@ -200,7 +201,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready /ready 1s 500ms 2m 3s
             stop TERM 30s 20s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           web: 1 x ["./server", "--quiet", "two words", "$PORT"]
             artifact None, folder .
             {"DEBUG": "true", "GREETING": "hello", "LEVEL": "debug", "VERSION": "1.10"}, as Some("www-data")
@@ -208,7 +209,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready /health?full=1 500ms 1s 5m 0s
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           worker: 3 x ["./worker"]
             artifact None, folder .
             {"LEVEL": "debug"}, as None
@@ -216,7 +217,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready ["./is-ready"] 500ms 1s 1m 0s
             stop TERM 30s 10s, after []
             strategy InTurn [33.33 % for 30s, 66.66 % for 30s, 100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
         shop production [::]:80
           shop.example/api -> api
           admin.shop.example/ -> admin
@@ -228,7 +229,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready tcp 500ms 1s 1m 0s
             stop TERM 30s 10s, after []
             strategy Full [10 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -236,7 +237,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready ["./probe", "1"] 1s 500ms 2m 3s
             stop TERM 30s 20s, after []
             strategy Full [100 %] warm 10m patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           web: 4 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -244,7 +245,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready tcp 500ms 1s 1m 0s
             stop INT 45s 1m30s, after ["api"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 2h patience 1h Hold
-            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: None, restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
           worker: 1 x ["./worker"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as None
@@ -252,7 +253,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             ready ["./is-ready"] 500ms 1s 1m 0s
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 } }
+            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
     "#]].assert_eq(&shown);
 }
 
