@@ -141,6 +141,12 @@ pub enum Passed {
         /// Its verdict.
         verdict: Verdict,
     },
+    /// Nothing but time: the judge was not sure, nothing spoke against it, and the strategy lets
+    /// such a step go on once its patience has ended.
+    Unproven {
+        /// The verdict that proved nothing.
+        verdict: Verdict,
+    },
     /// Readiness alone: the step has no soak.
     Ready,
     /// A person.

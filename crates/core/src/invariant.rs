@@ -11,7 +11,7 @@ use crate::environment::Environment;
 use crate::event::{Event, Passed};
 use crate::observed::Observed;
 use crate::plan::Plan;
-use crate::spec::Sizing;
+use crate::spec::{OnInconclusive, Sizing};
 use crate::weight::Weight;
 use crate::workload::InstanceState;
 use leadsman_analysis::Outcome;
@@ -116,7 +116,8 @@ fn ack_before_removal(
     }
 }
 
-/// No step ends without a verdict made of closed windows; no data never passes.
+/// No step that soaks ends without a verdict made of closed windows in which there were requests.
+/// One that proves nothing is enough only where the strategy says so, and is recorded as that.
 fn no_silent_pass(environment: &Environment, plan: &Plan, broken: &mut Broken<'_>) {
     for fact in &plan.facts {
         let (Event::StepPassed {
@@ -126,17 +127,24 @@ fn no_silent_pass(environment: &Environment, plan: &Plan, broken: &mut Broken<'_
         else {
             continue;
         };
-        let soaked = environment
+        let rollout = environment
             .deployment
             .as_ref()
-            .and_then(|deployment| deployment.rollouts.get(service))
-            .is_some_and(|rollout| {
-                rollout
-                    .step_index()
-                    .is_some_and(|step| rollout.step(step).soak.is_some())
-            });
+            .and_then(|deployment| deployment.rollouts.get(service));
+        let soaked = rollout.is_some_and(|rollout| {
+            rollout
+                .step_index()
+                .is_some_and(|step| rollout.step(step).soak.is_some())
+        });
         let fits = match passed {
             Passed::Judged { verdict } => verdict.outcome == Outcome::Pass && verdict.requests > 0,
+            Passed::Unproven { verdict } => {
+                let wanted = rollout.is_some_and(|rollout| {
+                    rollout.strategy.on_inconclusive == OnInconclusive::Advance
+                });
+                let clean = verdict.evidence.is_some_and(|evidence| !evidence.warn);
+                wanted && clean && verdict.outcome == Outcome::Inconclusive && verdict.requests > 0
+            }
             Passed::Ready => !soaked,
             Passed::ByHand { .. } => false,
         };

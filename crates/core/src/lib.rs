@@ -37,6 +37,6 @@ pub use event::{ApplicationEvent, Event, Passed};
 pub use evolve::evolve;
 pub use observed::Observed;
 pub use plan::{Plan, plan};
-pub use reason::{Reason, Waiting, Who};
+pub use reason::{Helps, Reason, Waiting, Who};
 pub use refusal::{Hint, Refusal};
 pub use release::{KnownRelease, ReleaseContent, Routing, Standing};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::id::{ReleaseNumber, ServiceName};
+use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
 use crate::weight::Weight;
 
@@ -82,6 +83,11 @@ pub enum Waiting {
         weight: Weight,
         /// What the judge says.
         sentence: String,
+        /// What would make it sure.
+        helps: Helps,
+        /// What happens once its patience has ended, and in how long; `None` is nothing, or that
+        /// it has ended.
+        then: Option<(OnInconclusive, Duration)>,
     },
     /// A person who paused it.
     Paused {
@@ -113,6 +119,22 @@ pub enum Waiting {
     },
     /// The data plane, which does not answer.
     DataPlane,
+}
+
+/// What would make the judge sure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Helps {
+    /// Time, with as many requests as there are now.
+    Time {
+        /// How much more.
+        left: Duration,
+        /// How many requests that is.
+        requests: u64,
+    },
+    /// More requests than there are now: as things stand, time alone does not help.
+    Requests,
+    /// Figures.
+    Figures,
 }
 
 impl Reason {
@@ -215,11 +237,25 @@ impl fmt::Display for Waiting {
                 service,
                 weight,
                 sentence,
+                helps,
+                then,
             } => {
                 write!(
                     f,
-                    "`{service}` stays at {weight} until the judge is sure: {sentence}"
-                )
+                    "`{service}` stays at {weight} until the judge is sure: {sentence}; {helps}, \
+                     or `leadsman promote`"
+                )?;
+                match then {
+                    None | Some((OnInconclusive::Hold, _)) => Ok(()),
+                    Some((OnInconclusive::Rollback, left)) => {
+                        write!(f, "; it goes back in {}", duration(*left))
+                    }
+                    Some((OnInconclusive::Advance, left)) => write!(
+                        f,
+                        "; if nothing speaks against it, it goes on in {} without proof",
+                        duration(*left)
+                    ),
+                }
             }
             Self::Paused { by } => write!(f, "paused by {by}"),
             Self::Settling { release, left } => {
@@ -248,6 +284,26 @@ impl fmt::Display for Waiting {
             Self::DataPlane => write!(f, "the data plane does not answer"),
         }
     }
+}
+
+impl fmt::Display for Helps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time { left, requests } => {
+                let (left, requests) = (duration(*left), rounded(*requests));
+                write!(f, "about {requests} more requests would do ({left})")
+            }
+            Self::Requests => f.write_str("more requests would help"),
+            Self::Figures => f.write_str("it goes on when there are figures"),
+        }
+    }
+}
+
+/// Rounds an estimate up to two digits.
+fn rounded(requests: u64) -> u64 {
+    let digits = requests.max(1).ilog10();
+    let unit = 10_u64.pow(digits.saturating_sub(1));
+    requests.div_ceil(unit).saturating_mul(unit)
 }
 
 /// Returns a duration as people say it: its two largest units, rounded up to whole seconds, or

@@ -92,6 +92,7 @@ impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Judged { verdict } => write!(f, ": {}", verdict.sentence),
+            Self::Unproven { verdict } => write!(f, " without proof: {}", verdict.sentence),
             Self::Ready => Ok(()),
             Self::ByHand { by } => write!(f, ": {by} said so"),
         }

@@ -157,6 +157,9 @@ pub enum OnInconclusive {
     Hold,
     /// It is rolled back.
     Rollback,
+    /// It goes on although nothing was proven, if nothing speaks against it. A step without any
+    /// figures waits for a person all the same.
+    Advance,
 }
 
 /// A service of a release as it is deployed: its description and the digest of its artifact.

@@ -237,10 +237,20 @@ impl Look<'_> {
             Stage::Soaking { step, since } => {
                 let soak = rollout.step(step).soak.unwrap_or_default();
                 let verdict = self.observed.verdicts.get(name)?;
+                let over = |after| !held && self.now.since(since) >= after;
                 // `no-silent-pass`: time alone never ends a step.
-                let over = self.now.since(since) >= soak && verdict.outcome == Outcome::Pass;
-                let verdict = verdict.clone();
-                (over && !held).then(|| passed(service, rollout, step, Passed::Judged { verdict }))
+                let passes = if over(soak) && verdict.outcome == Outcome::Pass {
+                    Passed::Judged {
+                        verdict: verdict.clone(),
+                    }
+                } else if over(soak + rollout.strategy.patience) && advances(rollout, verdict) {
+                    Passed::Unproven {
+                        verdict: verdict.clone(),
+                    }
+                } else {
+                    return None;
+                };
+                Some(passed(service, rollout, step, passes))
             }
             Stage::Returning { .. } => self
                 .is_back(name, rollout)
@@ -324,6 +334,20 @@ impl Look<'_> {
 /// while it is paused and after promotion.
 fn is_judged(rollout: &Rollout) -> bool {
     rollout.weight() > Weight::NONE && !matches!(rollout.stage, Stage::Returning { .. })
+}
+
+/// Whether `verdict` lets a step go on that has been inconclusive for as long as it may: there were
+/// requests, and they speak no more against the new revision than chance does. That is evidence of
+/// less than half of what it takes to fail, the bound that a verdict of pass keeps as well.
+fn advances(rollout: &Rollout, verdict: &Verdict) -> bool {
+    let alpha = rollout.to.service.spec.limits.risk.steps;
+    let nothing_against = verdict
+        .evidence
+        .is_some_and(|evidence| !evidence.warn && evidence.log_e < -alpha.ln() / 2.0);
+    rollout.strategy.on_inconclusive == OnInconclusive::Advance
+        && verdict.outcome == Outcome::Inconclusive
+        && verdict.requests > 0
+        && nothing_against
 }
 
 /// Returns the services that `rollout` still waits for.

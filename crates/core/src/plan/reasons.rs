@@ -1,12 +1,17 @@
 //! Why a deployment is not finished, and when to look again.
 
+use std::time::Duration;
+
+use leadsman_analysis::{Outcome, Verdict};
+
 use super::capacity::{back_by, ready, ready_by, sizes};
 use super::facts::{settled_at, waits_for};
 use crate::deployment::{Deployment, Phase, Rollout, Stage};
 use crate::environment::Environment;
 use crate::id::ServiceName;
 use crate::observed::Observed;
-use crate::reason::{Reason, Waiting, Who};
+use crate::reason::{Helps, Reason, Waiting, Who};
+use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
 use crate::weight::Weight;
 
@@ -153,21 +158,29 @@ fn of_rollout(
                 };
                 return reason(waiting, since, Some(until), HOLD);
             }
-            let sentence = match observed.verdicts.get(name) {
-                Some(verdict) => verdict.sentence.clone(),
-                None => "no figures so far".to_owned(),
-            };
+            let verdict = observed.verdicts.get(name);
+            // Where the judge is sure and it stays all the same, it is held by a person.
+            if verdict.is_some_and(|verdict| verdict.outcome == Outcome::Pass) {
+                return None;
+            }
+            let patient_until = until + rollout.strategy.patience;
+            let then = rollout.strategy.on_inconclusive;
+            let undecided = verdict.is_some_and(|v| v.outcome == Outcome::Inconclusive);
+            // What has no figures waits for a person, whatever the strategy says.
+            let applies = now < patient_until
+                && deployment.paused.is_none()
+                && (undecided || then != OnInconclusive::Advance);
             let waiting = Waiting::Verdict {
                 service,
                 weight,
-                sentence,
+                sentence: verdict.map_or_else(
+                    || "no figures so far".to_owned(),
+                    |verdict| verdict.sentence.clone(),
+                ),
+                helps: helps(verdict, now.since(since)),
+                then: applies.then(|| (then, patient_until.since(now))),
             };
-            reason(
-                waiting,
-                since,
-                Some(until + rollout.strategy.patience),
-                HOLD,
-            )
+            reason(waiting, since, Some(patient_until), HOLD)
         }
         Stage::Returning { since, weight } => {
             let from = rollout.from.as_ref();
@@ -192,6 +205,34 @@ fn of_rollout(
         }
         Stage::Promoted { .. } | Stage::Returned => None,
     }
+}
+
+/// Returns what would make the judge sure whose verdict this is, after a step was held for `held`.
+fn helps(verdict: Option<&Verdict>, held: Duration) -> Helps {
+    /// What takes longer does not come: by then everything is different.
+    const FORESEEABLE: Duration = Duration::from_secs(30 * 86_400);
+    let Some(verdict) = verdict else {
+        return Helps::Figures;
+    };
+    match verdict.outcome {
+        Outcome::SourceError => Helps::Figures,
+        Outcome::NoData => Helps::Requests,
+        Outcome::Pass | Outcome::Fail | Outcome::Inconclusive => {
+            let left = verdict.evidence.and_then(|evidence| evidence.passes_in);
+            let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds.ceil()).ok());
+            let left = left.filter(|left| *left <= FORESEEABLE);
+            left.map_or(Helps::Requests, |left| Helps::Time {
+                left,
+                requests: requests_in(left, verdict.requests, held),
+            })
+        }
+    }
+}
+
+/// Returns how many requests come in `left` if so many came in `held`.
+fn requests_in(left: Duration, requests: u64, held: Duration) -> u64 {
+    let expected = u128::from(requests) * left.as_millis() / held.as_millis().max(1);
+    u64::try_from(expected).unwrap_or(u64::MAX)
 }
 
 /// Returns when the first instance will have been ready for long enough, where one is on its way.

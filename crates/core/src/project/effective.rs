@@ -108,6 +108,7 @@ fn put_strategy(file: &mut Lines, strategy: &Strategy) {
     let on_inconclusive = match strategy.on_inconclusive {
         OnInconclusive::Hold => "hold",
         OnInconclusive::Rollback => "rollback",
+        OnInconclusive::Advance => "advance",
     };
     file.put(3, "on_inconclusive", on_inconclusive);
 }

@@ -201,7 +201,9 @@ keys! {
         /// How long a step may stay inconclusive after its soak before `on_inconclusive` applies.
         #[schemars(extend("default" = "1h"))]
         patience: Time<0, { 30 * DAY }>,
-        /// What happens then: `hold` waits for a person, `rollback` takes the new revision back.
+        /// What happens then: `hold` waits for a person, `rollback` takes the new revision back,
+        /// `advance` goes on although nothing was proven, if nothing speaks against it and there
+        /// were requests to judge; it is recorded as not proven.
         #[schemars(extend("default" = "hold"))]
         on_inconclusive: Word<OnInconclusive>,
     }

@@ -480,8 +480,11 @@ impl Words for Signal {
 }
 
 impl Words for OnInconclusive {
-    const ALL: &'static [(&'static str, Self)] =
-        &[("hold", Self::Hold), ("rollback", Self::Rollback)];
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("hold", Self::Hold),
+        ("rollback", Self::Rollback),
+        ("advance", Self::Advance),
+    ];
 }
 
 /// The word `true`.

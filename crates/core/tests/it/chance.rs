@@ -1,8 +1,9 @@
 //! Random worlds: whatever is asked and whatever breaks, the invariants hold at every step, and
 //! once the faults end every deployment finishes or waits for a person (`converges`).
 
-use leadsman_analysis::Outcome;
+use leadsman_analysis::{Evidence, Outcome};
 use leadsman_core::id::ReleaseNumber;
+use leadsman_core::spec::{OnInconclusive, Strategy};
 use leadsman_core::workload::InstanceState;
 use leadsman_core::{Command, Environment, Phase, Scope, evolve};
 
@@ -52,6 +53,15 @@ fn play(seed: u64) {
                 2 => canary(&[5, 25, 50, 100]),
                 _ => canary(&[10, 50]),
             };
+            let on_inconclusive = match chance.below(3) {
+                0 => OnInconclusive::Hold,
+                1 => OnInconclusive::Rollback,
+                _ => OnInconclusive::Advance,
+            };
+            let strategy = Strategy {
+                on_inconclusive,
+                ..strategy
+            };
             let version = if chance.one_in(3) {
                 released - 1
             } else {
@@ -64,6 +74,16 @@ fn play(seed: u64) {
             let content = content(&services, chance.one_in(2));
             let release = ReleaseNumber(released);
             let _accepted = world.ask(&Command::Ship { release, content });
+        }
+        if chance.one_in(10) {
+            let log_e = [-2.0, 2.0, 4.0][usize::try_from(chance.below(3)).expect("small")];
+            world.evidence = (!chance.one_in(4)).then_some(Evidence {
+                log_e,
+                log_e_strict: log_e,
+                warn: log_e > 3.0,
+                fails_in: None,
+                passes_in: chance.one_in(2).then_some(30.0),
+            });
         }
         if chance.one_in(12) {
             let command = match chance.below(9) {

@@ -103,6 +103,7 @@ fn examples() -> Vec<Event> {
         Passed::Judged { verdict: verdict() },
         Passed::Ready,
         Passed::ByHand { by: by() },
+        Passed::Unproven { verdict: verdict() },
     ] {
         events.push(Event::StepPassed {
             service: web(),

@@ -1,15 +1,16 @@
 //! Stories: given a world, when something happens, then this is what was recorded and why.
 
 use expect_test::expect;
-use leadsman_analysis::Outcome;
+use leadsman_analysis::{Evidence, Outcome};
 use leadsman_core::id::ReleaseNumber;
+use leadsman_core::spec::{OnInconclusive, Strategy};
 use leadsman_core::weight::Weight;
-use leadsman_core::{Command, Refusal, Scope, Standing};
+use leadsman_core::{Command, Event, Passed, Refusal, Scope, Standing};
 
 use crate::world::{World, blue_green, canary, content, name, rolling, service};
 
 /// A world in which release 1 of `web` serves.
-fn serving(instances: u16, strategy: &leadsman_core::spec::Strategy) -> World {
+fn serving(instances: u16, strategy: &Strategy) -> World {
     let mut world = World::new();
     world.ship(
         1,
@@ -130,7 +131,7 @@ fn no_data_holds_until_a_person_promotes() {
     world.pass(100_000);
     assert_eq!(world.share("web", 2), Weight::percent(5));
     let reasons = world.settle().reasons;
-    expect!["`web` stays at 5 % until the judge is sure: NoData after 0 requests"]
+    expect!["`web` stays at 5 % until the judge is sure: NoData after 0 requests; more requests would help, or `leadsman promote`"]
         .assert_eq(&reasons[0].sentence());
     world
         .ask(&Command::Promote { all: false })
@@ -452,4 +453,86 @@ fn a_clock_that_jumps_back_makes_a_soak_longer_never_shorter() {
     assert_eq!(world.share("web", 2), Weight::percent(5));
     world.pass(100);
     assert_eq!(world.share("web", 2), Weight::ALL);
+}
+
+/// A world in which a canary of `on_inconclusive: advance` stays inconclusive, on this evidence.
+fn undecided(log_e: f64, warn: bool) -> World {
+    let strategy = Strategy {
+        on_inconclusive: OnInconclusive::Advance,
+        ..canary(&[5])
+    };
+    let mut world = serving(1, &strategy);
+    world.judge = Box::new(|_, _, _| Some(Outcome::Inconclusive));
+    world.evidence = Some(Evidence {
+        log_e,
+        log_e_strict: log_e,
+        warn,
+        fails_in: None,
+        passes_in: Some(90.0),
+    });
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world
+}
+
+#[test]
+fn a_step_that_proves_nothing_advances_where_the_strategy_says_so() {
+    let mut world = undecided(0.0, false);
+    world.pass(100);
+    let reasons = world.settle().reasons;
+    expect!["`web` stays at 5 % until the judge is sure: Inconclusive after 500 requests; about 460 more requests would do (1 min 30 s), or `leadsman promote`; if nothing speaks against it, it goes on in 9 min 21 s without proof"].assert_eq(&reasons[0].sentence());
+    world.pass(600);
+    assert_eq!(world.share("web", 2), Weight::ALL);
+    let unproven = world.events.iter().find_map(|(_, event)| match event {
+        Event::StepPassed { passed, .. } => Some(passed),
+        _ => None,
+    });
+    assert!(
+        matches!(unproven, Some(Passed::Unproven { verdict }) if verdict.requests == 500),
+        "{unproven:?}"
+    );
+    expect![[r#"
+        0 s: deployment_started release 2 (web)
+        1 s: rollout_started web
+        1 s: weight_shifted web 5 %
+        1 s: soak_started web
+        1 s: verdict_reached web Inconclusive
+        661 s: step_passed web without proof: Inconclusive after 500 requests
+        661 s: weight_shifted web 100 %
+        661 s: service_promoted web
+        661 s: deployment_promoted
+    "#]]
+    .assert_eq(&world.timeline);
+}
+
+#[test]
+fn what_speaks_against_a_step_or_is_not_known_keeps_it_from_advancing() {
+    // Half of what it takes to fail at the default risk of 0.8 % is 2.41.
+    for (log_e, warn, goes_on) in [
+        (2.4, false, true),
+        (2.42, false, false),
+        (f64::NAN, false, false),
+        (-3.0, true, false),
+    ] {
+        let mut world = undecided(log_e, warn);
+        world.pass(10_000);
+        let gone = world.share("web", 2) == Weight::ALL;
+        assert_eq!(gone, goes_on, "{log_e} {warn}");
+    }
+    let mut world = undecided(0.0, false);
+    world.evidence = None;
+    world.pass(10_000);
+    assert_eq!(world.share("web", 2), Weight::percent(5), "unknown");
+    for outcome in [Outcome::NoData, Outcome::SourceError] {
+        let mut world = undecided(0.0, false);
+        world.judge = Box::new(move |_, _, _| Some(outcome));
+        world.pass(10_000);
+        assert_eq!(world.share("web", 2), Weight::percent(5), "{outcome:?}");
+        let reasons = world.settle().reasons;
+        assert!(!reasons[0].sentence().contains("goes on in"), "{outcome:?}");
+    }
+    let mut world = undecided(0.0, false);
+    world.pass(5);
+    world.ask(&Command::Pause).expect("it moves");
+    world.pass(10_000);
+    assert_eq!(world.share("web", 2), Weight::percent(5), "paused");
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_analysis::{AgainstStable, Limits, Outcome, Verdict};
+use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
 use leadsman_core::id::{EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName};
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
 use leadsman_core::spec::{
@@ -18,8 +18,8 @@ use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
-    Command, Environment, Event, Observed, Plan, Refusal, ReleaseContent, Routing, Stage, decide,
-    evolve, invariant, plan,
+    Command, Environment, Event, Observed, Passed, Plan, Refusal, ReleaseContent, Routing, Stage,
+    decide, evolve, invariant, plan,
 };
 
 /// Returns a name of whatever kind is asked for.
@@ -158,6 +158,8 @@ pub(crate) struct World {
     /// Revisions whose instances never become ready.
     pub(crate) never_ready: BTreeSet<ReleaseNumber>,
     pub(crate) judge: Box<Judge>,
+    /// How strongly the judge says that its figures speak.
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) timeline: String,
     pub(crate) events: Vec<(Timestamp, Event)>,
     port: u16,
@@ -177,6 +179,7 @@ impl World {
             data_plane: true,
             never_ready: BTreeSet::new(),
             judge: Box::new(|_, _, _| Some(Outcome::Pass)),
+            evidence: None,
             timeline: String::new(),
             events: Vec::new(),
             port: 20_000,
@@ -225,10 +228,17 @@ impl World {
             Event::DeploymentQueued { release, .. } => format!(" {release}"),
             Event::RolloutStarted { service }
             | Event::SoakStarted { service, .. }
-            | Event::StepPassed { service, .. }
             | Event::StepsSkipped { service, .. }
-            | Event::ServicePromoted { service, .. }
             | Event::ServiceReturned { service } => format!(" {service}"),
+            Event::StepPassed {
+                service, passed, ..
+            }
+            | Event::ServicePromoted { service, passed } => match passed {
+                Passed::Unproven { .. } => format!(" {service}{passed}"),
+                Passed::Judged { .. } | Passed::Ready | Passed::ByHand { .. } => {
+                    format!(" {service}")
+                }
+            },
             Event::WeightShifted {
                 service, weight, ..
             } => format!(" {service} {weight}"),
@@ -265,7 +275,7 @@ impl World {
                     requests,
                     sentence,
                     findings: Vec::new(),
-                    evidence: None,
+                    evidence: self.evidence,
                 };
                 verdicts.insert(service.clone(), verdict);
             }
