@@ -64,6 +64,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("P026", include_str!("../../../docs/errors/P026.md")),
     ("P027", include_str!("../../../docs/errors/P027.md")),
     ("P028", include_str!("../../../docs/errors/P028.md")),
+    ("P029", include_str!("../../../docs/errors/P029.md")),
     ("R001", include_str!("../../../docs/errors/R001.md")),
     ("R002", include_str!("../../../docs/errors/R002.md")),
     ("R003", include_str!("../../../docs/errors/R003.md")),

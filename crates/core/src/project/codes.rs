@@ -1,10 +1,34 @@
 //! The kinds of problem that a project file can have, each explained once.
 
+use serde::Serialize;
+
+/// How grave a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The file cannot be used.
+    Error,
+    /// The file means something, but perhaps not what is wanted.
+    Warning,
+}
+
+impl Severity {
+    /// Returns its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// One kind of problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
     /// Its code, such as `P003`. A code keeps its meaning for ever.
     pub code: &'static str,
+    /// How grave it is.
+    pub severity: Severity,
     /// What it is, in a few words.
     pub title: &'static str,
     /// What happened, and why it is not let pass.
@@ -22,9 +46,15 @@ pub fn explain(code: &str) -> Option<&'static Code> {
 }
 
 macro_rules! codes {
-    ($($name:ident $code:literal $title:literal because $cause:literal mend $remedy:literal)+) => {
+    (@ ) => { Severity::Error };
+    (@ warning) => { Severity::Warning };
+    ($(
+        $name:ident $code:literal $($severity:ident)? $title:literal because $cause:literal
+        mend $remedy:literal
+    )+) => {
         $(pub(super) static $name: Code = Code {
             code: $code,
+            severity: codes!(@ $($severity)?),
             title: $title,
             cause: $cause,
             remedy: $remedy,
@@ -147,6 +177,15 @@ codes! {
             fail for ever."
         mend "Say `ready: tcp` if it listens on $PORT, or `ready: { command: ... }` with a \
             command that succeeds once it is ready."
+    NOTHING_BESIDE "P029" warning "a step that is held with nothing beside it"
+        because "A step with all requests leaves none to the revision that served before, and so \
+            nothing to compare the new one with. There only absolute limits can be judged: a \
+            release that is twice as slow as before, or fails twice as often, passes if it keeps \
+            them."
+        mend "Hold at `90%` instead: a tenth of the requests is enough to compare with, and shows \
+            what full load does all the same. The step to all requests follows by itself, and \
+            the judge watches it by absolute limits for as long as `keep_warm`, with the way back \
+            one switch."
 }
 
 #[cfg(test)]

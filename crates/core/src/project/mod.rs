@@ -1,7 +1,8 @@
 //! The project file `leadsman.yaml`: read, checked, resolved.
 //!
 //! Text goes in, and either a [`Project`] comes out, of which every environment is known to be
-//! whole, or [`Problems`]: all of them at once, each with its place and the way to mend it.
+//! whole, or [`Problems`]: all of them at once, each with its place and the way to mend it. A file
+//! that can be used may have [`Project::warnings`] all the same.
 //!
 //! The way of a file: `yaml` makes a tree with places, `model` lists every key (its reading,
 //! merging and JSON Schema come from the same list, see `keys`), `resolve` lays the layers
@@ -30,7 +31,8 @@ use std::collections::BTreeMap;
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::EnvironmentSpec;
 
-pub use codes::{CODES, Code, explain};
+pub use codes::{CODES, Code, Severity, explain};
+use problem::Finding;
 pub use problem::{Location, Problem, Problems};
 use read::{Read as _, Reader};
 pub use schema::schema;
@@ -42,6 +44,7 @@ pub struct Project {
     application: ApplicationName,
     /// Never empty; in the order of the file.
     environments: Vec<EnvironmentSpec>,
+    warnings: Option<Problems>,
 }
 
 impl Project {
@@ -49,7 +52,7 @@ impl Project {
     ///
     /// # Errors
     ///
-    /// Every problem of the text. No text makes it panic or take long.
+    /// Every problem of the text, warnings included, if one of them is an error. No text makes it panic or take long.
     pub fn parse(text: &str, file_name: &str) -> Result<Self, Problems> {
         let (tree, mut findings) = yaml::tree(text);
         let mut environments = Vec::new();
@@ -60,14 +63,22 @@ impl Project {
             }
             findings.append(&mut reader.findings);
         }
+        let warns = |finding: &Finding| finding.severity == Severity::Warning;
         match environments.first() {
-            Some(first) if findings.is_empty() => Ok(Self {
+            Some(first) if findings.iter().all(warns) => Ok(Self {
                 text: text.to_owned(),
                 application: first.application.clone(),
                 environments,
+                warnings: (!findings.is_empty())
+                    .then(|| problem::located(text, file_name, findings)),
             }),
             _ => Err(problem::located(text, file_name, findings)),
         }
+    }
+
+    /// Returns what may not be meant as it is written; `None` if there is no such thing.
+    pub fn warnings(&self) -> Option<&Problems> {
+        self.warnings.as_ref()
     }
 
     /// Returns the text that was read.

@@ -212,11 +212,12 @@ keys! {
 }
 
 keys! {
-    /// A canary. All requests at the end need not be listed; where `100%` is listed, it is held and
-    /// judged like every other step.
+    /// A canary. All requests at the end need not be listed. The last step that is held leaves some
+    /// requests to the old revision, because with nothing beside the new one nothing can be
+    /// compared: where `100%` is listed it is held too, but judged by absolute limits alone.
     struct Canary("`canary`") {
-        /// The steps in rising order, such as `[5%, 25%, 50%]`.
-        #[schemars(extend("default" = ["5%", "25%", "50%"]))]
+        /// The steps in rising order, such as `[5%, 25%, 50%, 90%]`.
+        #[schemars(extend("default" = ["5%", "25%", "50%", "90%"]))]
         steps: List<Short<Step>, 100>,
         /// How long each step is held and judged that says nothing else.
         #[schemars(extend("default" = "10m"))]
@@ -436,7 +437,7 @@ fn check_blue_green(blue_green: &BlueGreen, _: Span, reader: &mut Reader) {
 fn check_steps(steps: &Setting<List<Short<Step>, 100>>, reader: &mut Reader) {
     let Some(steps) = steps.get() else { return };
     if steps.items.is_empty() {
-        let hint = "name at least one, such as `[5%, 25%, 50%]`, or take `steps` out";
+        let hint = "name at least one, such as `[5%, 25%, 50%, 90%]`, or take `steps` out";
         reader.note(&OUT_OF_RANGE, steps.at, "there are no steps", hint);
     }
     let weights: Vec<_> = steps

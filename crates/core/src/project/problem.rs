@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::codes::Code;
+use super::codes::{Code, Severity};
 
 /// How many problems are told at once. More would scroll the first one off every screen.
 const SHOWN: usize = 100;
@@ -37,6 +37,8 @@ pub struct Location {
 pub struct Problem {
     /// What kind of problem, such as `P003`: a key for [`explain`](super::explain).
     pub code: &'static str,
+    /// How grave it is.
+    pub severity: Severity,
     /// What is wrong, in lower case and without full stop.
     pub message: String,
     /// Where.
@@ -50,7 +52,7 @@ pub struct Problem {
     indent: usize,
 }
 
-/// Everything that is wrong with a project file, in the order of the text. Never empty.
+/// What is wrong with a project file, in the order of the text. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problems {
     file_name: String,
@@ -85,6 +87,7 @@ impl fmt::Display for Problems {
             }
             let Problem {
                 code,
+                severity,
                 message,
                 location,
                 source_line,
@@ -99,7 +102,7 @@ impl fmt::Display for Problems {
             let number = line.to_string();
             let margin = " ".repeat(number.len());
             let caret = " ".repeat(*indent) + &"^".repeat(shown_length(*length, *indent));
-            writeln!(f, "error[{code}]: {message}")?;
+            writeln!(f, "{}[{code}]: {message}", severity.as_str())?;
             writeln!(
                 f,
                 "{margin}--> {}:{line}:{column}",
@@ -121,6 +124,7 @@ impl fmt::Display for Problems {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Finding {
     pub(super) code: &'static str,
+    pub(super) severity: Severity,
     pub(super) at: Span,
     pub(super) message: String,
     pub(super) hint: String,
@@ -135,6 +139,7 @@ impl Finding {
     ) -> Self {
         Self {
             code: code.code,
+            severity: code.severity,
             at,
             message: message.into(),
             hint: hint.into(),
@@ -183,6 +188,7 @@ impl<'t> LineIndex<'t> {
     fn locate(&self, finding: Finding) -> Problem {
         let Finding {
             code,
+            severity,
             at,
             message,
             hint,
@@ -205,6 +211,7 @@ impl<'t> LineIndex<'t> {
         let shown: String = line.chars().skip(skipped).take(LINE).collect();
         Problem {
             code,
+            severity,
             message,
             location: Location {
                 line: index + 1,

@@ -282,7 +282,7 @@ fn spec(
     }
     let instances = keys.instances.get().map_or(1, |number| number.0);
     let instances = u16::try_from(instances).unwrap_or(u16::MAX);
-    let strategy = strategy::resolve(&keys.strategy, instances, file, reader);
+    let strategy = strategy::resolve(&keys.strategy, instances, resolved.at, file, reader);
     let variables = keys.env.get().into_iter().flat_map(|map| &map.entries);
     let variable = |(name, text): &(Located<String>, Setting<_>)| {
         let text: &super::values::VariableText = text.get()?;

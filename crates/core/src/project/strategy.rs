@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::codes::UNKNOWN_NAME;
+use super::codes::{NOTHING_BESIDE, UNKNOWN_NAME};
 use super::model::{
     BUILT_IN, BlueGreen, Canary, Choice, File, Rolling, Step as StepKeys, Strategy as Keys,
 };
-use super::problem::quoted;
+use super::problem::{Span, quoted};
 use super::read::{Merge, Read, Reader, Setting};
 use super::shape::{List, Short};
 use super::suggest;
@@ -21,7 +21,9 @@ use crate::weight::Weight;
 const SOAK: Duration = Duration::from_secs(600);
 const KEEP_WARM: Duration = Duration::from_secs(600);
 const PATIENCE: Duration = Duration::from_secs(3600);
-const CANARY: [u16; 3] = [5, 25, 50];
+/// The last soak leaves a tenth of the requests to the old revision: with nothing beside it, nothing
+/// can be compared, and a tenth shows a regression several times sooner than a twentieth.
+const CANARY: [u16; 4] = [5, 25, 50, 90];
 
 /// What all layers say about one strategy, the lowest first.
 #[derive(Clone, Debug)]
@@ -57,10 +59,12 @@ impl JsonSchema for StrategyForm {
     }
 }
 
-/// Returns the strategy of a service with so many instances, or notes what is wrong with it.
+/// Returns the strategy of a service with so many instances that is described `at` some place, or
+/// notes what is wrong with it.
 pub(super) fn resolve(
     form: &Setting<StrategyForm>,
     instances: u16,
+    at: Span,
     file: &File,
     reader: &mut Reader,
 ) -> Option<Strategy> {
@@ -80,7 +84,31 @@ pub(super) fn resolve(
             Choice::Inline(upper) => keys.under((**upper).clone()),
         };
     }
-    Some(filled_in(&keys, instances))
+    let strategy = filled_in(&keys, instances);
+    warn_of_nothing_beside(&strategy, last_weight(&keys).unwrap_or(at), reader);
+    Some(strategy)
+}
+
+/// Notes it if all requests are held on the new revision: there is nothing left to compare it with.
+fn warn_of_nothing_beside(strategy: &Strategy, at: Span, reader: &mut Reader) {
+    let held = |step: &Step| step.weight == Weight::ALL && step.soak.is_some();
+    if strategy.steps.last().is_some_and(held) {
+        let message =
+            "all requests are held on the new revision, with nothing beside it to compare";
+        let hint =
+            "hold at `90%` instead; the step to `100%` follows, watched while `keep_warm` lasts";
+        reader.note(&NOTHING_BESIDE, at, message, hint);
+    }
+}
+
+/// Returns where the weight of the last step is written.
+fn last_weight(keys: &Keys) -> Option<Span> {
+    let steps = match keys.blue_green.get() {
+        Some(blue_green) => &blue_green.steps,
+        None => &keys.canary.get()?.steps,
+    };
+    let Short(step) = steps.get()?.items.last()?;
+    step.weight.get().map(|weight| weight.0.at)
 }
 
 fn named(name: &str, file: &File) -> Option<Keys> {

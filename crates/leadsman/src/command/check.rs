@@ -1,6 +1,6 @@
 //! `leadsman check`: every problem of the project file, or what it comes to.
 
-use leadsman_core::project::Project;
+use leadsman_core::project::{Problems, Project};
 use serde_json::json;
 
 use crate::codes::Code;
@@ -46,10 +46,22 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         return context.output.either(&report, |_| text);
     }
     let environments: Vec<_> = project.environments().map(|name| name.as_str()).collect();
-    let report = json!({ "file": file.path, "problems": [], "environments": environments });
+    let warnings: Vec<_> = project
+        .warnings()
+        .into_iter()
+        .flat_map(Problems::iter)
+        .collect();
+    let report = json!({
+        "file": file.path,
+        "problems": warnings,
+        "count": project.warnings().map_or(0, Problems::count),
+        "environments": environments,
+    });
     context.output.either(&report, |_| {
+        let warnings = project.warnings().map(|warnings| format!("{warnings}\n\n"));
         format!(
-            "`{}` is right: `{}` with {}\n",
+            "{}`{}` is right: `{}` with {}\n",
+            warnings.unwrap_or_default(),
             file.path.display(),
             project.application(),
             environments.join(", ")

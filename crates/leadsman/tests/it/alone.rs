@@ -122,6 +122,35 @@ fn a_broken_project_file_is_shown_where_it_is_broken() {
 }
 
 #[test]
+fn a_project_file_that_may_not_be_meant_so_is_right_with_a_warning() {
+    let place = Place::new();
+    place.write(
+        "leadsman.yaml",
+        format!("{PROJECT}strategy: {{ canary: {{ steps: [50%, 100%] }} }}\n"),
+    );
+    expect![[r#"
+        status 0
+        --- stdout
+        warning[P029]: all requests are held on the new revision, with nothing beside it to compare
+         --> leadsman.yaml:5:36
+          |
+        5 | strategy: { canary: { steps: [50%, 100%] } }
+          |                                    ^^^^
+        hint: hold at `90%` instead; the step to `100%` follows, watched while `keep_warm` lasts
+
+        `[FOLDER]/leadsman.yaml` is right: `shop` with production
+    "#]]
+    .assert_eq(&place.run(&["check"]).whole());
+    let ran = place.run(&["check", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(
+        report.pointer("/problems/0/severity").unwrap(),
+        "warning",
+        "{report}"
+    );
+}
+
+#[test]
 fn a_right_project_file_is_found_from_below_and_its_defaults_are_shown() {
     let place = Place::new();
     place

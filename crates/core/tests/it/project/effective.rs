@@ -39,6 +39,7 @@ fn every_default_is_shown() {
                   - { weight: 5%, soak: 10m }
                   - { weight: 25%, soak: 10m }
                   - { weight: 50%, soak: 10m }
+                  - { weight: 90%, soak: 10m }
                   - { weight: 100%, soak: null }
               keep_warm: 10m
               patience: 1h

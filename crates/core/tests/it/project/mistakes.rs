@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use expect_test::{ExpectFile, expect};
-use leadsman_core::project::{CODES, Project};
+use leadsman_core::project::{CODES, Problems, Project, Severity};
 
 use super::project;
 
@@ -175,13 +175,26 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P028",
         "application: a\nservices: { web: { run: x }, worker: { run: x } }\nroutes: [{ service: web }]\n",
     ),
+    (
+        "P029",
+        "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [5%, 50%, 100%] } } } }\n",
+    ),
+    (
+        "P029",
+        "application: a\nservices: { web: { run: x, strategy: { blue_green: { soak: 10m } } } }\n",
+    ),
 ];
 
-fn said_about(text: &str) -> String {
+/// Returns the problems of a text, be they errors or warnings.
+fn problems(text: &str) -> Option<Problems> {
     match Project::parse(text, "leadsman.yaml") {
-        Ok(_) => "nothing is wrong".to_owned(),
-        Err(problems) => problems.to_string(),
+        Ok(project) => project.warnings().cloned(),
+        Err(problems) => Some(problems),
     }
+}
+
+fn said_about(text: &str) -> String {
+    problems(text).map_or_else(|| "nothing is wrong".to_owned(), |all| all.to_string())
 }
 
 /// The page of each code shows every mistake of its kind with what is said about it.
@@ -223,10 +236,18 @@ fn each_mistake_is_explained_where_it_stands() {
 #[test]
 fn each_mistake_is_of_one_kind_and_each_kind_is_shown() {
     for (code, text) in MISTAKES {
-        let problems = Project::parse(text, "leadsman.yaml").unwrap_err();
+        let problems = problems(text).expect("it is a mistake");
         assert!(
             problems.iter().all(|problem| problem.code == *code),
             "{problems}"
+        );
+        let warns = problems
+            .iter()
+            .any(|problem| problem.severity == Severity::Warning);
+        assert_eq!(
+            Project::parse(text, "leadsman.yaml").is_ok(),
+            warns,
+            "{text}"
         );
     }
     let shown: BTreeSet<&str> = MISTAKES.iter().map(|(code, _)| *code).collect();
@@ -358,6 +379,7 @@ fn problems_serialise_for_programs() {
           "problems": [
             {
               "code": "P005",
+              "severity": "error",
               "message": "the project file has no `application`",
               "location": {
                 "line": 1,
@@ -379,4 +401,26 @@ fn a_service_that_only_listens_inside_needs_no_route() {
         "application: a\nservices: { web: { run: x }, worker: { run: x, ready: { command: y } } }\n",
     );
     project("application: a\nservices: { web: { run: x, ready: tcp } }\nroutes: []\n");
+}
+
+#[test]
+fn a_warning_is_given_once_and_only_where_all_requests_are_held() {
+    let file = |canary: &str| {
+        format!(
+            "application: a\nservices: {{ web: {{ run: x }}, api: {{ run: x }} }}\nroutes: []\n\
+             strategy: {{ canary: {{ {canary} }} }}\nenvironments:\n  \
+             a: {{ listen: 127.0.0.1:1 }}\n  b: {{ listen: 127.0.0.1:2 }}\n"
+        )
+    };
+    for (canary, count) in [
+        ("steps: [5%, 100%]", 1),
+        ("steps: [5%, { weight: 100%, soak: null }]", 0),
+        ("steps: [5%, 100%], soak: null", 0),
+        ("steps: [5%, 90%]", 0),
+        ("soak: 1h", 0),
+    ] {
+        let text = file(canary).replace("run: x", "run: x, ready: tcp");
+        let found = problems(&text).map_or(0, |all| all.count());
+        assert_eq!(found, count, "{text}");
+    }
 }

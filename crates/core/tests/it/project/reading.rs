@@ -82,6 +82,14 @@ fn five_lines_are_enough() {
                             },
                             Step {
                                 weight: Weight(
+                                    9000,
+                                ),
+                                soak: Some(
+                                    600s,
+                                ),
+                            },
+                            Step {
+                                weight: Weight(
                                     10000,
                                 ),
                                 soak: None,
@@ -334,7 +342,7 @@ fn each_way_to_write_a_strategy_gives_its_steps() {
         "canary",
         1,
         expect![
-            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold"
+            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 90 % for 10m, 100 %] warm 10m patience 1h Hold"
         ],
     );
     check(
@@ -356,7 +364,7 @@ fn each_way_to_write_a_strategy_gives_its_steps() {
         "{}",
         1,
         expect![
-            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold"
+            "Proportional [5 % for 10m, 25 % for 10m, 50 % for 10m, 90 % for 10m, 100 %] warm 10m patience 1h Hold"
         ],
     );
     check(
@@ -373,7 +381,7 @@ fn each_way_to_write_a_strategy_gives_its_steps() {
         "{ canary: { soak: 1h } }",
         1,
         expect![
-            "Proportional [5 % for 1h, 25 % for 1h, 50 % for 1h, 100 %] warm 10m patience 1h Hold"
+            "Proportional [5 % for 1h, 25 % for 1h, 50 % for 1h, 90 % for 1h, 100 %] warm 10m patience 1h Hold"
         ],
     );
     check(
