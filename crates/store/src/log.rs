@@ -64,13 +64,22 @@ pub trait FigureLog: Send + Sync {
     /// As [`EventLog::append`], but never [`AppendError::Conflict`].
     fn append_figures(&self, rows: Vec<FigureRow>) -> BoxFuture<'_, Result<(), AppendError>>;
 
-    /// Returns the measurements of `series` at `since` or later, in order of time.
+    /// Returns the measurements of `series` at `since` or later, in order of time, at most `limit`.
     fn read_figures<'a>(
         &'a self,
         series: &'a str,
         since: Timestamp,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<FigureRow>, ReadError>>;
 
-    /// Throws away the measurements of all series from before `before`; returns how many.
-    fn prune_figures(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, AppendError>>;
+    /// Returns the series that have measurements, each with the moment of its last one, ordered by
+    /// name.
+    fn figure_series(&self) -> BoxFuture<'_, Result<Vec<(String, Timestamp)>, ReadError>>;
+
+    /// Throws away the measurements of `series` from before `before`; returns how many.
+    fn prune_figures<'a>(
+        &'a self,
+        series: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, AppendError>>;
 }

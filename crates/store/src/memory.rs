@@ -163,11 +163,13 @@ impl FigureLog for MemoryLog {
         &'a self,
         series: &'a str,
         since: Timestamp,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<FigureRow>, ReadError>> {
         Box::pin(async move {
             let contents = self.lock();
             let rows = contents.figures.range((series.to_owned(), since)..);
             let rows = rows.take_while(|((found, _), _)| found == series);
+            let rows = rows.take(limit);
             let row = |((series, at), body): (&(String, Timestamp), &String)| FigureRow {
                 series: series.clone(),
                 at: *at,
@@ -177,11 +179,25 @@ impl FigureLog for MemoryLog {
         })
     }
 
-    fn prune_figures(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, AppendError>> {
+    fn figure_series(&self) -> BoxFuture<'_, Result<Vec<(String, Timestamp)>, ReadError>> {
+        Box::pin(async move {
+            let contents = self.lock();
+            let last = contents.figures.keys().map(|(series, at)| (series, *at));
+            let last: BTreeMap<&String, Timestamp> = last.collect();
+            let owned = |(series, at): (&String, Timestamp)| (series.clone(), at);
+            Ok(last.into_iter().map(owned).collect())
+        })
+    }
+
+    fn prune_figures<'a>(
+        &'a self,
+        series: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, AppendError>> {
         Box::pin(async move {
             let figures = &mut self.lock().figures;
             let count = figures.len();
-            figures.retain(|(_, at), _| *at >= before);
+            figures.retain(|(found, at), _| found != series || *at >= before);
             Ok((count - figures.len()) as u64)
         })
     }

@@ -32,8 +32,9 @@ impl Write for AppendFigures {
     }
 }
 
-/// Figures from before a moment, to be thrown away.
+/// Figures of a series from before a moment, to be thrown away.
 pub(super) struct PruneFigures {
+    pub(super) series: String,
     pub(super) before: Timestamp,
 }
 
@@ -43,8 +44,8 @@ impl Write for PruneFigures {
     fn write(&self, group: &mut Group<'_>) -> rusqlite::Result<Result<u64, AppendError>> {
         let mut statement = group
             .connection()
-            .prepare_cached("DELETE FROM figure WHERE at < ?1")?;
-        let count = statement.execute([clamp(self.before.as_millis())])?;
+            .prepare_cached("DELETE FROM figure WHERE series = ?1 AND at < ?2")?;
+        let count = statement.execute((&self.series, clamp(self.before.as_millis())))?;
         Ok(Ok(count as u64))
     }
 }
@@ -54,16 +55,43 @@ pub(super) fn read(
     path: &Path,
     series: &str,
     since: Timestamp,
+    limit: usize,
 ) -> Result<Vec<FigureRow>, ReadError> {
     let rows = || {
-        let sql = "SELECT at, body FROM figure WHERE series = ?1 AND at >= ?2 ORDER BY at";
+        let sql = "SELECT at, body FROM figure WHERE series = ?1 AND at >= ?2 ORDER BY at LIMIT ?3";
         let mut statement = connection.prepare_cached(sql)?;
-        let rows = statement.query_map((series, clamp(since.as_millis())), |row| {
+        let limit = clamp(limit as u64);
+        let rows = statement.query_map((series, clamp(since.as_millis()), limit), |row| {
             Ok(FigureRow {
                 series: series.to_owned(),
                 at: Timestamp::from_millis(from_integer(row, 0)?),
                 body: row.get(1)?,
             })
+        })?;
+        rows.collect::<rusqlite::Result<_>>()
+    };
+    rows().map_err(|error| read_error(path, error))
+}
+
+/// Goes from one series to the next by the key, past the rows in between: there are few series,
+/// and many large rows.
+pub(super) fn series(
+    connection: &Connection,
+    path: &Path,
+) -> Result<Vec<(String, Timestamp)>, ReadError> {
+    let rows = || {
+        let sql = "
+            WITH RECURSIVE known (series) AS (
+                SELECT min(series) FROM figure
+                UNION ALL
+                SELECT (SELECT min(series) FROM figure WHERE series > known.series)
+                FROM known WHERE known.series IS NOT NULL
+            )
+            SELECT series, (SELECT max(at) FROM figure WHERE figure.series = known.series)
+            FROM known WHERE series IS NOT NULL";
+        let mut statement = connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok((row.get(0)?, Timestamp::from_millis(from_integer(row, 1)?)))
         })?;
         rows.collect::<rusqlite::Result<_>>()
     };

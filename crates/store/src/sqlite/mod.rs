@@ -172,12 +172,26 @@ impl FigureLog for SqliteLog {
         &'a self,
         series: &'a str,
         since: Timestamp,
+        limit: usize,
     ) -> BoxFuture<'a, Result<Vec<FigureRow>, ReadError>> {
         let series = series.to_owned();
-        Box::pin(self.read(move |connection, path| figures::read(connection, path, &series, since)))
+        Box::pin(
+            self.read(move |connection, path| {
+                figures::read(connection, path, &series, since, limit)
+            }),
+        )
     }
 
-    fn prune_figures(&self, before: Timestamp) -> BoxFuture<'_, Result<u64, AppendError>> {
-        Box::pin(async move { self.writer.write(PruneFigures { before }).await })
+    fn figure_series(&self) -> BoxFuture<'_, Result<Vec<(String, Timestamp)>, ReadError>> {
+        Box::pin(self.read(|connection, path| figures::series(connection, path)))
+    }
+
+    fn prune_figures<'a>(
+        &'a self,
+        series: &'a str,
+        before: Timestamp,
+    ) -> BoxFuture<'a, Result<u64, AppendError>> {
+        let series = series.to_owned();
+        Box::pin(async move { self.writer.write(PruneFigures { series, before }).await })
     }
 }

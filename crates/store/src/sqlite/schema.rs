@@ -45,7 +45,6 @@ const MIGRATIONS: &[&str] = &["
         body   TEXT    NOT NULL,
         PRIMARY KEY (series, at)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX figure_by_age ON figure (at);
 "];
 
 /// The newest schema version that this program knows.

@@ -104,7 +104,7 @@ async fn space_that_figures_gave_back_is_used_for_events() {
     let error = log.append(append("a", 0, 50_000)).await.unwrap_err();
     assert!(matches!(error, AppendError::Full { .. }), "{error:?}");
     assert!(
-        log.prune_figures(Timestamp::from_millis(u64::MAX))
+        log.prune_figures("shop", Timestamp::from_millis(u64::MAX))
             .await
             .unwrap()
             > 0

@@ -31,8 +31,11 @@ enum Step {
     ReadFigures {
         series: usize,
         since: u64,
+        limit: usize,
     },
+    FigureSeries,
     PruneFigures {
+        series: usize,
         before: u64,
     },
 }
@@ -47,8 +50,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Streams),
         1 => Just(Step::Verify),
         2 => vec((which.clone(), 0..6_u64, any::<u8>()), 0..4).prop_map(Step::AppendFigures),
-        1 => (which, 0..7_u64).prop_map(|(series, since)| Step::ReadFigures { series, since }),
-        1 => (0..7_u64).prop_map(|before| Step::PruneFigures { before }),
+        1 => (which.clone(), 0..7_u64, 0..4_usize)
+            .prop_map(|(series, since, limit)| Step::ReadFigures { series, since, limit }),
+        1 => Just(Step::FigureSeries),
+        1 => (which, 0..7_u64).prop_map(|(series, before)| Step::PruneFigures { series, before }),
     ];
     vec(step, 1..40)
 }
@@ -94,15 +99,19 @@ async fn take(log: &dyn Log, step: &Step) -> String {
                     .await
             )
         }
-        Step::ReadFigures { series, since } => {
+        Step::ReadFigures {
+            series,
+            since,
+            limit,
+        } => {
             let since = Timestamp::from_millis(since);
-            format!("{:?}", log.read_figures(STREAMS[series], since).await)
+            let found = log.read_figures(STREAMS[series], since, limit).await;
+            format!("{found:?}")
         }
-        Step::PruneFigures { before } => {
-            format!(
-                "{:?}",
-                log.prune_figures(Timestamp::from_millis(before)).await
-            )
+        Step::FigureSeries => format!("{:?}", log.figure_series().await),
+        Step::PruneFigures { series, before } => {
+            let before = Timestamp::from_millis(before);
+            format!("{:?}", log.prune_figures(STREAMS[series], before).await)
         }
     }
 }

@@ -324,19 +324,26 @@ async fn figures_come_back_by_series_and_time(log: &dyn Log) {
         figure("a/b", 1, "0"),
     ];
     log.append_figures(rows.to_vec()).await.unwrap();
-    for (series, since, expected) in [
-        ("a", 0, vec![rows[1].clone(), rows[0].clone()]),
-        ("a", 3, vec![rows[0].clone()]),
-        ("a", u64::MAX, vec![]),
-        ("b", 2, vec![rows[2].clone()]),
-        ("c", 0, vec![]),
+    for (series, since, limit, expected) in [
+        ("a", 0, 2, vec![rows[1].clone(), rows[0].clone()]),
+        ("a", 0, 1, vec![rows[1].clone()]),
+        ("a", 0, 0, vec![]),
+        ("a", 3, usize::MAX, vec![rows[0].clone()]),
+        ("a", u64::MAX, 9, vec![]),
+        ("b", 2, 9, vec![rows[2].clone()]),
+        ("c", 0, 9, vec![]),
     ] {
         let found = log
-            .read_figures(series, Timestamp::from_millis(since))
+            .read_figures(series, Timestamp::from_millis(since), limit)
             .await
             .unwrap();
-        assert_eq!(found, expected, "{series} since {since}");
+        assert_eq!(found, expected, "{limit} of {series} since {since}");
     }
+    let last = |series: &str, at| (series.to_owned(), Timestamp::from_millis(at));
+    assert_eq!(
+        log.figure_series().await.unwrap(),
+        [last("a", 3), last("a/b", 1), last("b", 2)]
+    );
     assert_eq!(
         log.read_all(0, 1).await.unwrap(),
         [],
@@ -345,38 +352,38 @@ async fn figures_come_back_by_series_and_time(log: &dyn Log) {
 }
 
 async fn figures_are_replaced_and_pruned(log: &dyn Log) {
+    assert_eq!(log.figure_series().await.unwrap(), []);
     log.append_figures(vec![figure("a", 1, "1"), figure("a", 2, "2")])
         .await
         .unwrap();
     log.append_figures(vec![
         figure("a", 2, "7"),
-        figure("b", 3, "8"),
-        figure("b", 3, "9"),
+        figure("b", 1, "8"),
+        figure("b", 1, "9"),
     ])
     .await
     .unwrap();
-    let all = Timestamp::from_millis(0);
+    let moment = Timestamp::from_millis;
     let rows = [figure("a", 1, "1"), figure("a", 2, "7")];
-    assert_eq!(log.read_figures("a", all).await.unwrap(), rows);
-    assert_eq!(
-        log.read_figures("b", all).await.unwrap(),
-        [figure("b", 3, "9")]
-    );
+    let found = log.read_figures("a", moment(0), 9).await.unwrap();
+    assert_eq!(found, rows);
+    let found = log.read_figures("b", moment(0), 9).await.unwrap();
+    assert_eq!(found, [figure("b", 1, "9")]);
 
+    for (series, before, count) in [
+        ("a", 2, 1),
+        ("a", 2, 0),
+        ("c", u64::MAX, 0),
+        ("b", u64::MAX, 1),
+    ] {
+        let pruned = log.prune_figures(series, moment(before)).await.unwrap();
+        assert_eq!(pruned, count, "{series} before {before}");
+    }
+    let found = log.read_figures("a", moment(0), 9).await.unwrap();
+    assert_eq!(found, rows[1..]);
     assert_eq!(
-        log.prune_figures(Timestamp::from_millis(2)).await.unwrap(),
-        1
-    );
-    assert_eq!(
-        log.prune_figures(Timestamp::from_millis(2)).await.unwrap(),
-        0
-    );
-    assert_eq!(log.read_figures("a", all).await.unwrap(), rows[1..]);
-    assert_eq!(
-        log.prune_figures(Timestamp::from_millis(u64::MAX))
-            .await
-            .unwrap(),
-        2
+        log.figure_series().await.unwrap(),
+        [("a".to_owned(), moment(2))]
     );
 }
 
@@ -397,7 +404,7 @@ async fn unusable_figures_are_refused_together(log: &dyn Log) {
     let error = log.append_figures(vec![large]).await.unwrap_err();
     assert!(matches!(error, AppendError::TooLarge { .. }), "{error:?}");
     assert_eq!(
-        log.read_figures("a", Timestamp::from_millis(0))
+        log.read_figures("a", Timestamp::from_millis(0), 9)
             .await
             .unwrap(),
         []
