@@ -7,14 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_analysis::Told;
 use leadsman_core::id::EnvironmentId;
 use leadsman_core::route::Routes;
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::Workloads;
 use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
 use leadsman_runtime::{Runtime, words};
-use leadsman_store::{Append, AppendError, EventLog, FigureLog, NewEvent, Recorded, StreamName};
+use leadsman_store::{
+    Append, AppendError, EventLog, FigureLog, FigureRow, NewEvent, Recorded, StreamName,
+};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -22,7 +23,10 @@ use crate::clock::Clock;
 use crate::data_plane::{DataPlane, SideWindow};
 use crate::error::Error;
 use crate::judging::{Judging, series};
+use crate::kept;
 use crate::rates::Rates;
+use crate::rows::Rows;
+use crate::traffic::{self, Minute, Record};
 use crate::view::{View, Views};
 
 /// The name under which the engine records what holds without anybody having asked for it.
@@ -34,6 +38,15 @@ const ROUNDS: usize = 64;
 
 /// How long to wait before trying again what could not be recorded or applied.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How many rows of figures are kept at once, which is far below what one append may hold.
+const ROWS: usize = 16;
+
+/// How many rows of figures wait for room on the disk: more than an hour's.
+const ROWS_WAITING: usize = 1_000;
+
+/// How far back the minutes lie at the most that a new control takes in, in milliseconds.
+const LOOK_BACK: u64 = 20 * 60 * 1_000;
 
 /// What an actor works with; shared by all of them.
 #[derive(Clone)]
@@ -64,7 +77,10 @@ pub(crate) struct Actor {
     stream: StreamName,
     state: Environment,
     judging: Judging,
+    traffic: Record,
     rates: Rates,
+    /// Figures that are to be kept.
+    unkept: Vec<FigureRow>,
     observed: Observed,
     applied: Applied,
     problem: Option<String>,
@@ -109,12 +125,15 @@ impl Actor {
             tools,
             state: Environment::new(id),
             judging: Judging::default(),
+            traffic: Record::default(),
             rates: Rates::default(),
+            unkept: Vec::new(),
             observed: Observed::default(),
             applied: Applied::default(),
             problem: None,
         };
         actor.catch_up().await?;
+        actor.restore_traffic().await?;
         actor.restore_judges().await?;
         // Whoever asks from now on must not be told that there is no such environment.
         actor.look().await;
@@ -175,19 +194,48 @@ impl Actor {
         self.rates.observe(&self.state.id, window);
         // Observed anew, so that a restart is judged with the window in which it happened.
         self.observe().await;
-        let rows = self.judging.observe(&self.state, &self.observed, window);
-        if rows.is_empty() {
-            return;
+        let minutes = self.traffic.observe(&self.state, window);
+        self.unkept.extend(minutes);
+        self.judging.observe(&self.state, &self.observed, window);
+        self.keep_if_due().await;
+    }
+
+    async fn keep_if_due(&mut self) {
+        if !self.unkept.is_empty() || self.judging.is_due() {
+            self.keep().await;
         }
-        // Figures are measurements: losing a window to a full disk loses no decision.
-        if let Err(error) = self.tools.figures.append_figures(rows).await {
+    }
+
+    /// Keeps what the judges were told and how the traffic has been. Figures are measurements:
+    /// where they cannot be kept, what moves goes on, and it is tried again with the next ones.
+    async fn keep(&mut self) {
+        let told = self.judging.take_unkept(&self.state.id);
+        self.unkept.extend(told);
+        while !self.unkept.is_empty() {
+            let count = self.unkept.len().min(ROWS);
+            let rows: Vec<_> = self.unkept.iter().take(count).cloned().collect();
+            let kept = self.tools.figures.append_figures(rows).await;
+            let Err(error) = kept else {
+                self.unkept.drain(..count);
+                continue;
+            };
             tracing::warn!(environment = %self.state.id, %error, "figures were not kept");
+            let never = matches!(
+                error,
+                AppendError::TooLarge { .. } | AppendError::Invalid { .. }
+            );
+            if !never {
+                let surplus = self.unkept.len().saturating_sub(ROWS_WAITING);
+                self.unkept.drain(..surplus);
+                return;
+            }
+            self.unkept.drain(..count);
         }
     }
 
     /// Shows how the environment stands, without doing anything about it.
     async fn look(&mut self) {
-        self.judging.follow(&self.state);
+        self.judging.follow(&self.state, &self.traffic);
         self.observe().await;
         let now = self.tools.clock.now();
         let plan = plan(&self.state, &self.observed, now);
@@ -197,7 +245,8 @@ impl Actor {
     /// Drives the environment as far as it goes at this moment. Returns when to look again.
     async fn pass(&mut self) -> Option<Timestamp> {
         for _ in 0..ROUNDS {
-            self.judging.follow(&self.state);
+            self.judging.follow(&self.state, &self.traffic);
+            self.keep_if_due().await;
             self.observe().await;
             let now = self.tools.clock.now();
             let plan = plan(&self.state, &self.observed, now);
@@ -248,6 +297,8 @@ impl Actor {
     }
 
     async fn record(&mut self, events: &[Event], by: &str) -> Result<Vec<Recorded>, AppendError> {
+        // What a verdict rests on is kept before the verdict is recorded.
+        self.keep().await;
         let at = self.tools.clock.now();
         let events_to_append = events
             .iter()
@@ -301,17 +352,33 @@ impl Actor {
         };
         for service in deployment.rollouts.keys() {
             let series = series(&self.state.id, deployment.number, service);
-            let rows = self
-                .tools
-                .figures
-                .read_figures(&series, deployment.started_at)
-                .await
-                .map_err(Error::NotRead)?;
-            let kept: Vec<(Timestamp, Vec<Told>)> = rows
-                .into_iter()
-                .filter_map(|row| Some((row.at, serde_json::from_str(&row.body).ok()?)))
-                .collect();
-            self.judging.restore(&deployment, service, &kept);
+            let figures = Arc::clone(&self.tools.figures);
+            let mut rows = Rows::new(&*figures, &series, Timestamp::default());
+            while let Some(row) = rows.next().await.map_err(Error::NotRead)? {
+                match kept::read(&row.body) {
+                    Ok(told) => self.judging.restore(&deployment, service, row.at, &told),
+                    Err(error) => {
+                        tracing::error!(series, at = %row.at, %error, "figures are not readable");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns how the traffic had been before control ended.
+    async fn restore_traffic(&mut self) -> Result<(), Error> {
+        let now = self.tools.clock.now().as_millis();
+        let since = Timestamp::from_millis(now.saturating_sub(LOOK_BACK));
+        let serving = traffic::serving_alone(&self.state);
+        let services: Vec<_> = serving.map(|(service, _)| service.clone()).collect();
+        for service in services {
+            let series = traffic::series(&self.state.id, &service);
+            let rows = self.tools.figures.read_figures(&series, since, usize::MAX);
+            let rows = rows.await.map_err(Error::NotRead)?;
+            let minutes = rows.iter().filter_map(|row| Minute::of_row(&service, row));
+            let minutes = minutes.collect();
+            self.traffic.restore(&self.state, &service, minutes);
         }
         Ok(())
     }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use leadsman_core::id::{ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber};
+use leadsman_core::id::{
+    ApplicationName, DeploymentNumber, EnvironmentId, EnvironmentName, ReleaseNumber, ServiceName,
+};
 use leadsman_core::project::Project;
+use leadsman_core::time::Timestamp;
 use leadsman_core::{Command, Environment, ReleaseContent};
 use leadsman_runtime::Runtime;
 use leadsman_store::{EventLog, FigureLog, Recorded};
@@ -16,7 +19,10 @@ use crate::application::{Application, NewRelease, content, known};
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
 use crate::error::Error;
+use crate::rows::{self, ToldRow};
+use crate::traffic::{self, Traffic};
 use crate::view::Views;
+use crate::{judging, retention};
 
 /// How many messages may wait for one environment.
 const INBOX: usize = 256;
@@ -41,8 +47,8 @@ pub struct Engine {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    tools: Tools,
+pub(crate) struct Inner {
+    pub(crate) tools: Tools,
     applications: Mutex<BTreeMap<ApplicationName, Application>>,
     actors: Mutex<BTreeMap<EnvironmentId, Mailbox>>,
     tasks: Mutex<JoinSet<()>>,
@@ -133,6 +139,7 @@ impl Engine {
                 }
             }
         });
+        tasks.spawn(retention::keep_in_bounds(Arc::downgrade(&self.inner)));
         let inner = Arc::downgrade(&self.inner);
         let data_plane = Arc::clone(&self.inner.tools.data_plane);
         tasks.spawn(async move {
@@ -264,6 +271,39 @@ impl Engine {
     pub async fn shut_down(&self) {
         self.inner.actors.lock().await.clear();
         self.inner.tasks.lock().await.shutdown().await;
+    }
+
+    /// Returns the next rows of what the judge of a rollout was told, in order: those after the
+    /// row of the moment `after`. None are left when it returns nothing; there never were any of
+    /// a rollout that was not judged, and what ended more than 30 days ago is gone.
+    ///
+    /// # Errors
+    ///
+    /// The figures cannot be read.
+    pub async fn told(
+        &self,
+        environment: &EnvironmentId,
+        deployment: DeploymentNumber,
+        service: &ServiceName,
+        after: Option<Timestamp>,
+    ) -> Result<Vec<ToldRow>, Error> {
+        let series = judging::series(environment, deployment, service);
+        rows::told(&*self.inner.tools.figures, &series, after).await
+    }
+
+    /// Returns the traffic of a service in the last hours that are known of it: three, in which
+    /// one revision served alone.
+    ///
+    /// # Errors
+    ///
+    /// The figures cannot be read.
+    pub async fn traffic(
+        &self,
+        environment: &EnvironmentId,
+        service: &ServiceName,
+    ) -> Result<Traffic, Error> {
+        let Tools { figures, clock, .. } = &self.inner.tools;
+        traffic::lately(&**figures, environment, service, clock.now()).await
     }
 
     async fn made_of(

@@ -4,6 +4,7 @@ use leadsman_core::Refusal;
 use leadsman_core::id::{
     ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber, ServiceName,
 };
+use leadsman_core::time::Timestamp;
 use leadsman_store::{AppendError, ReadError};
 
 /// Why the engine could not do what it was asked for.
@@ -27,6 +28,17 @@ pub enum Error {
         version: u64,
         /// The event's kind.
         kind: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The figures hold something that this program does not understand.
+    #[error("the figures of `{series}`, {at}, are not readable by this version of Leadsman")]
+    FiguresNotUnderstood {
+        /// The series.
+        series: String,
+        /// The moment of the row.
+        at: Timestamp,
         /// Why.
         #[source]
         source: serde_json::Error,

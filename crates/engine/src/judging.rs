@@ -1,6 +1,11 @@
 //! Asks the judge: one judge per rollout that has traffic, fed with closed windows.
+//!
+//! Whatever a judge is told is kept, in order, before anything is recorded that rests on it: what
+//! was recorded can be judged again. Between records it is kept every few seconds; what a crash
+//! loses of it, the data plane still has.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use leadsman_analysis::{Failed, Figures, Judge, Metric, Sample, Split, Told, Verdict, Window};
 use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
@@ -11,11 +16,21 @@ use leadsman_core::{Deployment, Environment, Observed, Rollout, Stage};
 use leadsman_store::FigureRow;
 
 use crate::data_plane::SideWindow;
+use crate::kept;
+use crate::traffic::Record;
+
+/// How many intervals are kept together. A row costs a write to the disk, whatever it holds.
+const TOGETHER: usize = 5;
+
+/// How many things told are in one row at the most.
+const ROW: usize = 60;
 
 /// The judges of one environment's rollouts.
 #[derive(Debug, Default)]
 pub(crate) struct Judging {
     seats: BTreeMap<ServiceName, Seat>,
+    /// The last window that was heard of.
+    heard: Option<Timestamp>,
 }
 
 /// One rollout's judge.
@@ -26,11 +41,25 @@ struct Seat {
     step_since: Option<Timestamp>,
     /// The restarts that the judge was told of.
     restarts: u32,
-    /// The last window that an earlier control had kept.
-    restored: Option<Timestamp>,
+    /// Up to here old windows need not be told: they are from before the first step, or an
+    /// earlier control has kept them.
+    known: Known,
     judge: Judge,
     /// What the judge was told and is not kept yet.
     unkept: Vec<Told>,
+    /// The last window that the judge was told of; before the first, the last one before it.
+    heard: Timestamp,
+    /// The moment of the last row that was kept.
+    kept: Option<Timestamp>,
+}
+
+/// Where what a judge was told begins or goes on.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// The first step began at this moment.
+    FirstStep(Timestamp),
+    /// The last window that was told, before control ended, began at this moment.
+    LastWindow(Timestamp),
 }
 
 /// Returns the name under which the windows of a rollout are kept.
@@ -56,8 +85,9 @@ fn judged_since(rollout: &Rollout) -> Option<Timestamp> {
 
 impl Judging {
     /// Makes the judges those of the present rollouts. A step that begins to soak is judged anew;
-    /// between steps the evidence of the last one stands.
-    pub(crate) fn follow(&mut self, environment: &Environment) {
+    /// between steps the evidence of the last one stands. A judge that is new is told first how
+    /// the traffic has been.
+    pub(crate) fn follow(&mut self, environment: &Environment, traffic: &Record) {
         let Some(deployment) = &environment.deployment else {
             self.seats.clear();
             return;
@@ -69,10 +99,14 @@ impl Judging {
             let Some(since) = judged_since(rollout) else {
                 continue;
             };
-            let seat = self
-                .seats
-                .entry(service.clone())
-                .or_insert_with(|| Seat::new(deployment, rollout));
+            let heard = self.heard.unwrap_or(deployment.started_at);
+            let seat = self.seats.entry(service.clone()).or_insert_with(|| {
+                let mut seat = Seat::new(deployment, rollout, Known::FirstStep(since), heard);
+                let from = rollout.from.iter();
+                let history = from.flat_map(|from| traffic.history(&from.id));
+                history.for_each(|told| seat.tell(told));
+                seat
+            });
             if seat.step_since != Some(since) {
                 // Told once more after a restart: the same split changes nothing.
                 seat.tell(Told::Step(split(rollout)));
@@ -81,37 +115,51 @@ impl Judging {
         }
     }
 
-    /// Feeds one closed window to the judges; returns what they were told, to be kept.
+    /// Feeds one closed window to the judges.
     pub(crate) fn observe(
         &mut self,
         environment: &Environment,
         observed: &Observed,
         sides: &SideWindow,
-    ) -> Vec<FigureRow> {
+    ) {
+        self.heard = Some(sides.started_at);
         let Some(deployment) = &environment.deployment else {
-            return Vec::new();
+            return;
         };
-        let mut rows = Vec::new();
         for (service, seat) in &mut self.seats {
             let Some(rollout) = deployment.rollouts.get(service) else {
                 continue;
             };
             // Moments are compared for old windows alone: a clock that is set back must not make
             // the judge deaf.
-            if !sides.fresh && seat.restored.is_some_and(|last| sides.started_at <= last) {
+            if !sides.fresh && seat.knows(sides) {
                 continue;
             }
             let window = seat.window(&environment.id, rollout, observed, sides);
             seat.tell(Told::Window(window));
+            seat.heard = sides.started_at;
             if let Some(sample) = memory(rollout, observed, sides.seconds) {
                 seat.tell(Told::Sample(sample));
             }
-            if let Ok(body) = serde_json::to_string(&std::mem::take(&mut seat.unkept)) {
-                let series = series(&environment.id, deployment.number, service);
+        }
+    }
+
+    /// Whether what the judges were told should be kept now.
+    pub(crate) fn is_due(&self) -> bool {
+        self.seats.values().any(Seat::is_due)
+    }
+
+    /// Returns what the judges were told since the last time, as rows to be kept.
+    pub(crate) fn take_unkept(&mut self, environment: &EnvironmentId) -> Vec<FigureRow> {
+        let mut rows = Vec::new();
+        for (service, seat) in &mut self.seats {
+            let series = series(environment, seat.deployment, service);
+            for told in std::mem::take(&mut seat.unkept).chunks(ROW) {
+                let items: Vec<String> = told.iter().map(kept::item).collect();
                 rows.push(FigureRow {
-                    series,
-                    at: sides.started_at,
-                    body,
+                    series: series.clone(),
+                    at: seat.next_row(),
+                    body: kept::body(items.iter().map(String::as_str)),
                 });
             }
         }
@@ -129,27 +177,30 @@ impl Judging {
         }
     }
 
-    /// Restores the judge of one rollout from what was kept, in order of time.
+    /// Restores the judge of one rollout from the next row that was kept, in order of time.
     pub(crate) fn restore(
         &mut self,
         deployment: &Deployment,
         service: &ServiceName,
-        kept: &[(Timestamp, Vec<Told>)],
+        at: Timestamp,
+        told: &[Told],
     ) {
         let Some(rollout) = deployment.rollouts.get(service) else {
             return;
         };
-        let mut seat = Seat::new(deployment, rollout);
-        for (at, told) in kept {
-            seat.restored = Some(*at);
-            for told in told {
-                if let Told::Window(window) = told {
-                    seat.restarts += window.restarts;
-                }
-                seat.judge.tell(told);
+        let seat = self
+            .seats
+            .entry(service.clone())
+            .or_insert_with(|| Seat::new(deployment, rollout, Known::LastWindow(at), at));
+        seat.known = Known::LastWindow(at);
+        seat.kept = Some(at);
+        seat.heard = at;
+        for told in told {
+            if let Told::Window(window) = told {
+                seat.restarts += window.restarts;
             }
+            seat.judge.tell(told);
         }
-        self.seats.insert(service.clone(), seat);
     }
 
     pub(crate) fn verdicts(&self) -> BTreeMap<ServiceName, Verdict> {
@@ -161,15 +212,47 @@ impl Judging {
 }
 
 impl Seat {
-    fn new(deployment: &Deployment, rollout: &Rollout) -> Self {
+    fn new(deployment: &Deployment, rollout: &Rollout, known: Known, heard: Timestamp) -> Self {
         Self {
             deployment: deployment.number,
             step_since: None,
             restarts: 0,
-            restored: None,
+            known,
             judge: Judge::new(rollout.to.service.spec.limits.clone()),
             unkept: Vec::new(),
+            heard,
+            kept: None,
         }
+    }
+
+    /// Whether an old window was told already, or is none of this rollout's.
+    fn knows(&self, window: &SideWindow) -> bool {
+        let length = Duration::try_from_secs_f64(window.seconds).unwrap_or_default();
+        match self.known {
+            Known::FirstStep(since) => window.started_at + length <= since,
+            Known::LastWindow(last) => window.started_at <= last,
+        }
+    }
+
+    /// Returns the moment of the next row: that of the last window told. Rows come back in order
+    /// of their moments, so that it is later than the one before, even if a clock was set back.
+    fn next_row(&mut self) -> Timestamp {
+        let later = |kept: Timestamp| kept + Duration::from_millis(1);
+        let at = self
+            .kept
+            .map_or(self.heard, |kept| later(kept).max(self.heard));
+        self.kept = Some(at);
+        at
+    }
+
+    /// A step is kept at once: no window that belongs to it may come back before it.
+    fn is_due(&self) -> bool {
+        let told = || self.unkept.iter();
+        told().any(|told| matches!(told, Told::Step(_)))
+            || told()
+                .filter(|told| !matches!(told, Told::Sample(_)))
+                .count()
+                >= TOGETHER
     }
 
     fn tell(&mut self, told: Told) {

@@ -98,7 +98,8 @@ impl From<EngineError> for Failure {
                     .hint("make room on the disk that holds the state folder, then ask again")
             }
             EngineError::NotRead(source) => Self::internal(&message, source),
-            EngineError::NotUnderstood { ref source, .. } => {
+            EngineError::NotUnderstood { ref source, .. }
+            | EngineError::FiguresNotUnderstood { ref source, .. } => {
                 let internal = source.to_string();
                 Self::internal(&message, internal)
             }

@@ -1,12 +1,13 @@
 //! A data plane without requests: it acknowledges, and its figures are made up second by second.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use leadsman_analysis::Figures;
 use leadsman_core::id::{EnvironmentId, ReleaseNumber};
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
+use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_engine::{BoxFuture, Clock as _, DataPlane, SideWindow};
 use tokio::sync::Notify;
@@ -23,8 +24,20 @@ pub struct FakePlane {
     draining: Mutex<BTreeMap<EnvironmentId, AcknowledgedRoutes>>,
     failing: Mutex<BTreeSet<ReleaseNumber>>,
     silent: Mutex<bool>,
+    /// The second in which the last window ended.
+    ended: Mutex<u64>,
+    /// The last windows, which whoever begins to listen is told again.
+    kept: Mutex<VecDeque<SideWindow>>,
+    /// How many of them nobody who listens now has been told.
+    untold: Mutex<usize>,
     changed: Notify,
 }
+
+/// In milliseconds.
+const SECOND: u64 = 1_000;
+
+/// How many windows are kept.
+const KEPT: usize = 300;
 
 impl FakePlane {
     /// Returns a data plane that goes by `clock`.
@@ -35,8 +48,16 @@ impl FakePlane {
             draining: Mutex::default(),
             failing: Mutex::default(),
             silent: Mutex::default(),
+            ended: Mutex::new(clock.now().as_millis() / SECOND),
+            kept: Mutex::default(),
+            untold: Mutex::default(),
             changed: Notify::new(),
         }
+    }
+
+    /// Somebody else listens from now on, who has been told nothing yet.
+    pub fn tell_anew(&self) {
+        *locked(&self.untold) = locked(&self.kept).len();
     }
 
     /// Every request to this release fails from now on.
@@ -63,7 +84,13 @@ impl FakePlane {
             .unwrap_or_default()
     }
 
-    fn figures(&self) -> SideWindow {
+    /// Returns the present second.
+    fn second(&self) -> u64 {
+        self.clock.now().as_millis() / SECOND
+    }
+
+    /// Returns what was counted in a second.
+    fn figures(&self, second: u64) -> SideWindow {
         let failing = locked(&self.failing).clone();
         let mut sides = BTreeMap::new();
         for (environment, routes) in &*locked(&self.routes) {
@@ -85,7 +112,7 @@ impl FakePlane {
             }
         }
         SideWindow {
-            started_at: self.clock.now(),
+            started_at: Timestamp::from_millis(second * SECOND),
             fresh: true,
             seconds: 1.0,
             sides,
@@ -146,11 +173,32 @@ impl DataPlane for FakePlane {
 
     fn windows(&self) -> BoxFuture<'_, Result<Vec<SideWindow>, String>> {
         Box::pin(async {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            let untold = std::mem::take(&mut *locked(&self.untold));
+            if untold > 0 {
+                let kept = locked(&self.kept);
+                let untold = kept.iter().skip(kept.len() - untold).cloned();
+                let old = |window| SideWindow {
+                    fresh: false,
+                    ..window
+                };
+                return Ok(untold.map(old).collect());
+            }
+            // Windows end on the second, whether or not somebody listens.
+            while *locked(&self.ended) == self.second() {
+                let under_way = self.clock.now().as_millis() % SECOND;
+                tokio::time::sleep(Duration::from_millis(SECOND - under_way)).await;
+            }
+            let begun = std::mem::replace(&mut *locked(&self.ended), self.second());
             if *locked(&self.silent) {
                 return Err("the data plane does not answer".to_owned());
             }
-            Ok(vec![self.figures()])
+            let fresh: Vec<_> = (begun..self.second()).map(|at| self.figures(at)).collect();
+            let mut kept = locked(&self.kept);
+            kept.extend(fresh.iter().cloned());
+            while kept.len() > KEPT {
+                kept.pop_front();
+            }
+            Ok(fresh)
         })
     }
 }

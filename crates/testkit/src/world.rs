@@ -54,6 +54,7 @@ impl World {
     /// Ends the engine as a crash would, and starts another one in the same world.
     pub async fn restart_engine(&mut self) {
         self.engine.shut_down().await;
+        self.plane.tell_anew();
         self.engine = start_engine(
             &self.log,
             &self.figures,
