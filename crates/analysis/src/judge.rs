@@ -1,223 +1,290 @@
-//! Windows in, a verdict out.
+//! What it was told in, a verdict out.
 //!
-//! The evidence of a step is the sum of its windows, so their order does not matter. After every
-//! window each limit is held against that sum ([`findings`]) and the gravest finding decides:
+//! The gravest of what is known decides:
 //!
-//! 1. a limit that is shown to be exceeded fails, whatever else is missing;
+//! 1. a limit that is shown to be exceeded fails, whatever else is missing, and stays failed;
 //! 2. without figures, or with impossible ones, nothing is concluded from silence: source error;
-//! 3. without a single request on the canary: no data;
-//! 4. too few requests, or a limit that is neither kept nor shown to be exceeded: inconclusive;
-//! 5. otherwise every limit is kept: pass.
+//! 3. without a single request on the canary in this step: no data;
+//! 4. every limit is shown to be kept, over enough requests: pass;
+//! 5. otherwise inconclusive, with the time and the requests that are still needed.
 //!
-//! What is not here yet: a bound on the chance of a false alarm that holds over a whole rollout
-//! whatever the release does. The evidence asked for is so strong that a healthy release very
-//! rarely fails (`tests/it/simulation.rs` measures it), but that is measured, not proven.
+//! What "shown" means for requests is in [`crate::evidence`]; for everything else in
+//! [`crate::gauge`].
 
 mod findings;
-mod held;
+mod sentences;
 
-use serde::{Deserialize, Serialize};
-
-use self::held::Held;
+use crate::comparison::config::Config;
+use crate::comparison::{Alone, Comparison, Outlook};
 use crate::gauge::Gauges;
 use crate::plausible;
-use crate::words;
-use crate::{Failed, Figures, Finding, Limits, Outcome, Split, Told, Verdict, Window};
+use crate::{Evidence, Failed, Finding, History, Limits, Outcome, Split, Told, Verdict, Window};
 
 /// Judges one rollout, step by step.
 ///
-/// Plain data: it can be written down with the rollout and goes on where it was. The same windows
-/// give the same verdict.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Plain data: the same things told give the same verdict, to the last bit. Telling it something
+/// takes no memory that it did not have at its start, but for the first failure.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Judge {
     limits: Limits,
     /// How requests are split in this step.
     split: Option<Split>,
-    /// All of the canary's figures in this step.
-    canary: Figures,
-    /// The windows of this step in which stable ran beside.
-    beside: Beside,
+    /// Requests, beside a baseline and by themselves.
+    comparison: Comparison,
+    /// Requests while there is nothing beside.
+    alone: Alone,
     /// Restarts of the canary's instances in the whole rollout.
     restarts: u32,
     /// Everything that is not about requests.
     gauges: Gauges,
+    /// The canary was shown to be worse at some time, if not by more than is tolerated.
+    warned: bool,
     /// Why the last interval has no figures, as a sentence; `None` when it has.
     trouble: Option<String>,
+    /// The verdict with which it failed.
+    failed: Option<Box<Verdict>>,
 }
 
-/// What both sides did while they ran side by side. The canary is counted again here because only
-/// what happened at the same time may be compared.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Beside {
-    windows: u64,
-    canary: Figures,
-    stable: Figures,
+/// What the judge concludes, without a word on every limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// How strongly the figures speak.
+    pub evidence: Evidence,
+    /// Whether every limit on requests is shown to be kept, and nothing speaks against the canary.
+    pub passes: bool,
+    /// One plain sentence with the numbers that decided.
+    pub sentence: String,
 }
 
 impl Judge {
     /// Creates the judge of a rollout whose canary is held to `limits`.
-    ///
-    /// A limit that is not a number is never kept, so nothing passes it.
     pub fn new(limits: Limits) -> Self {
+        let config = Config::new(&limits);
         Self {
-            gauges: Gauges::new(&limits),
-            limits,
             split: None,
-            canary: Figures::default(),
-            beside: Beside::default(),
+            alone: Alone::new(&config),
+            comparison: Comparison::new(config),
             restarts: 0,
+            gauges: Gauges::new(&limits),
+            warned: false,
             trouble: None,
+            failed: None,
+            limits,
         }
     }
 
-    /// Takes in what it is told.
+    /// Takes in what it is told. The same split once more changes nothing; figures that cannot be
+    /// true (more errors than requests, an interval of no length) are taken as a failed source.
     pub fn tell(&mut self, told: &Told) {
         match told {
-            Told::History(_) => {}
-            Told::Step(split) if self.split == Some(*split) => {}
-            Told::Step(split) => {
-                self.split = Some(*split);
-                self.begin_step(split);
-            }
+            Told::History(history) => self.history(history),
+            Told::Step(split) => self.begin_step(*split),
             Told::Window(window) => self.observe(window),
             Told::Sample(sample) => self.gauges.tell(sample),
             Told::Failed(Failed {
                 metric: None, why, ..
-            }) => self.source_failed(why),
+            }) => self.trouble = Some(format!("the figures could not be had: {why}")),
             Told::Failed(Failed {
                 metric: Some(metric),
                 seconds,
                 why,
             }) => self.gauges.failed(metric, why, *seconds),
         }
+        self.latch();
     }
 
-    /// Begins a step: requests and gauges are seen anew, restarts go on over the rollout.
-    fn begin_step(&mut self, split: &Split) {
-        self.gauges.begin_step(split);
-        self.canary = Figures::default();
-        self.beside = Beside::default();
+    /// Returns what follows from everything told so far.
+    pub fn verdict(&self) -> Verdict {
+        if let Some(failed) = &self.failed {
+            return (**failed).clone();
+        }
+        let gauges = self.gauges.findings();
+        let Call {
+            outcome,
+            evidence,
+            sentence,
+            ..
+        } = self.concluded(&gauges);
+        self.in_full(outcome, evidence, sentence, gauges)
     }
 
-    /// Adds one closed window. One that cannot be true (more errors than requests, an interval of
-    /// no length) is not counted but taken as a failed source.
+    /// Returns the same in short: cheaper where it is asked for after every window.
+    pub fn call(&self) -> Call {
+        let mut call = self.concluded(&self.gauges.findings());
+        if let Some(failed) = &self.failed {
+            call.outcome = failed.outcome;
+            call.sentence.clone_from(&failed.sentence);
+        }
+        call
+    }
+
+    fn in_full(
+        &self,
+        outcome: Outcome,
+        evidence: Evidence,
+        sentence: String,
+        gauges: Vec<Finding>,
+    ) -> Verdict {
+        let mut findings = self.findings(outcome);
+        findings.extend(gauges);
+        Verdict {
+            outcome,
+            requests: self.requests(),
+            sentence,
+            findings,
+            evidence: Some(evidence),
+        }
+    }
+
+    fn history(&mut self, history: &History) {
+        match plausible::history(history) {
+            Ok(()) => self.comparison.history(history),
+            Err(implausible) => self.trouble = Some(nonsense(&implausible)),
+        }
+    }
+
+    fn begin_step(&mut self, split: Split) {
+        if let Err(implausible) = plausible::split(split) {
+            self.trouble = Some(nonsense(&implausible));
+        } else if self.split != Some(split) {
+            self.split = Some(split);
+            self.comparison.begin_step(split);
+            self.alone.begin_step();
+            self.gauges.begin_step(&split);
+        }
+    }
+
     fn observe(&mut self, window: &Window) {
-        if let Err(implausible) = plausible::check(window) {
-            self.trouble = Some(format!("the figures make no sense: {implausible}"));
+        if let Err(implausible) = plausible::window(window) {
+            self.trouble = Some(nonsense(&implausible));
             return;
         }
         self.trouble = None;
         self.restarts = self.restarts.saturating_add(window.restarts);
-        self.canary.add(&window.canary);
-        if let Some(stable) = &window.baseline {
-            self.beside.windows += 1;
-            self.beside.canary.add(&window.canary);
-            self.beside.stable.add(stable);
+        self.comparison.observe(window);
+        if self.is_alone() {
+            let seen = self.comparison.on_limits(&window.canary);
+            let warm = self.comparison.warm_points();
+            self.alone.observe(window.seconds, seen, warm);
         }
+        self.warned |= self.comparison.warns();
     }
 
-    /// Notes that the figures of an interval could not be had, and `why`. The next window that can
-    /// be had clears it.
-    fn source_failed(&mut self, why: &str) {
-        self.trouble = Some(format!("the figures could not be had: {why}"));
+    /// Whether there is nothing to compare the canary with.
+    fn is_alone(&self) -> bool {
+        self.split.is_some_and(|split| split.baseline <= 0.0)
     }
 
-    /// Returns what follows from everything seen so far in this step.
-    pub fn verdict(&self) -> Verdict {
-        let held = self.findings();
+    /// How many requests the canary had in this step.
+    fn requests(&self) -> u64 {
+        self.comparison.requests().canary
+    }
+
+    /// What failed stays failed: who asks for verdicts may not ask after everything told.
+    fn latch(&mut self) {
+        if self.failed.is_some() || !(self.requests_fail() || self.others_fail()) {
+            return;
+        }
         let gauges = self.gauges.findings();
-        let (outcome, sentence) = self.conclude(&held, &gauges);
-        let findings = held.into_iter().map(|held| held.finding);
-        let findings = findings.chain(gauges).collect();
-        Verdict {
-            outcome,
-            requests: self.canary.requests,
-            sentence,
-            findings,
-            evidence: None,
+        let evidence = self.evidence();
+        let sentence = self.failure(&gauges);
+        let verdict = self.in_full(Outcome::Fail, evidence, sentence, gauges);
+        self.failed = Some(Box::new(verdict));
+    }
+
+    fn requests_fail(&self) -> bool {
+        self.comparison.fails() || self.alone_fails()
+    }
+
+    fn alone_fails(&self) -> bool {
+        self.alone_capital() >= self.comparison.needed().alone
+    }
+
+    fn others_fail(&self) -> bool {
+        let restarts = self.limits.restarts;
+        restarts.is_some_and(|limit| self.restarts > limit) || self.gauges.any_exceeded()
+    }
+
+    /// The logarithm of what all who bet against a canary that runs alone have.
+    fn alone_capital(&self) -> f64 {
+        let parts = self.alone.parts();
+        let mut sum = parts[0];
+        sum.add(parts[1]);
+        sum.add(parts[2]);
+        sum.ln()
+    }
+
+    fn evidence(&self) -> Evidence {
+        let total = self.comparison.capital();
+        let Outlook {
+            fails_in,
+            passes_in,
+        } = self.comparison.outlook();
+        Evidence {
+            log_e: total.beyond,
+            log_e_strict: total.at_all,
+            log_e_alone: self.is_alone().then(|| self.alone_capital()),
+            warn: self.warned,
+            fails_in,
+            passes_in: passes_in.filter(|_| !self.is_alone()),
         }
     }
 
-    fn conclude(&self, held: &[Held], gauges: &[Finding]) -> (Outcome, String) {
-        let requests = self.canary.requests;
-        let after = format!("after {}", words::requests(requests));
+    /// The limits on requests that are not shown to be kept yet.
+    fn unmet(&self) -> impl Iterator<Item = usize> {
+        let needed = self.comparison.needed().pass;
+        let beside = self.comparison.gates();
+        let gates = if self.is_alone() {
+            let [errors, p95, p99] = self.alone.gates();
+            [None, None, None, errors, p95, p99]
+        } else {
+            beside
+        };
+        (0..gates.len()).filter(move |i| gates[*i].is_some_and(|gate| gate < needed))
+    }
 
-        let mut exceeded = sentences(held, |held| held.finding.outcome == Outcome::Fail);
-        exceeded.extend(of_outcome(gauges, Outcome::Fail));
-        if !exceeded.is_empty() {
-            let exceeded = words::list(&exceeded);
-            let sentence = if requests > 0 {
-                format!("{exceeded} {after}")
-            } else {
-                exceeded
-            };
-            return (Outcome::Fail, sentence);
+    fn concluded(&self, gauges: &[Finding]) -> Call {
+        let evidence = self.evidence();
+        let passes = self.unmet().next().is_none() && !self.comparison.is_suspicious();
+        let (outcome, sentence) = self.conclude(gauges, &evidence, passes);
+        Call {
+            outcome,
+            evidence,
+            passes,
+            sentence,
         }
+    }
+
+    fn conclude(&self, gauges: &[Finding], evidence: &Evidence, passes: bool) -> (Outcome, String) {
         if let Some(trouble) = &self.trouble {
             return (Outcome::SourceError, trouble.clone());
         }
-        if let Some(failed) = said(gauges, Outcome::SourceError) {
+        if let Some(failed) = sentences::of(gauges, Outcome::SourceError) {
             return (Outcome::SourceError, failed);
         }
-        if requests == 0 {
-            return (
-                Outcome::NoData,
-                "no request has reached the new revision so far".to_owned(),
-            );
+        if self.requests() == 0 {
+            return (Outcome::NoData, self.no_request());
         }
-        if let Some(missing) = said(gauges, Outcome::NoData) {
+        if let Some(missing) = sentences::of(gauges, Outcome::NoData) {
             return (Outcome::NoData, missing);
         }
-        if let Some(missing) = self.missing(requests, "requests") {
+        if !passes {
+            return (Outcome::Inconclusive, self.not_sure(evidence));
+        }
+        let (requests, needed) = (self.requests(), self.limits.requests.max(1));
+        if requests < needed {
+            let missing = format!("{requests} of {needed} requests so far");
             return (Outcome::Inconclusive, missing);
         }
-        let undecided = sentences(held, |held| {
-            held.finding.outcome == Outcome::Inconclusive && held.missing.is_none()
-        });
-        if !undecided.is_empty() {
-            let undecided = words::list(&undecided);
-            return (
-                Outcome::Inconclusive,
-                format!("{undecided} {after}: too close to tell"),
-            );
-        }
-        // Of several things that are missing, the last one takes the most requests.
-        if let Some(missing) = held.iter().rev().find_map(|held| held.missing.clone()) {
-            return (Outcome::Inconclusive, missing);
-        }
-        if let Some(undecided) = said(gauges, Outcome::Inconclusive) {
+        if let Some(undecided) = sentences::of(gauges, Outcome::Inconclusive) {
             return (Outcome::Inconclusive, undecided);
         }
-        let sentence = if held.is_empty() && gauges.is_empty() {
-            format!("there is no limit to exceed {after}")
-        } else {
-            format!("every limit is kept {after}")
-        };
-        (Outcome::Pass, sentence)
-    }
-
-    /// How many of the canary's requests it takes to pass.
-    fn needed(&self) -> u64 {
-        self.limits.requests.max(1)
+        (Outcome::Pass, self.success(gauges))
     }
 }
 
-/// Returns the sentences of those findings that are `wanted`.
-fn sentences(held: &[Held], wanted: impl Fn(&Held) -> bool) -> Vec<&str> {
-    held.iter()
-        .filter(|held| wanted(held))
-        .map(|held| held.finding.sentence.as_str())
-        .collect()
-}
-
-/// Returns the sentences of those gauges that came out as `outcome`.
-fn of_outcome(gauges: &[Finding], outcome: Outcome) -> impl Iterator<Item = &str> {
-    let wanted = gauges.iter().filter(move |gauge| gauge.outcome == outcome);
-    wanted.map(|gauge| gauge.sentence.as_str())
-}
-
-/// Says what came out as `outcome` of all gauges together; `None` where nothing did.
-fn said(gauges: &[Finding], outcome: Outcome) -> Option<String> {
-    let said: Vec<&str> = of_outcome(gauges, outcome).collect();
-    (!said.is_empty()).then(|| words::list(&said))
+fn nonsense(implausible: &plausible::Implausible) -> String {
+    format!("the figures make no sense: {implausible}")
 }

@@ -6,6 +6,7 @@
 //! Read first: [`Judge`] (how windows become a verdict), [`Limits`] (what may not be exceeded) and
 //! [`Verdict`] (what came of it).
 
+mod comparison;
 mod edges;
 mod evidence;
 mod figures;
@@ -21,7 +22,7 @@ mod words;
 pub use figures::Figures;
 pub use gauge::{GaugeLimit, Worse};
 pub use histogram::{BUCKETS, Histogram};
-pub use judge::Judge;
+pub use judge::{Call, Judge};
 pub use limits::{AgainstStable, Limits, Risk};
 pub use told::{Failed, History, Sample, Split, Told, Window};
 pub use verdict::{Evidence, Finding, Metric, Outcome, Verdict};

@@ -1,6 +1,6 @@
 //! Figures that cannot be true are not judged.
 
-use crate::{Figures, Window};
+use crate::{Figures, History, Split, Window};
 
 /// Why a window cannot be true.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -13,6 +13,14 @@ pub(crate) enum Implausible {
         errors: u64,
         requests: u64,
     },
+    #[error("{over} of {requests} requests over a limit on {arm}")]
+    Over {
+        arm: &'static str,
+        over: u64,
+        requests: u64,
+    },
+    #[error("a split of {canary} to {baseline}")]
+    Split { canary: f64, baseline: f64 },
     #[error("{latencies} latencies of {requests} requests on {arm}")]
     Latencies {
         arm: &'static str,
@@ -22,23 +30,43 @@ pub(crate) enum Implausible {
 }
 
 /// Checks that `window` can be true.
-pub(crate) fn check(window: &Window) -> Result<(), Implausible> {
-    if !(window.seconds.is_finite() && window.seconds > 0.0) {
-        return Err(Implausible::Interval(window.seconds));
-    }
-    check_arm("the canary", &window.canary)?;
-    window
-        .baseline
-        .as_ref()
-        .map_or(Ok(()), |baseline| check_arm("stable", baseline))
+pub(crate) fn window(window: &Window) -> Result<(), Implausible> {
+    interval(window.seconds)?;
+    arm("the canary", &window.canary)?;
+    let mut others = window.baseline.iter().chain(&window.reference);
+    others.try_for_each(|figures| arm("stable", figures))
 }
 
-fn check_arm(arm: &'static str, figures: &Figures) -> Result<(), Implausible> {
+/// Checks that `history` can be true.
+pub(crate) fn history(history: &History) -> Result<(), Implausible> {
+    interval(history.seconds)?;
+    let mut figures = std::iter::once(&history.baseline).chain(&history.reference);
+    figures.try_for_each(|figures| arm("stable", figures))
+}
+
+/// Checks that requests can be split like this.
+pub(crate) fn split(split: Split) -> Result<(), Implausible> {
+    let Split { canary, baseline } = split;
+    let shares = 0.0..=1.0;
+    if shares.contains(&canary) && shares.contains(&baseline) {
+        return Ok(());
+    }
+    Err(Implausible::Split { canary, baseline })
+}
+
+fn interval(seconds: f64) -> Result<(), Implausible> {
+    if seconds.is_finite() && seconds > 0.0 {
+        return Ok(());
+    }
+    Err(Implausible::Interval(seconds))
+}
+
+fn arm(arm: &'static str, figures: &Figures) -> Result<(), Implausible> {
     let Figures {
         requests,
         errors,
         ref latency,
-        over: _,
+        over,
     } = *figures;
     if errors > requests {
         return Err(Implausible::Errors {
@@ -52,6 +80,13 @@ fn check_arm(arm: &'static str, figures: &Figures) -> Result<(), Implausible> {
         return Err(Implausible::Latencies {
             arm,
             latencies,
+            requests,
+        });
+    }
+    if let Some(over) = over.into_iter().flatten().find(|over| *over > requests) {
+        return Err(Implausible::Over {
+            arm,
+            over,
             requests,
         });
     }

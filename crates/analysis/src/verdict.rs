@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// Every limit is kept, over enough requests.
+    /// Every limit is shown to be kept, over enough requests.
     Pass,
     /// A limit is shown to be exceeded.
     Fail,
-    /// Too few requests so far, or a limit that is neither kept nor shown to be exceeded.
+    /// A limit is shown neither to be kept nor to be exceeded.
     Inconclusive,
     /// Not one request was counted, although the revision had weight.
     NoData,
@@ -82,6 +82,9 @@ pub struct Evidence {
     pub log_e: f64,
     /// That the canary is worse than its baseline at all.
     pub log_e_strict: f64,
+    /// That the canary exceeds an absolute limit while it runs alone; `None` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_e_alone: Option<f64>,
     /// The canary was shown to be worse at some time, if not by more than is tolerated.
     pub warn: bool,
     /// After how many more seconds it would fail if things go on like this; `None` is never.

@@ -85,6 +85,43 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Writes how strong evidence is, given its natural logarithm, such as `3,100 : 1`.
+pub(crate) fn odds(log_e: f64) -> String {
+    /// What is larger is not told apart any more.
+    const MOST: f64 = 1e9;
+    let odds = log_e.exp();
+    if odds > MOST {
+        return format!("over {} : 1", count(MOST));
+    }
+    // Two digits: nobody should take it for more exact than it is.
+    let unit = 10_f64.powf(odds.log10().floor() - 1.0).max(1.0);
+    format!("{} : 1", count((odds / unit).floor() * unit))
+}
+
+/// Writes a whole number with a comma between thousands.
+pub(crate) fn count(number: f64) -> String {
+    let digits = format!("{:.0}", number.max(0.0));
+    let mut written = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            written.push(',');
+        }
+        written.push(digit);
+    }
+    written
+}
+
+/// Writes a time that is only expected, such as `40 s`, `3 min`, `5 h` or `12 d`.
+pub(crate) fn rough(seconds: f64) -> String {
+    let (amount, unit) = match seconds {
+        ..90.0 => (seconds, "s"),
+        ..5_400.0 => (seconds / 60.0, "min"),
+        ..172_800.0 => (seconds / 3_600.0, "h"),
+        _ => (seconds / 86_400.0, "d"),
+    };
+    format!("{} {unit}", count(amount.ceil().max(1.0)))
+}
+
 /// Writes `1 request` or `412 requests`.
 pub(crate) fn requests(count: u64) -> String {
     let unit = if count == 1 { "request" } else { "requests" };

@@ -21,15 +21,13 @@ mod recent;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 pub use self::limit::{GaugeLimit, Worse};
 use self::recent::Recent;
 use crate::words;
 use crate::{Finding, Limits, Metric, Outcome, Sample, Split};
 
 /// Every gauge of a rollout. Plain data, as the judge that holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gauges {
     gauges: Vec<Gauge>,
     /// Whether there is a baseline to compare with in this step.
@@ -37,7 +35,7 @@ pub(crate) struct Gauges {
 }
 
 /// One gauge with its limits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 struct Gauge {
     metric: Metric,
     limit: GaugeLimit,
@@ -55,15 +53,14 @@ struct Gauge {
 }
 
 /// Why there is no value at the moment, and for how many seconds there has been none.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 enum Silence {
     Missing { seconds: f64 },
     Failed { seconds: f64, why: String },
 }
 
 /// The kinds of limit that a gauge can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     AtMost,
     AtLeast,
@@ -117,6 +114,11 @@ impl Gauges {
         if let Some(gauge) = self.of(metric) {
             gauge.failed(why, seconds);
         }
+    }
+
+    /// Whether a limit was shown to be exceeded in this step.
+    pub(crate) fn any_exceeded(&self) -> bool {
+        self.gauges.iter().any(|gauge| !gauge.exceeded.is_empty())
     }
 
     /// Returns what came of every limit.

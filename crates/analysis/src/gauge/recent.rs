@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// How many samples a hold takes, however long each of them is.
 const SAMPLES: usize = 3;
 
@@ -34,7 +32,7 @@ impl Span {
 }
 
 /// The last samples of a step, without a gap longer than the hold between them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Recent<T> {
     hold: Duration,
     samples: VecDeque<(f64, T)>,

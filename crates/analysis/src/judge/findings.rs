@@ -1,124 +1,175 @@
-//! Every limit by itself, held against the figures of the step.
+//! Every limit on requests and restarts by itself.
 
 use std::time::Duration;
 
 use super::Judge;
-use super::held::{Held, Measured};
-use crate::evidence::{SHOWN, Tally, above_limit, above_stable};
+use crate::comparison::TAILS;
 use crate::histogram::BUCKETS;
 use crate::words;
-use crate::{Figures, Histogram, Metric};
+use crate::{Finding, Histogram, Metric, Outcome};
 
-/// How many requests on stable a comparison needs before it can pass, unless the canary itself
-/// needs fewer: below this, one request more or less changes everything.
-const STABLE_REQUESTS: u64 = 20;
-
-/// Edges of buckets are whole nanoseconds, so their products are not exactly edges. A latency this
-/// little above its limit (a two-hundredth of a bucket) keeps it.
-const EDGE_TOLERANCE: f64 = 1.0001;
-
-/// A percentile that is judged.
-#[derive(Clone)]
-struct Percentile {
+/// What was measured for a limit.
+struct Measured {
     metric: Metric,
-    name: &'static str,
-    /// 0.95 for the 95th.
-    q: f64,
-    /// The share of requests that may be slower.
-    tail: f64,
-    /// How many requests on stable a comparison needs, as [`STABLE_REQUESTS`]: one in the tail.
-    stable_requests: u64,
+    canary: f64,
+    stable: Option<f64>,
+    limit: f64,
+    sentence: String,
 }
-
-const P95: Percentile = Percentile {
-    metric: Metric::P95,
-    name: "p95",
-    q: 0.95,
-    tail: 0.05,
-    stable_requests: 20,
-};
-const P99: Percentile = Percentile {
-    metric: Metric::P99,
-    name: "p99",
-    q: 0.99,
-    tail: 0.01,
-    stable_requests: 100,
-};
 
 impl Judge {
     /// Holds every limit on requests and restarts against what was measured, absolute limits first.
-    /// Left out are limits relative to stable where stable did not run beside.
-    pub(super) fn findings(&self) -> Vec<Held> {
+    /// Left out are limits relative to a baseline where there is none. `outcome` is that of all
+    /// together: where it is a failure, those that led to it have failed.
+    pub(super) fn findings(&self, outcome: Outcome) -> Vec<Finding> {
         let limits = &self.limits;
-        let compared = self.beside.windows > 0;
-        let against_stable = Some(&limits.against_stable).filter(|_| compared);
-        [
-            limits.errors.map(|limit| self.errors(limit)),
-            limits.p95.map(|limit| self.latency(P95, limit)),
-            limits.p99.map(|limit| self.latency(P99, limit)),
-            limits.restarts.map(|limit| self.restarts(limit)),
-            against_stable.and_then(|limits| Some(self.errors_against_stable(limits.errors?))),
-            against_stable.and_then(|limits| Some(self.latency_against_stable(P95, limits.p95?))),
-            against_stable.and_then(|limits| Some(self.latency_against_stable(P99, limits.p99?))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let relative = &limits.against_stable;
+        let beside = !self.is_alone();
+        let failed = self.failed_limits(outcome);
+        let unmet: Vec<usize> = self.unmet().collect();
+        let outcome_of = |i: usize| {
+            if failed[i] {
+                Outcome::Fail
+            } else if self.requests() == 0 {
+                Outcome::NoData
+            } else if unmet.contains(&i) {
+                Outcome::Inconclusive
+            } else {
+                Outcome::Pass
+            }
+        };
+        let judged = [
+            (3, limits.errors.map(|limit| self.errors(limit))),
+            (4, limits.p95.map(|limit| self.latency(0, limit))),
+            (5, limits.p99.map(|limit| self.latency(1, limit))),
+            (0, relative.errors.map(|points| self.errors_beside(points))),
+            (1, relative.p95.map(|ratio| self.latency_beside(0, ratio))),
+            (2, relative.p99.map(|ratio| self.latency_beside(1, ratio))),
+        ];
+        let requests = judged
+            .into_iter()
+            .filter(|(i, _)| *i >= 3 || beside)
+            .filter_map(|(i, measured)| Some(measured?.came_out(outcome_of(i))));
+        let mut findings: Vec<Finding> = requests.collect();
+        if let Some(limit) = limits.restarts {
+            findings.push(self.restarts(limit));
+        }
+        findings
     }
 
-    fn errors(&self, limit: f64) -> Held {
-        let errors = error_tally(&self.canary);
-        let Some(share) = errors.share() else {
-            let sentence = "errors: no request so far".to_owned();
-            return Held::unmeasured(Metric::Errors, limit, sentence);
+    /// Which limits on requests made it fail: the one that the strongest evidence is about, and
+    /// those whose evidence would have been enough alone.
+    fn failed_limits(&self, outcome: Outcome) -> [bool; 6] {
+        let mut failed = [false; 6];
+        if outcome != Outcome::Fail {
+            return failed;
+        }
+        let needed = self.comparison.needed();
+        let mut mark = |parts: &[f64], first: usize, needed: f64| {
+            let most = parts.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            for (i, part) in parts.iter().enumerate() {
+                failed[first + i] |= *part >= most || *part >= needed;
+            }
         };
-        let (said_share, said_limit) = words::share_and_limit(share, limit);
-        let sentence = format!("errors {said_share} (limit {said_limit})");
+        if self.comparison.fails() {
+            let parts = self.comparison.parts().map(|part| part.ln());
+            mark(&parts, 0, needed.beyond);
+        }
+        if self.alone_fails() {
+            let parts = self.alone.parts().map(|part| part.ln());
+            mark(&parts, 3, needed.alone);
+        }
+        failed
+    }
+
+    fn errors(&self, limit: f64) -> Measured {
+        let share = self.comparison.seen().canary.errors();
+        let sentence = match share {
+            None => "errors: no request so far".to_owned(),
+            Some(share) => {
+                let (share, limit) = words::share_and_limit(share, limit);
+                format!("errors {share} (limit {limit})")
+            }
+        };
         Measured {
             metric: Metric::Errors,
-            canary: share,
+            canary: share.unwrap_or_default(),
             stable: None,
             limit,
             sentence,
         }
-        .held(
-            above_limit(errors, limit) >= SHOWN,
-            share <= limit,
-            self.missing(errors.of, "requests"),
-        )
     }
 
-    fn latency(&self, percentile: Percentile, limit: Duration) -> Held {
-        let Percentile { metric, name, .. } = percentile;
-        let latency = &self.canary.latency;
-        let Some(value) = latency.quantile(percentile.q) else {
-            let sentence = format!("{name}: no latency so far");
-            return Held::unmeasured(metric, limit.as_secs_f64(), sentence);
+    fn latency(&self, percentile: usize, limit: Duration) -> Measured {
+        let (metric, name) = named(percentile);
+        let value = self.comparison.seen().canary.exceeded_by(TAILS[percentile]);
+        let sentence = match value {
+            None => format!("{name}: no latency so far"),
+            Some(value) => {
+                let (value, limit) = (words::latency(value), words::duration(limit));
+                format!("{name} {value} (limit {limit})")
+            }
         };
-        let slow = Tally {
-            hits: latency.count_above(limit),
-            of: latency.count(),
-        };
-        let (said, said_limit) = (words::latency(value), words::duration(limit));
-        let sentence = format!("{name} {said} (limit {said_limit})");
-        let (canary, limit_seconds) = (seconds(value), limit.as_secs_f64());
         Measured {
             metric,
-            canary,
+            canary: value.map(seconds).unwrap_or_default(),
             stable: None,
-            limit: limit_seconds,
+            limit: limit.as_secs_f64(),
             sentence,
         }
-        .held(
-            above_limit(slow, percentile.tail) >= SHOWN,
-            keeps(value, limit),
-            self.missing(slow.of, "latencies"),
-        )
     }
 
-    fn restarts(&self, limit: u32) -> Held {
+    fn errors_beside(&self, points: f64) -> Measured {
+        let seen = self.comparison.seen();
+        let (ours, theirs) = (seen.canary.errors(), seen.baseline.errors());
+        let limit = theirs.map_or(0.0, |theirs| theirs + points);
+        let sentence = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => {
+                let (ours, _) = words::share_and_limit(ours, limit);
+                let (theirs, points) = (words::share(theirs), words::points(points));
+                format!("errors {ours} against {theirs} on stable (limit {points})")
+            }
+            (ours, _) => nothing_to_compare("errors", "request", ours.is_some()),
+        };
+        Measured {
+            metric: Metric::Errors,
+            canary: ours.unwrap_or_default(),
+            stable: theirs,
+            limit,
+            sentence,
+        }
+    }
+
+    fn latency_beside(&self, percentile: usize, ratio: f64) -> Measured {
+        let (metric, name) = named(percentile);
+        let seen = self.comparison.seen();
+        let ours = seen.canary.exceeded_by(TAILS[percentile]);
+        let theirs = seen.baseline.exceeded_by(TAILS[percentile]);
+        let sentence = match (ours, theirs) {
+            (Some(ours), Some(theirs)) => {
+                let (ours, theirs) = (words::latency(ours), words::latency(theirs));
+                let ratio = words::longer(ratio);
+                format!("{name} {ours} against {theirs} on stable (limit {ratio})")
+            }
+            (ours, _) => nothing_to_compare(name, "latency", ours.is_some()),
+        };
+        Measured {
+            metric,
+            canary: ours.map(seconds).unwrap_or_default(),
+            stable: theirs.map(seconds),
+            limit: theirs.map_or(0.0, |theirs| seconds(theirs) * (1.0 + ratio)),
+            sentence,
+        }
+    }
+
+    fn restarts(&self, limit: u32) -> Finding {
         let restarts = self.restarts;
         let unit = if restarts == 1 { "restart" } else { "restarts" };
+        let outcome = if restarts > limit {
+            Outcome::Fail
+        } else {
+            Outcome::Pass
+        };
         Measured {
             metric: Metric::Restarts,
             canary: f64::from(restarts),
@@ -126,123 +177,42 @@ impl Judge {
             limit: f64::from(limit),
             sentence: format!("{restarts} {unit} (limit {limit})"),
         }
-        .held(restarts > limit, restarts <= limit, None)
-    }
-
-    fn errors_against_stable(&self, margin: f64) -> Held {
-        let metric = Metric::Errors;
-        let canary = error_tally(&self.beside.canary);
-        let stable = error_tally(&self.beside.stable);
-        let (Some(ours), Some(theirs)) = (canary.share(), stable.share()) else {
-            let sentence = nothing_to_compare("errors", "request", canary.of);
-            return Held::unmeasured(metric, 0.0, sentence);
-        };
-        let limit = theirs + margin;
-        let (said_ours, _) = words::share_and_limit(ours, limit);
-        let (said_theirs, said_limit) = (words::share(theirs), words::points(margin));
-        let sentence =
-            format!("errors {said_ours} against {said_theirs} on stable (limit {said_limit})");
-        Measured {
-            metric,
-            canary: ours,
-            stable: Some(theirs),
-            limit,
-            sentence,
-        }
-        .held(
-            above_stable(canary, stable, margin) >= SHOWN,
-            ours <= limit,
-            self.missing(canary.of, "requests beside stable")
-                .or_else(|| self.missing_on_stable(stable.of, STABLE_REQUESTS, "requests")),
-        )
-    }
-
-    /// Stable's percentile is itself only estimated. So it must be shown twice that the canary is
-    /// slower: that more of its requests than the percentile leaves exceed the limit, and that more
-    /// of them do than of stable's requests exceed stable's own percentile.
-    fn latency_against_stable(&self, percentile: Percentile, ratio: f64) -> Held {
-        let Percentile {
-            metric,
-            name,
-            q,
-            tail,
-            stable_requests,
-        } = percentile;
-        let (canary, stable) = (&self.beside.canary.latency, &self.beside.stable.latency);
-        let (Some(ours), Some(theirs)) = (canary.quantile(q), stable.quantile(q)) else {
-            let sentence = nothing_to_compare(name, "latency", canary.count());
-            return Held::unmeasured(metric, 0.0, sentence);
-        };
-        let limit = lengthened(theirs, ratio);
-        let slow = Tally {
-            hits: canary.count_above(limit),
-            of: canary.count(),
-        };
-        // The percentile of a small sample lies too low: of 19 requests none exceeds the largest,
-        // but the next one does with a chance of 1 in 20.
-        let slow_on_stable = Tally {
-            hits: stable.count_above(theirs).saturating_add(1),
-            of: stable.count().saturating_add(1),
-        };
-        let shown =
-            above_limit(slow, tail) >= SHOWN && above_stable(slow, slow_on_stable, 0.0) >= SHOWN;
-        let (said_ours, said_theirs) = (words::latency(ours), words::latency(theirs));
-        let said_limit = words::longer(ratio);
-        Measured {
-            metric,
-            canary: seconds(ours),
-            stable: Some(seconds(theirs)),
-            limit: seconds(limit),
-            sentence: format!(
-                "{name} {said_ours} against {said_theirs} on stable (limit {said_limit})"
-            ),
-        }
-        .held(
-            shown,
-            keeps(ours, limit),
-            self.missing(slow.of, "latencies beside stable")
-                .or_else(|| self.missing_on_stable(stable.count(), stable_requests, "latencies")),
-        )
-    }
-
-    /// Says what is missing on the canary before anything can pass.
-    pub(super) fn missing(&self, count: u64, what: &str) -> Option<String> {
-        let needed = self.needed();
-        (count < needed).then(|| format!("{count} of {needed} {what} so far"))
-    }
-
-    /// Says what is missing on stable before a comparison can pass.
-    fn missing_on_stable(&self, count: u64, needed: u64, what: &str) -> Option<String> {
-        let needed = needed.min(self.needed());
-        (count < needed).then(|| format!("{count} of {needed} {what} on stable so far"))
+        .came_out(outcome)
     }
 }
 
-fn error_tally(figures: &Figures) -> Tally {
-    Tally {
-        hits: figures.errors,
-        of: figures.requests,
+impl Measured {
+    fn came_out(self, outcome: Outcome) -> Finding {
+        let Self {
+            metric,
+            canary,
+            stable,
+            limit,
+            sentence,
+        } = self;
+        Finding {
+            metric,
+            outcome,
+            canary,
+            stable,
+            limit,
+            sentence,
+        }
+    }
+}
+
+fn named(percentile: usize) -> (Metric, &'static str) {
+    if percentile == 0 {
+        (Metric::P95, "p95")
+    } else {
+        (Metric::P99, "p99")
     }
 }
 
 /// Says which side lacks figures, the canary first.
-fn nothing_to_compare(name: &str, what: &str, on_canary: u64) -> String {
-    let side = if on_canary == 0 {
-        "the canary"
-    } else {
-        "stable"
-    };
+fn nothing_to_compare(name: &str, what: &str, on_canary: bool) -> String {
+    let side = if on_canary { "stable" } else { "the canary" };
     format!("{name}: no {what} on {side} so far")
-}
-
-fn keeps(value: Duration, limit: Duration) -> bool {
-    value.as_secs_f64() <= limit.as_secs_f64() * EDGE_TOLERANCE
-}
-
-/// Returns `latency` made longer by `ratio`, in whole nanoseconds.
-fn lengthened(latency: Duration, ratio: f64) -> Duration {
-    // The cast saturates, and makes 0 of what is no number: then nothing keeps the limit.
-    Duration::from_nanos((latency.as_nanos() as f64 * (1.0 + ratio)).floor() as u64)
 }
 
 /// Returns a percentile in seconds, at most the longest latency that a histogram can tell.

@@ -71,19 +71,3 @@ fn a_source_that_fails_for_too_long_is_an_error_and_no_failure() {
     judge.tell(&sample(1.0));
     assert_ne!(judge.verdict().outcome, Outcome::SourceError);
 }
-
-#[test]
-fn a_judge_goes_on_from_what_was_written_of_it() {
-    let mut judge = judge();
-    judge.tell(&sample(150.0));
-    judge.tell(&failed(2.0));
-    let written = serde_json::to_string(&judge).unwrap();
-    let mut again: Judge = serde_json::from_str(&written).unwrap();
-    assert_eq!(again, judge);
-    for judge in [&mut judge, &mut again] {
-        judge.tell(&sample(150.0));
-        judge.tell(&sample(150.0));
-    }
-    assert_eq!(again.verdict(), judge.verdict());
-    assert_eq!(again.verdict().outcome, Outcome::Fail);
-}

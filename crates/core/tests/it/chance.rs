@@ -80,6 +80,7 @@ fn play(seed: u64) {
             world.evidence = (!chance.one_in(4)).then_some(Evidence {
                 log_e,
                 log_e_strict: log_e,
+                log_e_alone: None,
                 warn: log_e > 3.0,
                 fails_in: None,
                 passes_in: chance.one_in(2).then_some(30.0),

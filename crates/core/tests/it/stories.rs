@@ -466,6 +466,7 @@ fn undecided(log_e: f64, warn: bool) -> World {
     world.evidence = Some(Evidence {
         log_e,
         log_e_strict: log_e,
+        log_e_alone: None,
         warn,
         fails_in: None,
         passes_in: Some(90.0),

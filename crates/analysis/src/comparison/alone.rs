@@ -1,0 +1,81 @@
+//! A canary with nothing beside it: a first release, or one that has all requests.
+//!
+//! Then only absolute limits can be judged, and nobody else can be to blame. These bettors have a
+//! share of the risk of their own, because nothing keeps an outage of something else from looking
+//! like the canary's fault.
+
+use super::config::Config;
+use crate::evidence::bernoulli::{Tally, growth};
+use crate::evidence::capital::Capital;
+use crate::evidence::gate::Gate;
+use crate::evidence::prior;
+use crate::evidence::process::{Process, alternative};
+
+/// Judges a canary by absolute limits while it runs alone.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Alone {
+    limits: [Option<f64>; 3],
+    seconds: f64,
+    rest: f64,
+    exceeded: [Process; 3],
+    gates: [Gate; 3],
+}
+
+impl Alone {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            limits: config.shares,
+            seconds: 0.0,
+            rest: 1.0 - prior::AT_START,
+            exceeded: std::array::from_fn(|_| Process::new()),
+            gates: std::array::from_fn(|_| Gate::new()),
+        }
+    }
+
+    /// Begins another step: what is kept has to be shown again.
+    pub(crate) fn begin_step(&mut self) {
+        self.gates = std::array::from_fn(|_| Gate::new());
+    }
+
+    /// Adds a window: its errors, and its requests over the limits on p95 and p99. While the canary
+    /// warms up only errors are judged, and with more points.
+    pub(crate) fn observe(&mut self, seconds: f64, seen: [Tally; 3], warm_points: f64) {
+        let until = self.seconds + seconds;
+        let share = prior::between(self.seconds, until);
+        self.seconds = until;
+        self.rest -= share;
+        for (i, seen) in seen.into_iter().enumerate() {
+            let Some(limit) = self.limits[i] else {
+                continue;
+            };
+            self.exceeded[i].inject(share);
+            if seen.of <= 0.0 || (i > 0 && warm_points > 0.0) {
+                continue;
+            }
+            let tolerated = limit + warm_points;
+            self.exceeded[i].settle(|k| growth(seen, alternative(tolerated, k), tolerated));
+            if warm_points <= 0.0 {
+                // Nothing is known of what is usual: half of what is allowed, and less.
+                for (k, part) in [0.1, 0.3, 0.5].into_iter().enumerate() {
+                    self.gates[i].grow(k, growth(seen, part * limit, limit));
+                }
+            }
+        }
+    }
+
+    /// Returns the capital of those who bet that a limit is exceeded: errors, p95, p99, each with
+    /// its part of the whole.
+    pub(crate) fn parts(&self) -> [Capital; 3] {
+        let judged = self.limits.iter().flatten().count();
+        std::array::from_fn(|i| match self.limits[i] {
+            Some(_) => self.exceeded[i].total(self.rest).share(1.0 / judged as f64),
+            None => Capital::NONE,
+        })
+    }
+
+    /// Returns the logarithm of the capital of those who bet that a limit is kept, for those that
+    /// are judged.
+    pub(crate) fn gates(&self) -> [Option<f64>; 3] {
+        std::array::from_fn(|i| self.limits[i].map(|_| self.gates[i].ln()))
+    }
+}

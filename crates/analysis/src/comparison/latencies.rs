@@ -1,0 +1,120 @@
+//! Latency histograms as the comparison uses them.
+
+use crate::Histogram;
+use crate::histogram::BUCKETS;
+
+/// The buckets of one window that are not empty, in rising order.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Latencies(Vec<(usize, f64)>);
+
+impl Latencies {
+    /// Makes room for any window, so that none needs more.
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(BUCKETS))
+    }
+
+    /// Takes over what `histogram` has.
+    pub(super) fn take(&mut self, histogram: &Histogram) {
+        /// Empty stretches are skipped this many buckets at a time.
+        const STRETCH: usize = 8;
+        self.0.clear();
+        for (stretch, counts) in histogram.counts().chunks(STRETCH).enumerate() {
+            if counts.iter().fold(0, |any, count| any | count) == 0 {
+                continue;
+            }
+            let used = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+            self.0
+                .extend(used.map(|(bucket, count)| (stretch * STRETCH + bucket, *count as f64)));
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Returns how many lie above the upper edge of bucket `edge`.
+    pub(super) fn above(&self, edge: usize) -> f64 {
+        let above = self.0.iter().rev().take_while(|(bucket, _)| *bucket > edge);
+        above.map(|(_, count)| count).sum()
+    }
+}
+
+/// A histogram that forgets: older counts weigh less.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fading {
+    counts: Vec<f64>,
+    /// The lowest bucket that ever held anything; `BUCKETS` before that.
+    low: usize,
+    /// One more than the highest one.
+    end: usize,
+}
+
+impl Fading {
+    pub(super) fn new() -> Self {
+        Self {
+            counts: vec![0.0; BUCKETS],
+            low: BUCKETS,
+            end: 0,
+        }
+    }
+
+    /// Lets all counts fade by `factor`, then adds a window.
+    pub(super) fn add(&mut self, factor: f64, latencies: &Latencies) {
+        if let (Some((first, _)), Some((last, _))) = (latencies.0.first(), latencies.0.last()) {
+            self.low = self.low.min(*first);
+            self.end = self.end.max(last + 1);
+        }
+        if factor < 1.0 {
+            for count in self.used() {
+                *count *= factor;
+            }
+        }
+        for (bucket, count) in &latencies.0 {
+            self.counts[*bucket] += count;
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.used().fill(0.0);
+        (self.low, self.end) = (BUCKETS, 0);
+    }
+
+    fn used(&mut self) -> &mut [f64] {
+        let low = self.low.min(self.end);
+        &mut self.counts[low..self.end]
+    }
+
+    /// Returns how many there are.
+    pub(super) fn all(&self) -> f64 {
+        self.counts[self.low.min(self.end)..self.end].iter().sum()
+    }
+
+    /// Returns how many lie in a bucket.
+    pub(super) fn at(&self, bucket: usize) -> f64 {
+        self.counts[bucket]
+    }
+
+    /// Returns the lowest bucket above whose upper edge lie at most `most`, and how many do.
+    pub(super) fn edge_with_at_most(&self, most: f64) -> (usize, f64) {
+        let mut above = 0.0;
+        // Above the highest one in use there is nothing to add up.
+        let mut edge = if most < 0.0 {
+            BUCKETS - 1
+        } else {
+            self.end.min(BUCKETS - 1)
+        };
+        while edge > 0 && above + self.counts[edge] <= most {
+            above += self.counts[edge];
+            edge -= 1;
+        }
+        (edge, above)
+    }
+
+    /// Returns how many lie above the upper edge of bucket `edge`.
+    pub(super) fn above(&self, edge: usize) -> f64 {
+        let end = self.end.max(edge + 1);
+        let above = self.counts.get(edge + 1..end).unwrap_or_default();
+        above.iter().rev().sum()
+    }
+}

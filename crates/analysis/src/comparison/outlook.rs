@@ -1,0 +1,201 @@
+//! What comes if things go on like this.
+//!
+//! The growth of a bet is linear in the counts, so the counts of an average second give its average
+//! growth, and that gives the time until its capital is large enough. It is an expectation, no
+//! promise.
+
+use super::block::{Counts, tempered};
+use super::{Comparison, kept_limit, kept_margin};
+use crate::evidence::bernoulli::{Arms, Margin, Tally, growth, growth_beside, keeps};
+use crate::evidence::gate::PARTS;
+use crate::evidence::process::{ALTERNATIVES, Process, alternative};
+
+/// What comes if things go on like this.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Outlook {
+    /// After how many seconds it fails; `None` is never.
+    pub(crate) fails_in: Option<f64>,
+    /// After how many seconds every limit is shown to be kept; `None` is never.
+    pub(crate) passes_in: Option<f64>,
+}
+
+impl Comparison {
+    /// Returns what comes if things go on as in the recent blocks of this step.
+    pub(crate) fn outlook(&self) -> Outlook {
+        let (counts, seconds) = &self.recent;
+        if *seconds <= 0.0 || counts.requests.canary <= 0.0 {
+            return Outlook {
+                fails_in: None,
+                passes_in: None,
+            };
+        }
+        let rates = counts.rates(*seconds);
+        Outlook {
+            fails_in: self.fails_in(&rates),
+            passes_in: self.passes_in(&rates),
+        }
+    }
+
+    /// The first limit that is shown to be exceeded decides.
+    fn fails_in(&self, rates: &Counts) -> Option<f64> {
+        let (beside, limits) = self.config.weights();
+        let mut first: Option<f64> = None;
+        let mut sooner = |seconds: Option<f64>| {
+            first = match (first, seconds) {
+                (Some(first), Some(seconds)) => Some(first.min(seconds)),
+                (first, seconds) => first.or(seconds),
+            };
+        };
+        if beside[0] > 0.0 {
+            let margin = self.config.margin.unwrap_or(Margin::NONE);
+            let seen = tempered(rates.errors(), self.block.effects[0]);
+            let process = &self.errors.beyond;
+            sooner(self.rich_in(
+                process,
+                beside[0],
+                self.beats(seen, self.memory.errors(), margin),
+            ));
+        }
+        for i in 0..2 {
+            if let (Some(tails), true) = (self.block.tails, beside[1 + i] > 0.0) {
+                let seen = tempered(rates.beyond(i), self.block.effects[1 + i]);
+                let growths = self.beats(seen, tails[i].above, tails[i].margin());
+                sooner(self.rich_in(&self.tails[i].beyond, beside[1 + i], growths));
+            }
+        }
+        for (i, weight) in limits.into_iter().enumerate() {
+            if let Some(limit) = self.config.shares[i] {
+                sooner(self.exceeds_in(i, limit, weight, rates));
+            }
+        }
+        first
+    }
+
+    /// An absolute limit must be exceeded, and by the canary's fault: the slower of both decides.
+    fn exceeds_in(&self, i: usize, limit: f64, weight: f64, rates: &Counts) -> Option<f64> {
+        let (seen, usual) = self.of_limit(i, rates);
+        let seen = tempered(seen, self.block.effects[i]);
+        let alone = seen.canary;
+        if alone.hits <= limit * alone.of {
+            return None;
+        }
+        let growths = |k| growth(alone, alternative(limit, k), limit);
+        let exceeded = self.rich_in(&self.absolute[i].exceeded, weight, Some(growths))?;
+        if !self.config.attribute {
+            return Some(exceeded);
+        }
+        let growths = self.beats(seen, usual, Margin::NONE);
+        let blamed = self.rich_in(self.blame(i), weight, growths)?;
+        Some(exceeded.max(blamed))
+    }
+
+    /// Returns what is counted for the `i`th absolute limit, and the baseline's usual share.
+    fn of_limit(&self, i: usize, rates: &Counts) -> (Arms<Tally>, f64) {
+        match i {
+            0 => (rates.errors(), self.memory.errors()),
+            i => (rates.over(i - 1), self.memory.over(i - 1)),
+        }
+    }
+
+    /// Returns by how much each bettor against `margin` grows in a second; `None` where none can,
+    /// because what is seen keeps it.
+    fn beats(
+        &self,
+        seen: Arms<Tally>,
+        usual: f64,
+        margin: Margin,
+    ) -> Option<impl Fn(usize) -> f64 + use<>> {
+        let limit = margin.of(usual);
+        (!keeps(seen, margin)).then_some(move |k| {
+            let alternative = Arms {
+                canary: alternative(limit, k),
+                baseline: usual,
+            };
+            growth_beside(seen, alternative, margin)
+        })
+    }
+
+    /// Returns in how many seconds the first of the bettors will be rich enough by himself.
+    fn rich_in(
+        &self,
+        process: &Process,
+        weight: f64,
+        growth: Option<impl Fn(usize) -> f64>,
+    ) -> Option<f64> {
+        let growth = growth?;
+        let needed = self.config.needed.at_all - weight.ln();
+        let times = (0..ALTERNATIVES.len()).filter_map(|k| {
+            let growth = growth(k);
+            (growth > 0.0).then(|| ((needed - process.ln_of(k)) / growth).max(0.0))
+        });
+        times.reduce(f64::min)
+    }
+
+    /// The last limit that is shown to be kept decides.
+    fn passes_in(&self, rates: &Counts) -> Option<f64> {
+        let gates = self.gates();
+        let mut last: f64 = 0.0;
+        for (i, gate) in gates.into_iter().enumerate() {
+            let Some(missing) = gate.map(|gate| self.config.needed.pass - gate) else {
+                continue;
+            };
+            if missing > 0.0 {
+                let growth = (0..PARTS.len()).map(|k| self.kept_growth(i, k, rates));
+                let growth = growth.fold(0.0, f64::max);
+                if growth <= 0.0 {
+                    return None;
+                }
+                last = last.max(missing / growth);
+            }
+        }
+        Some(last)
+    }
+
+    /// Returns by how much the `k`th bettor on "the `i`th limit is kept" grows in a second.
+    fn kept_growth(&self, i: usize, k: usize, rates: &Counts) -> f64 {
+        let part = PARTS[k];
+        match i {
+            0 => {
+                let margin = self.config.margin.unwrap_or(Margin::NONE);
+                let usual = self.memory.errors();
+                let limit = margin.of(usual);
+                let kept = kept_margin(usual, limit, part);
+                if kept >= limit {
+                    return 0.0;
+                }
+                let alternative = Arms {
+                    canary: kept,
+                    baseline: usual,
+                };
+                let seen = tempered(rates.errors(), self.block.effects[0]);
+                growth_beside(seen, alternative, margin)
+            }
+            1 | 2 => {
+                let Some(tail) = self.block.tails.map(|tails| tails[i - 1]) else {
+                    return 0.0;
+                };
+                let margin = tail.margin();
+                let limit = margin.of(tail.above);
+                let kept = kept_margin(tail.far_above, limit, part);
+                if kept >= limit || rates.requests.baseline <= 0.0 {
+                    return 0.0;
+                }
+                let bet_on = Arms {
+                    canary: kept,
+                    baseline: tail.above,
+                };
+                let seen = tempered(rates.beyond_when_warm(i - 1), self.block.effects[i]);
+                growth_beside(seen, bet_on, margin)
+            }
+            _ => {
+                let i = i - 3;
+                let Some(limit) = self.config.shares[i] else {
+                    return 0.0;
+                };
+                let (seen, usual) = self.of_limit(i, rates);
+                let seen = tempered(seen, self.block.effects[i]);
+                growth(seen.canary, kept_limit(usual, limit, part), limit)
+            }
+        }
+    }
+}
