@@ -16,6 +16,7 @@ mod judge;
 mod limits;
 mod plausible;
 mod told;
+pub mod tripwire;
 mod verdict;
 mod words;
 

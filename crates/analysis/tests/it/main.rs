@@ -2,3 +2,4 @@
 
 mod gauges;
 mod properties;
+mod tripwire;
