@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,10 @@ pub struct ObservedInstance {
     pub restarts: u32,
     /// Resident memory of its processes, in bytes, where it was measured.
     pub memory: Option<u64>,
+    /// Processor time that its processes used in one second, where it was measured: two seconds
+    /// keep two cores busy.
+    #[serde(default)]
+    pub cpu: Option<Duration>,
     /// In words, what stands between it and being ready: the last probe's answer, the last exit,
     /// the error of starting it. Holds no secret.
     pub detail: Option<String>,

@@ -62,7 +62,7 @@ pub trait Runtime: Send + Sync {
     ) -> BoxFuture<'a, Result<BTreeMap<InstanceId, ObservedInstance>, RuntimeError>>;
 
     /// Resolves when something about any instance has changed since it last resolved. It is a nudge
-    /// without data, for one waiting task; a memory figure that moved alone is no change.
+    /// without data, for one waiting task; a measurement that moved alone is no change.
     fn changed(&self) -> BoxFuture<'_, ()>;
 
     /// Reads what `instance` wrote to its standard output and standard error, also after it has

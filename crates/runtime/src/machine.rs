@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,10 @@ pub(crate) struct Entry {
     pub(crate) parent: i32,
     pub(crate) session: i32,
     pub(crate) resident_bytes: u64,
+    /// Processor time of its own, in clock ticks.
+    own_ticks: u64,
+    /// That of the children it has waited for, and of theirs.
+    children_ticks: u64,
     pub(crate) zombie: bool,
 }
 
@@ -67,15 +72,18 @@ impl Entry {
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         // The third field of the file is the first one here.
         let field = |number: usize| fields.get(number - 3).copied();
-        let pages: u64 = field(24)?.parse().ok()?;
+        let number = |number| field(number)?.parse::<u64>().ok();
+        let pages = number(24)?;
         Some(Self {
             id: ProcessId {
                 pid,
-                started_ticks: field(22)?.parse().ok()?,
+                started_ticks: number(22)?,
             },
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
             resident_bytes: pages.saturating_mul(rustix::param::page_size() as u64),
+            own_ticks: number(14)?.saturating_add(number(15)?),
+            children_ticks: number(16)?.saturating_add(number(17)?),
             zombie: matches!(field(3)?, "Z" | "X"),
         })
     }
@@ -111,26 +119,51 @@ pub(crate) fn descendants(ancestor: i32) -> Vec<Entry> {
     found
 }
 
-/// Returns the resident memory of everything that descends from `ancestor`, in bytes. Pages that
-/// processes share are counted for each of them.
-pub(crate) fn resident_bytes_below(ancestor: i32) -> u64 {
-    // The kernel's own lists of children cost a few reads where a look at the whole table would
-    // cost hundreds every second. They may miss a process that is just being born.
-    let mut sum = 0_u64;
+/// What some processes use of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Usage {
+    /// Resident memory, in bytes. Pages that processes share are counted for each of them.
+    pub(crate) memory: u64,
+    /// Processor time since the beginning, of those that ended too, as long as they were waited
+    /// for.
+    pub(crate) cpu: Duration,
+}
+
+/// Returns what everything that descends from `ancestor` uses, without `ancestor` itself.
+pub(crate) fn usage_below(ancestor: i32) -> Usage {
+    // What `ancestor` waited for descended from it. It is read first: who ends meanwhile may be
+    // missing from the sum, but is never in it twice.
+    let mut ticks = Entry::read(ancestor).map_or(0, |entry| entry.children_ticks);
+    let mut memory = 0_u64;
+    for entry in below(ancestor) {
+        memory = memory.saturating_add(entry.resident_bytes);
+        ticks = ticks
+            .saturating_add(entry.own_ticks)
+            .saturating_add(entry.children_ticks);
+    }
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Usage {
+        memory,
+        cpu: Duration::from_millis(ticks.saturating_mul(1000) / per_second),
+    }
+}
+
+/// Returns what descends from `ancestor`, by the kernel's own lists of children where it keeps
+/// them: they cost a few reads where a look at the whole table would cost hundreds every second.
+/// They may miss a process that is just being born.
+fn below(ancestor: i32) -> Vec<Entry> {
+    let mut found = Vec::new();
     let mut parents = vec![ancestor];
     while let Some(parent) = parents.pop() {
         let Some(children) = children(parent) else {
-            return descendants(ancestor)
-                .iter()
-                .map(|entry| entry.resident_bytes)
-                .sum();
+            return descendants(ancestor);
         };
         for child in children {
-            sum = sum.saturating_add(Entry::read(child).map_or(0, |entry| entry.resident_bytes));
+            found.extend(Entry::read(child));
             parents.push(child);
         }
     }
-    sum
+    found
 }
 
 /// Returns the children of all threads of `pid`; `None` where the kernel keeps no such lists.
@@ -184,6 +217,7 @@ mod tests {
         );
         assert_eq!((entry.parent, entry.session, entry.zombie), (7, 9, false));
         assert_eq!(entry.resident_bytes, 3 * rustix::param::page_size() as u64);
+        assert_eq!((entry.own_ticks, entry.children_ticks), (5 + 6, 7 + 8));
     }
 
     #[test]
@@ -209,7 +243,7 @@ mod tests {
         let me = i32::try_from(std::process::id()).unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         assert!(descendants(me).iter().any(|entry| entry.id.pid == pid));
-        assert!(resident_bytes_below(me) > 0);
+        assert!(usage_below(me).memory > 0);
         child.kill().unwrap();
         child.wait().unwrap();
     }

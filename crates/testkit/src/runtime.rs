@@ -73,6 +73,7 @@ impl Runtime for FakeRuntime {
                     ready_since: ready.then_some(Timestamp::from_millis(0)),
                     restarts: 0,
                     memory: None,
+                    cpu: None,
                     detail: (!ready).then(|| "GET /health: connection refused".to_owned()),
                 });
         }

@@ -362,6 +362,7 @@ impl World {
                 ready_since: ready.then_some(self.now),
                 restarts: 0,
                 memory: None,
+                cpu: None,
                 detail: (!ready).then(|| "GET /health: connection refused".to_owned()),
             };
             self.instances.insert(id.clone(), seen);

@@ -402,9 +402,10 @@ impl Actor {
             return;
         };
         let before = std::mem::replace(&mut entry.observed, seen);
-        // Memory moves all the time, and is read when somebody wants to know.
+        // What is measured moves all the time, and is read when somebody wants to know.
         let after = ObservedInstance {
             memory: before.memory,
+            cpu: before.cpu,
             ..entry.observed.clone()
         };
         drop(entries);

@@ -190,6 +190,7 @@ pub(super) fn orphaned(record: &Record, status: &Status) -> ObservedInstance {
     ObservedInstance {
         state: InstanceState::Restarting,
         memory: None,
+        cpu: None,
         detail: Some(detail.to_owned()),
         ..seen(record, status, None, None)
     }
@@ -205,6 +206,7 @@ pub(super) fn unstarted(revision: RevisionId, at: Timestamp) -> ObservedInstance
         ready_since: None,
         restarts: 0,
         memory: None,
+        cpu: None,
         detail: None,
     }
 }
@@ -231,6 +233,7 @@ pub(super) fn seen(
         ready_since,
         restarts: record.restarts(status),
         memory: status.memory,
+        cpu: status.cpu,
         detail: detail(status, ready_since, unready),
     }
 }

@@ -1,5 +1,7 @@
 //! What a shim tells.
 
+use std::time::Duration;
+
 use leadsman_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,9 @@ pub struct Status {
     pub last_output: Vec<String>,
     /// Resident memory of it and everything it started, in bytes, once measured.
     pub memory: Option<u64>,
+    /// Processor time that it and everything it started used in one second, once measured.
+    #[serde(default)]
+    pub cpu: Option<Duration>,
     /// How many lines of its output could not be written, because the disk was full for example.
     pub dropped_lines: u64,
 }

@@ -22,12 +22,14 @@ use super::output::{Output, Source};
 use super::signals::{name_of_signal, signal_by_name};
 use super::{Backoff, Error, Spec, State, Status};
 use crate::files::At as _;
-use crate::machine::{ProcessId, boot_id, descendants, resident_bytes_below};
+use crate::machine::{ProcessId, Usage, boot_id, descendants, usage_below};
 
-/// How often memory is measured.
+/// How often memory and processor time are measured.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// A change of memory below this is not worth telling, in bytes.
 const MEMORY_STEP: u64 = 1 << 20;
+/// A change of processor time below this is none: the kernel counts in hundredths of a second.
+const CPU_STEP: Duration = Duration::from_millis(10);
 /// How often what should be dead is looked for again.
 const KILL_EVERY: Duration = Duration::from_millis(10);
 
@@ -83,6 +85,8 @@ struct Shim {
     child_ended: UnixStream,
     stop_asked: UnixStream,
     measure_at: Instant,
+    /// When processor time was looked at last, and how much had been used until then.
+    used: Option<(Instant, Duration)>,
     /// Why the shim itself killed the command, where it did.
     killed_because: Option<String>,
     /// The status could not be written to disk yet.
@@ -127,6 +131,7 @@ impl Shim {
                 last_exit: None,
                 last_output: Vec::new(),
                 memory: None,
+                cpu: None,
                 dropped_lines: 0,
             },
             phase: Phase::Pausing { until: now },
@@ -138,6 +143,7 @@ impl Shim {
             child_ended,
             stop_asked,
             measure_at: now + MEASURE_EVERY,
+            used: None,
             killed_because: None,
             unwritten: false,
             folder,
@@ -250,6 +256,8 @@ impl Shim {
         self.child = None;
         self.status.child = None;
         self.status.memory = None;
+        self.status.cpu = None;
+        self.used = None;
         // What it wrote just before its end belongs to the story of its end.
         for source in &mut self.sources {
             self.output.drain(source);
@@ -335,7 +343,7 @@ impl Shim {
         self.tell();
     }
 
-    /// Looks at the memory in use, and enforces its limit.
+    /// Looks at the memory and the processor time in use, and enforces the limit of memory.
     ///
     /// RSS is watched instead of limiting the address space: a limit on that (`RLIMIT_AS`) counts
     /// what is reserved and never used, which runtimes with a garbage collector do by the gigabyte,
@@ -347,7 +355,7 @@ impl Shim {
         if !matches!(self.phase, Phase::Running { .. } | Phase::Ending { .. }) {
             return;
         }
-        let memory = resident_bytes_below(self.status.shim.pid);
+        let Usage { memory, cpu } = usage_below(self.status.shim.pid);
         if let (Some(limit), Phase::Running { .. }) = (self.spec.memory, &self.phase)
             && memory > limit
             && self.killed_because.is_none()
@@ -361,6 +369,7 @@ impl Shim {
                 process.id.signal(Signal::KILL);
             }
         }
+        let cpu_moved = self.take_cpu(cpu, Instant::now());
         if self
             .status
             .memory
@@ -368,7 +377,33 @@ impl Shim {
         {
             self.status.memory = Some(memory);
             self.tell();
+        } else if cpu_moved {
+            // It moves every second, and is worth no write to the disk.
+            self.clients.tell(&self.status);
         }
+    }
+
+    /// Takes in how much processor time was used up to now. Returns whether the use of the last
+    /// interval differs from what was told.
+    fn take_cpu(&mut self, used: Duration, now: Instant) -> bool {
+        let Some((at, before)) = self.used.replace((now, used)) else {
+            return false;
+        };
+        let interval = now.duration_since(at).as_secs_f64();
+        if interval <= 0.0 {
+            return false;
+        }
+        // What a process used is lost when it ends without anybody who waits for it.
+        let share = used.saturating_sub(before).as_secs_f64() / interval;
+        let cpu = Duration::from_secs_f64(share);
+        let moved = self
+            .status
+            .cpu
+            .is_none_or(|told| told.abs_diff(cpu) >= CPU_STEP);
+        if moved {
+            self.status.cpu = Some(cpu);
+        }
+        moved
     }
 
     fn tell(&mut self) {

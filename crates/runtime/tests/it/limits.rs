@@ -39,6 +39,28 @@ async fn memory_is_measured() {
 }
 
 #[tokio::test]
+async fn processor_time_is_measured_also_of_children_that_live_for_a_moment() {
+    // No process but the first one lives long enough to be seen twice.
+    const BUSY: &str =
+        "while :; do dd if=/dev/zero of=/dev/null bs=64k count=2000 2>/dev/null; done";
+    for (name, command, at_least, at_most) in [
+        ("busy", BUSY, 50, 10_000),
+        ("idle", "while :; do sleep 1; done", 0, 40),
+    ] {
+        let world = World::new().await;
+        world.want(1, &script(command)).await;
+        world.until_ready().await;
+        crate::world::eventually_async(name, async || {
+            let measured = world.observed().await[&world.id(1)].cpu;
+            let per_second = measured.map(|used| used.as_millis());
+            per_second.is_some_and(|used| (at_least..=at_most).contains(&used))
+        })
+        .await;
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_service_cannot_open_more_files_than_it_may() {
     let world = World::new().await;
     let mut greedy = service(&["--open-files", "500"]);
