@@ -7,16 +7,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadsman_analysis::{Failed, Figures, Judge, Metric, Sample, Split, Told, Verdict, Window};
+use leadsman_analysis::{Failed, Figures, Judge, Split, Told, Verdict, Window};
 use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
-use leadsman_core::workload::ObservedInstance;
-use leadsman_core::{Deployment, Environment, Observed, Rollout, Stage};
+use leadsman_core::{Deployment, Environment, Observed, Revision, Rollout, Stage};
 use leadsman_store::FigureRow;
 
 use crate::data_plane::SideWindow;
 use crate::kept;
+use crate::measured;
 use crate::traffic::Record;
 
 /// How many intervals are kept together. A row costs a write to the disk, whatever it holds.
@@ -138,7 +138,7 @@ impl Judging {
             let window = seat.window(&environment.id, rollout, observed, sides);
             seat.tell(Told::Window(window));
             seat.heard = sides.started_at;
-            if let Some(sample) = memory(rollout, observed, sides.seconds) {
+            for sample in measured::samples(rollout, baseline(rollout), observed, sides.seconds) {
                 seat.tell(Told::Sample(sample));
             }
         }
@@ -271,15 +271,11 @@ impl Seat {
             let key = (environment.clone(), id.clone());
             sides.sides.get(&key).cloned().unwrap_or_default()
         };
-        let restarts: u32 = instances(rollout, observed).map(|seen| seen.restarts).sum();
+        let restarts = measured::instances(&rollout.to, observed).map(|seen| seen.restarts);
+        let restarts: u32 = restarts.sum();
         let before = self.restarts;
         self.restarts = before.max(restarts);
-        // A stable side that has no weight any more is nothing to compare with.
-        let baseline = rollout
-            .from
-            .as_ref()
-            .filter(|_| rollout.weight() < Weight::ALL)
-            .map(|from| figures(&from.id));
+        let baseline = baseline(rollout).map(|from| figures(&from.id));
         Window {
             seconds: sides.seconds,
             canary: figures(&rollout.to.id),
@@ -288,6 +284,13 @@ impl Seat {
             restarts: restarts.saturating_sub(before),
         }
     }
+}
+
+/// Returns what the canary is compared with. A stable side that has no weight any more is nothing
+/// to compare with.
+fn baseline(rollout: &Rollout) -> Option<&Revision> {
+    let from = rollout.from.as_ref();
+    from.filter(|_| rollout.weight() < Weight::ALL)
 }
 
 /// Returns how requests are split while the present step is judged.
@@ -303,35 +306,4 @@ fn split(rollout: &Rollout) -> Split {
             0.0
         },
     }
-}
-
-fn instances<'a>(
-    rollout: &'a Rollout,
-    observed: &'a Observed,
-) -> impl Iterator<Item = &'a ObservedInstance> {
-    let mine = |seen: &&ObservedInstance| seen.revision == rollout.to.id;
-    observed.instances.values().filter(mine)
-}
-
-/// Returns the largest share of its memory that an instance of the canary uses, where it has a
-/// limit.
-fn memory(rollout: &Rollout, observed: &Observed, seconds: f64) -> Option<Sample> {
-    let limit = rollout.to.service.spec.memory?;
-    let used = instances(rollout, observed)
-        .filter_map(|seen| seen.memory)
-        .max()?;
-    Some(Sample {
-        metric: Metric::Memory,
-        seconds,
-        canary: Some(share(used, limit)),
-        baseline: None,
-    })
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a share of memory needs no 53 bits"
-)]
-fn share(used: u64, limit: u64) -> f64 {
-    used as f64 / limit.max(1) as f64
 }

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod judging;
 mod kept;
+mod measured;
 mod proxy_plane;
 mod rates;
 mod retention;
