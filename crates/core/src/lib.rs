@@ -16,6 +16,7 @@ mod event;
 mod evolve;
 pub mod id;
 pub mod invariant;
+pub mod metric;
 mod observed;
 mod plan;
 pub mod project;
