@@ -136,3 +136,26 @@ fn what_it_does_not_know_is_refused_with_status_2() {
         assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
     }
 }
+
+#[test]
+fn a_benchmark_gets_what_stands_behind_its_name() {
+    let tools = tools(&[("cargo", "echo \"$*\"")]);
+    for (arguments, called) in [
+        ("", Some("--bench * --")),
+        ("judge", Some("--bench judge --")),
+        (
+            "judge -- --quick --rate 10",
+            Some("--bench judge -- --quick --rate 10"),
+        ),
+        ("--quick", None),
+    ] {
+        let output = with_dev(
+            &format!("prepare() {{ :; }}; bench {arguments}"),
+            tools.path(),
+        );
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let found = output.status.success().then(|| stdout.trim());
+        let wanted = called.map(|it| format!("bench --locked --workspace {it}"));
+        assert_eq!(found, wanted.as_deref(), "{arguments}: {output:?}");
+    }
+}
