@@ -15,27 +15,40 @@ use crate::edges::EDGES_NS;
 pub const BUCKETS: usize = 600;
 
 /// Counts of latencies by bucket. Written as sparse `[bucket, count]` pairs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Vec<(u16, u64)>", into = "Vec<(u16, u64)>")]
 pub struct Histogram {
     counts: Vec<u64>,
+    /// All that is not 0 lies from here ...
+    low: usize,
+    /// ... up to but not including here. Latencies of one window lie close together.
+    end: usize,
 }
 
 impl Default for Histogram {
     fn default() -> Self {
         Self {
             counts: vec![0; BUCKETS],
+            low: BUCKETS,
+            end: 0,
         }
     }
 }
+
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.counts == other.counts
+    }
+}
+
+impl Eq for Histogram {}
 
 impl From<Vec<(u16, u64)>> for Histogram {
     /// Buckets that do not exist count as overflow: a latency that cannot be placed is a long one.
     fn from(pairs: Vec<(u16, u64)>) -> Self {
         let mut histogram = Self::default();
         for (bucket, count) in pairs {
-            let mine = &mut histogram.counts[usize::from(bucket).min(BUCKETS - 1)];
-            *mine = mine.saturating_add(count);
+            histogram.count_in(usize::from(bucket), count);
         }
         histogram
     }
@@ -67,7 +80,28 @@ impl Histogram {
 
     /// Counts one latency.
     pub fn record(&mut self, latency: Duration) {
-        self.counts[Self::bucket(latency)] += 1;
+        self.count_in(Self::bucket(latency), 1);
+    }
+
+    /// Counts `count` more in `bucket`; beyond the last one they are overflow.
+    pub fn count_in(&mut self, bucket: usize, count: u64) {
+        let bucket = bucket.min(BUCKETS - 1);
+        self.low = self.low.min(bucket);
+        self.end = self.end.max(bucket + 1);
+        let mine = &mut self.counts[bucket];
+        *mine = mine.saturating_add(count);
+    }
+
+    /// Forgets all counts.
+    pub fn clear(&mut self) {
+        let used = self.used();
+        self.counts[used].fill(0);
+        (self.low, self.end) = (BUCKETS, 0);
+    }
+
+    /// Returns the range of buckets outside of which nothing was counted.
+    pub fn used(&self) -> std::ops::Range<usize> {
+        self.low.min(self.end)..self.end
     }
 
     /// Returns the counts, one per bucket.
@@ -77,7 +111,7 @@ impl Histogram {
 
     /// Returns how many latencies were counted.
     pub fn count(&self) -> u64 {
-        sum(&self.counts)
+        sum(&self.counts[self.used()])
     }
 
     /// Returns how many latencies were surely longer than `threshold`: those in the buckets above
@@ -112,7 +146,11 @@ impl Histogram {
 
     /// Adds all counts of `other`.
     pub fn add(&mut self, other: &Self) {
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+        self.low = self.low.min(other.low);
+        self.end = self.end.max(other.end);
+        let used = other.used();
+        let theirs = &other.counts[used.clone()];
+        for (mine, theirs) in self.counts[used].iter_mut().zip(theirs) {
             *mine = mine.saturating_add(*theirs);
         }
     }
@@ -120,6 +158,11 @@ impl Histogram {
 
 /// Adds up without overflow: figures from elsewhere may claim any number.
 fn sum(counts: &[u64]) -> u64 {
+    /// A thousand counts below this cannot overflow, which is cheap to see for all at once.
+    const SMALL: u64 = 1 << 54;
+    if counts.iter().fold(0, |any, count| any | count) < SMALL {
+        return counts.iter().sum();
+    }
     counts
         .iter()
         .fold(0, |sum, count| sum.saturating_add(*count))

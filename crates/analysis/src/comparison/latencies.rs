@@ -15,17 +15,12 @@ impl Latencies {
 
     /// Takes over what `histogram` has.
     pub(super) fn take(&mut self, histogram: &Histogram) {
-        /// Empty stretches are skipped this many buckets at a time.
-        const STRETCH: usize = 8;
         self.0.clear();
-        for (stretch, counts) in histogram.counts().chunks(STRETCH).enumerate() {
-            if counts.iter().fold(0, |any, count| any | count) == 0 {
-                continue;
-            }
-            let used = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-            self.0
-                .extend(used.map(|(bucket, count)| (stretch * STRETCH + bucket, *count as f64)));
-        }
+        let used = histogram.used();
+        let counts = used.clone().zip(&histogram.counts()[used]);
+        let counts = counts.filter(|(_, count)| **count > 0);
+        self.0
+            .extend(counts.map(|(bucket, count)| (bucket, *count as f64)));
     }
 
     pub(super) fn clear(&mut self) {

@@ -99,6 +99,8 @@ struct Beside {
 struct Absolute {
     /// That the canary exceeds it.
     exceeded: Process,
+    /// What they bet on once it is warm.
+    bets: [Bet; 6],
     /// That the canary exceeds it more often than the baseline. Of errors that is asked anyway.
     blamed: Process,
     /// That the canary keeps it.
@@ -120,8 +122,11 @@ impl Comparison {
             at_all: Process::new(),
             gate: Gate::new(),
         };
-        let absolute = || Absolute {
+        let absolute = |limit: Option<f64>| Absolute {
             exceeded: Process::new(),
+            bets: std::array::from_fn(|k| {
+                limit.map_or_else(Bet::default, |limit| Bet::new(alternative(limit, k), limit))
+            }),
             blamed: Process::new(),
             gate: Gate::new(),
         };
@@ -129,6 +134,7 @@ impl Comparison {
             canary: 1.0,
             baseline: 1.0,
         };
+        let shares = config.shares;
         Self {
             config,
             seconds: 0.0,
@@ -152,7 +158,7 @@ impl Comparison {
             recent: (Counts::default(), 0.0),
             errors: beside(),
             tails: [beside(), beside()],
-            absolute: [absolute(), absolute(), absolute()],
+            absolute: shares.map(absolute),
             latencies: Scratch {
                 canary: Latencies::new(),
                 baseline: Latencies::new(),
@@ -427,10 +433,13 @@ impl Comparison {
             };
             let seen = seen.tempered(self.block.effects[i].canary);
             if i == 0 || warmth.is_over() {
-                let limit = if i == 0 { limit + warmth.points } else { limit };
-                absolute
-                    .exceeded
-                    .settle(|k| growth(seen, alternative(limit, k), limit));
+                if warmth.is_over() {
+                    absolute.exceeded.settle(|k| absolute.bets[k].growth(seen));
+                } else {
+                    let limit = limit + warmth.points;
+                    let process = &mut absolute.exceeded;
+                    process.settle(|k| growth(seen, alternative(limit, k), limit));
+                }
             }
             if warmth.is_over() {
                 for (k, part) in PARTS.into_iter().enumerate() {

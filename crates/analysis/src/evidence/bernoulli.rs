@@ -112,6 +112,9 @@ pub(crate) fn projection(of: Arms<f64>, alternative: Arms<f64>, margin: Margin) 
 /// After so many halvings nothing is left of any interval.
 const STEPS: usize = 200;
 
+/// A step as small as this part of the whole is the last one: the next would be its square.
+const CLOSE: f64 = 1e-8;
+
 fn project(of: Arms<f64>, alternative: Arms<f64>, margin: Margin) -> f64 {
     let (c, b) = (alternative.canary, alternative.baseline);
     if margin == Margin::NONE {
@@ -127,31 +130,39 @@ fn project(of: Arms<f64>, alternative: Arms<f64>, margin: Margin) -> f64 {
     if of.baseline <= 0.0 {
         return if c > margin.of(b) { high } else { low };
     }
-    // The slope of the divergence grows: Newton's steps, kept inside what is left by bisection.
-    let slope = |x: f64, p: f64| (x - p) / (x * (1.0 - x));
-    let curve = |x: f64, p: f64| {
-        let variance = x * (1.0 - x);
-        (x * x - 2.0 * p * x + p) / (variance * variance)
-    };
-    let mut t = low + (high - low) / 2.0;
+    // The slope of the divergence grows: Newton's steps, kept inside what is left by bisection. Were
+    // both divergences squares, the answer would be the mean, so that is where to begin.
+    let mean = (of.canary * at_the_edge + of.baseline * b) / (of.canary + of.baseline);
+    let mut t = mean.clamp(low, high);
+    if t <= low || t >= high {
+        t = low + (high - low) / 2.0;
+    }
+    let (on_canary, on_canary_squared) =
+        (of.canary * margin.ratio, of.canary * margin.ratio.powi(2));
     for _ in 0..STEPS {
         let u = margin.of(t);
-        let f = of.canary * margin.ratio * slope(u, c) + of.baseline * slope(t, b);
-        if f > 0.0 {
+        let (certain_u, certain_t) = (1.0 / (u * (1.0 - u)), 1.0 / (t * (1.0 - t)));
+        let slope = on_canary * (u - c) * certain_u + of.baseline * (t - b) * certain_t;
+        let bend_u = (u * u - 2.0 * c * u + c) * certain_u * certain_u;
+        let bend_t = (t * t - 2.0 * b * t + b) * certain_t * certain_t;
+        let bend = on_canary_squared * bend_u + of.baseline * bend_t;
+        if slope > 0.0 {
             high = t;
         } else {
             low = t;
         }
-        let bend =
-            of.canary * margin.ratio * margin.ratio * curve(u, c) + of.baseline * curve(t, b);
-        let mut next = t - f / bend;
-        if !(next > low && next < high) {
-            next = low + (high - low) / 2.0;
+        let next = t - slope / bend;
+        if next > low && next < high {
+            // Each step doubles the number of digits that are right.
+            if (next - t).abs() <= CLOSE * t {
+                return next;
+            }
+            t = next;
+        } else if high - low <= 1e-16 * high {
+            return t;
+        } else {
+            t = low + (high - low) / 2.0;
         }
-        if (next - t).abs() <= 4e-16 * t || high - low <= 1e-16 * high {
-            return next;
-        }
-        t = next;
     }
     t
 }

@@ -40,7 +40,7 @@ impl Capital {
 
     /// Multiplies it by `e^x`.
     pub(crate) fn grow(&mut self, x: f64) {
-        let powers = (x * LOG2_E).round();
+        let powers = nearest(x * LOG2_E);
         let rest = (x - powers * LN_2_HIGH) - powers * LN_2_LOW;
         // The cast saturates; what is that large or small decides anyhow.
         let exponent = self.exponent.saturating_add(powers as i64);
@@ -71,6 +71,25 @@ impl Capital {
             }
             .normal(),
         };
+    }
+
+    /// Returns the sum of shares of several capitals.
+    pub(crate) fn sum<const N: usize>(parts: [(Self, f64); N]) -> Self {
+        let exponents = parts.iter().map(|(part, _)| part.exponent);
+        let largest = exponents.max().unwrap_or_default();
+        let mut mantissa = 0.0;
+        for (part, share) in parts {
+            let less = largest.saturating_sub(part.exponent);
+            // What is smaller by more than this makes no difference.
+            if less < 1000 {
+                mantissa += part.mantissa * share * power_of_two(-less);
+            }
+        }
+        Self {
+            mantissa,
+            exponent: largest,
+        }
+        .normal()
     }
 
     /// Returns this share of it.
@@ -108,6 +127,13 @@ impl Capital {
             exponent: self.exponent + shift,
         }
     }
+}
+
+/// Returns the nearest whole number of one below 2^51: adding 1.5 * 2^52 leaves no room for a
+/// fraction.
+fn nearest(x: f64) -> f64 {
+    const NO_FRACTION: f64 = 6_755_399_441_055_744.0;
+    (x + NO_FRACTION) - NO_FRACTION
 }
 
 /// Returns `2^power` for powers between -1000 and 1000.
@@ -153,6 +179,24 @@ mod tests {
         assert!(close(sum.ln(), 5e6));
         large.add(Capital::new(1.0));
         assert!(close(large.ln(), 5e6));
+    }
+
+    #[test]
+    fn the_sum_of_shares_is_what_adding_gives() {
+        let mut large = Capital::new(0.7);
+        large.grow(900.0);
+        let mut small = Capital::new(0.7);
+        small.grow(-2_000.0);
+        let one = Capital::new(1.0);
+        for (parts, expected) in [
+            ([(one, 0.25), (one, 0.5)], 0.75_f64.ln()),
+            ([(small, 0.5), (one, 0.5)], 0.5_f64.ln()),
+            ([(large, 0.5), (one, 0.5)], 900.0 + 0.35_f64.ln()),
+            ([(small, 1.0), (Capital::NONE, 1.0)], small.ln()),
+        ] {
+            let sum = Capital::sum(parts).ln();
+            assert!(close(sum, expected), "{sum} is not {expected}");
+        }
     }
 
     #[test]

@@ -28,10 +28,7 @@ impl Gate {
 
     /// Returns the logarithm of the capital of all together.
     pub(crate) fn ln(&self) -> f64 {
-        let mut total = Capital::NONE;
-        for (capital, share) in self.capital.iter().zip(SHARES) {
-            total.add(capital.share(share));
-        }
-        total.ln()
+        let parts = std::array::from_fn::<_, 3, _>(|k| (self.capital[k], SHARES[k]));
+        Capital::sum(parts).ln()
     }
 }

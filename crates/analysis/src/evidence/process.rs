@@ -50,10 +50,11 @@ impl Process {
 
     /// Returns the capital of all together, with the `rest` that does not bet yet.
     pub(crate) fn total(&self, rest: f64) -> Capital {
+        let betting = Capital::sum(std::array::from_fn::<_, 6, _>(|k| {
+            (self.capital[k], SHARES[k])
+        }));
         let mut total = Capital::new(rest.max(0.0));
-        for (capital, share) in self.capital.iter().zip(SHARES) {
-            total.add(capital.share(share));
-        }
+        total.add(betting);
         total
     }
 
