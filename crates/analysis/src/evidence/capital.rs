@@ -23,10 +23,10 @@ const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
 const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
 
 impl Capital {
-    /// Nothing.
+    /// Nothing: smaller than anything else also by its exponent.
     pub(crate) const NONE: Self = Self {
         mantissa: 0.0,
-        exponent: 0,
+        exponent: i64::MIN / 2,
     };
 
     /// Returns the capital of a number that is not negative and, unless 0, not below 1e-300.
