@@ -10,6 +10,7 @@ use leadsman_analysis::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
+use crate::metric::MetricSource;
 use crate::weight::Weight;
 
 /// Everything that one environment of one release is: what runs, and how requests reach it.
@@ -70,6 +71,9 @@ pub struct ServiceSpec {
     pub strategy: Strategy,
     /// What it is held to while it comes in.
     pub limits: Limits,
+    /// Where the values of the metrics in `limits` come from, by the same names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, MetricSource>,
 }
 
 /// When an instance counts as ready for requests.

@@ -186,6 +186,30 @@ codes! {
             what full load does all the same. The step to all requests follows by itself, and \
             the judge watches it by absolute limits for as long as `keep_warm`, with the way back \
             one switch."
+    BAD_NUMBER "P030" "not a number"
+        because "A limit of a metric is a number in whatever unit the metric has."
+        mend "Write it like `100`, `0.5` or `-3`; `80%` is 0.8, and `512MiB` counts bytes."
+    BAD_METRIC "P031" "not a metric"
+        because "A metric that a service shows is found by its name and by what its labels are or \
+            are not. Functions and regular expressions are not part of that."
+        mend "Write it like `jobs_waiting` or `jobs_waiting{queue=\"mail\",state!=\"dead\"}`. For \
+            anything else ask Prometheus, with `prometheus` instead of `metric`."
+    BAD_QUERY "P032" "not a query"
+        because "A query is PromQL of at most 4096 bytes. In it, `$` and a word in capitals stand \
+            for what is different for each revision, and only certain words mean something."
+        mend "Use `$INSTANCES`, `$RELEASE`, `$REVISION`, `$SERVICE`, `$ENVIRONMENT` or \
+            `$APPLICATION`, or write the name in small letters if it is no variable."
+    BAD_URL "P033" "not an address of Prometheus"
+        because "Prometheus is reached over http at a host, with a port and a path if need be. \
+            Whoever can read the project file could use a password in it."
+        mend "Write it like `http://127.0.0.1:9090`. Put a token into a file that only Leadsman \
+            can read, and name it with `token_file`. Where Prometheus speaks https alone, have a \
+            proxy on this machine speak it."
+    SAME_ON_BOTH_SIDES "P034" "compared with itself"
+        because "The query asks the same thing for the new revision and for the one that serves, \
+            so that a comparison could never show a difference."
+        mend "Have it ask about one revision: `{instance=~\"$INSTANCES\"}`, or a label that holds \
+            the release, such as `{release=\"$RELEASE\"}`. Or use `at_most` and `at_least` alone."
 }
 
 #[cfg(test)]

@@ -3,8 +3,12 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use leadsman_analysis::GaugeLimit;
+
+use super::metric_values::word;
 use super::read::looks_typed;
 use super::units;
+use crate::metric::{MetricSource, PrometheusServer};
 use crate::spec::{
     EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step, Strategy,
 };
@@ -21,6 +25,11 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
     file.open(0, "environments");
     file.open(1, spec.environment.as_str());
     file.put(2, "listen", scalar(&spec.listen.to_string()));
+    if let Some(PrometheusServer { url, token_file }) = prometheus(spec) {
+        file.open(2, "prometheus");
+        file.put(3, "url", scalar(url));
+        file.put(3, "token_file", or_null(token_file.as_deref().map(scalar)));
+    }
     if spec.routes.is_empty() {
         file.put(0, "routes", "[]");
     } else {
@@ -122,12 +131,62 @@ fn put_limits(file: &mut Lines, service: &ServiceSpec) {
     file.put(3, "p95", time(limits.p95));
     file.put(3, "p99", time(limits.p99));
     file.put(3, "memory", share(limits.memory));
+    file.put(3, "cpu", share(limits.cpu));
     file.put(3, "restarts", or_null(limits.restarts));
     file.put(3, "requests", limits.requests);
     file.open(3, "against_stable");
     file.put(4, "errors", share(limits.against_stable.errors));
     file.put(4, "p95", share(limits.against_stable.p95));
     file.put(4, "p99", share(limits.against_stable.p99));
+    if !limits.metrics.is_empty() {
+        file.open(3, "metrics");
+    }
+    for (name, limit) in &limits.metrics {
+        file.open(4, name);
+        if let Some(source) = service.metrics.get(name) {
+            put_source(file, source);
+        }
+        put_limit(file, limit);
+    }
+}
+
+/// Returns where Prometheus is; of all metrics in an environment it is the same one.
+fn prometheus(spec: &EnvironmentSpec) -> Option<&PrometheusServer> {
+    let mut sources = spec.services.values().flat_map(|s| s.metrics.values());
+    sources.find_map(|source| match source {
+        MetricSource::Queried(queried) => Some(&queried.server),
+        MetricSource::Shown(_) | MetricSource::Measured(_) => None,
+    })
+}
+
+fn put_source(file: &mut Lines, source: &MetricSource) {
+    match source {
+        MetricSource::Shown(shown) => {
+            file.put(5, "metric", scalar(&shown.selector.to_string()));
+            file.put(5, "path", scalar(&shown.path));
+            if shown.counter {
+                file.put(5, "counter", true);
+            }
+            file.put(5, "series", or_null(shown.series.map(word)));
+            file.put(5, "instances", word(shown.instances));
+            file.put(5, "every", units::duration(shown.every));
+        }
+        MetricSource::Queried(queried) => {
+            file.put(5, "prometheus", scalar(queried.query.as_str()));
+            file.put(5, "every", units::duration(queried.every));
+        }
+        MetricSource::Measured(measured) => file.put(5, "instance", word(*measured)),
+    }
+}
+
+fn put_limit(file: &mut Lines, limit: &GaugeLimit) {
+    file.put(5, "at_most", or_null(limit.at_most));
+    file.put(5, "at_least", or_null(limit.at_least));
+    let share = limit.against_stable.map(units::share);
+    file.put(5, "against_stable", or_null(share));
+    file.put(5, "worse", word(limit.worse));
+    file.put(5, "for", units::duration(limit.hold));
+    file.put(5, "outage", units::duration(limit.outage));
 }
 
 /// The lines of a file, indented by two blanks for each level.

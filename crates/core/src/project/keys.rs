@@ -6,6 +6,11 @@ use super::read::{Read, Reader, Setting};
 use super::suggest;
 use super::yaml::{Key, Node, Value};
 
+/// Returns a key as it is written: one that is a word of Rust is escaped in the code.
+pub(super) fn name(key: &'static str) -> &'static str {
+    key.strip_prefix("r#").unwrap_or(key)
+}
+
 /// The entries of a mapping while its keys are asked for one by one.
 pub(super) struct Entries<'n> {
     pub(super) at: Span,
@@ -128,7 +133,9 @@ macro_rules! keys {
                 reader: &mut $crate::project::read::Reader,
             ) -> Option<Self> {
                 let mut entries = $crate::project::keys::Entries::of(node, $what, reader)?;
-                let value = Self { $($key: entries.take(stringify!($key), reader),)+ };
+                let value = Self {
+                    $($key: entries.take($crate::project::keys::name(stringify!($key)), reader),)+
+                };
                 $(entries.at_most_one(
                     &[$((
                         stringify!($alternative),

@@ -12,6 +12,8 @@
 mod codes;
 mod effective;
 mod keys;
+mod metric_values;
+mod metrics;
 mod model;
 mod problem;
 mod read;

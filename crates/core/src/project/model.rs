@@ -3,10 +3,15 @@
 //! The comments of this module are what people read about a key, in their editor (through the JSON
 //! Schema) and in the reference. `default` names what holds where the key is left out.
 
+use leadsman_analysis::{GaugeLimit, Worse};
 use schemars::{Schema, json_schema};
 
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::keys::keys;
+use super::metric_values::{
+    Amount, MachineFile, MetricKey, QueryText, SelectorText, URL_PATTERN, Url,
+};
+use super::metrics::PATH;
 use super::problem::Span;
 use super::read::{Located, Read, Reader, Setting};
 use super::shape::{List, Map, Short, ShortForm};
@@ -18,6 +23,7 @@ use super::values::{
     VariableText, Whole, Word,
 };
 use super::yaml::{Node, Value};
+use crate::metric::{Fold, Measured};
 use crate::spec::OnInconclusive;
 
 const SECOND: u64 = 1000;
@@ -54,6 +60,8 @@ keys! {
         limits: Limits,
         /// Environment variables of every service.
         env: Variables,
+        /// The Prometheus that metrics are asked of. In short: its address.
+        prometheus: Short<Prometheus>,
     }
     check: check_file;
 }
@@ -292,6 +300,8 @@ keys! {
         /// The largest share of its `memory` that an instance may use.
         #[schemars(extend("default" = share(held_to().memory)))]
         memory: Share<100>,
+        /// The largest share of one core that an instance may use for half a minute.
+        cpu: Share<100_000>,
         /// How many restarts of instances are tolerated in one rollout.
         #[schemars(extend("default" = held_to().restarts))]
         restarts: Whole<0, 10_000>,
@@ -300,9 +310,84 @@ keys! {
         requests: Whole<1, 1_000_000_000>,
         /// Limits relative to the revision that serves. `null` takes all of them out.
         against_stable: AgainstStable,
+        /// Limits of metrics of the service's own, by names of your choice.
+        metrics: Map<MetricKey, Metric, 50>,
     }
     one_of: errors, success;
     empty: Taken;
+}
+
+keys! {
+    /// One metric and its limits. Where it comes from is said by one of `metric`, `prometheus` and
+    /// `instance`.
+    struct Metric("a metric") {
+        /// A metric that each instance shows by itself, in the text format of Prometheus:
+        /// `jobs_waiting`, or with labels `jobs_waiting{queue="mail",state!="dead"}`.
+        metric: SelectorText,
+        /// A query to Prometheus. It must give one series. `$INSTANCES` is a pattern of the
+        /// addresses of one revision's instances; `$RELEASE`, `$REVISION`, `$SERVICE`,
+        /// `$ENVIRONMENT` and `$APPLICATION` are names and numbers.
+        prometheus: QueryText,
+        /// What is measured of each instance: `memory` in bytes, `cpu` in cores. The largest
+        /// instance counts.
+        instance: Word<Measured>,
+        /// The path where instances show `metric`.
+        #[schemars(extend("default" = PATH))]
+        path: ProbePath,
+        /// `true`: `metric` only grows, so its growth per second is what counts.
+        counter: Word<True>,
+        /// What becomes of several series of one instance. Left out, there may be only one.
+        series: Word<Fold>,
+        /// What becomes of several instances. Left out, the worst one counts: `max`, or `min` where
+        /// less is worse.
+        instances: Word<Fold>,
+        /// How often `metric` is read, `5s` by default; for `prometheus` how long a window is,
+        /// `15s` by default, and no shorter than the time between its scrapes.
+        every: Time<SECOND, HOUR>,
+        /// The largest value.
+        at_most: Amount,
+        /// The smallest value.
+        at_least: Amount,
+        /// How much worse than the value of the revision that serves it may be. Medians over the
+        /// time `for` are compared.
+        against_stable: Share<10_000>,
+        /// Which values are worse in a comparison: `more`, or `less`. Left out, `less` where
+        /// `at_least` is given and `at_most` is not.
+        worse: Word<Worse>,
+        /// For how long a limit must be exceeded without a break, in at least three values; `0s`
+        /// is at once.
+        #[schemars(extend("default" = units::duration(GaugeLimit::HOLD)))]
+        r#for: Time<0, HOUR>,
+        /// For how long its source may fail before that is said to be an error.
+        #[schemars(extend("default" = units::duration(GaugeLimit::OUTAGE)))]
+        outage: Time<0, DAY>,
+    }
+    one_of: metric, prometheus, instance;
+}
+
+keys! {
+    /// Where Prometheus is. Credentials never stand in a project file.
+    struct Prometheus("`prometheus`") {
+        /// Its address.
+        url: Url,
+        /// A file on the machine that holds the token that Prometheus wants; it is read anew for
+        /// every question.
+        token_file: MachineFile,
+    }
+}
+
+impl ShortForm for Prometheus {
+    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let url = Setting::Given(Url::read(node, reader)?);
+        Some(Self {
+            url,
+            ..Self::default()
+        })
+    }
+
+    fn short_schema() -> Schema {
+        json_schema!({ "title": "http address", "type": "string", "pattern": URL_PATTERN })
+    }
 }
 
 keys! {
@@ -336,6 +421,8 @@ keys! {
         strategy: StrategyForm,
         /// Limits of every service here.
         limits: Limits,
+        /// The Prometheus that metrics are asked of here.
+        prometheus: Short<Prometheus>,
         /// Routes of this environment, instead of those at the top level.
         routes: List<Route, 500>,
         /// What is different about single services; `null` leaves a service out.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use leadsman_analysis::{AgainstStable, Limits};
 
 use super::codes::{CYCLE, MISSING_KEY, READINESS_UNKNOWN, SAME_ADDRESS, UNKNOWN_NAME};
-use super::model::{self, Environment, File, Service};
+use super::model::{self, Environment, File, Prometheus, Service};
 use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
-use super::shape::List;
+use super::shape::{List, Short};
 use super::values::Name;
-use super::{routes, strategy, suggest};
+use super::{metrics, routes, strategy, suggest};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
 
@@ -96,6 +96,7 @@ fn environment(
     let routes = routes::resolve(file, keys, &services, reader);
     let routed: BTreeSet<&ServiceName> =
         routes.iter().flatten().map(|rule| &rule.service).collect();
+    let prometheus = file.prometheus.clone().under(keys.prometheus.clone());
     let mut specs = BTreeMap::new();
     for (service, resolved) in &services {
         if routes.is_some() && !routed.contains(service) && resolved.keys.ready.is_missing() {
@@ -103,7 +104,7 @@ fn environment(
             let hint = "write `ready: tcp` if it listens on $PORT, else `ready: { command: ... }`";
             reader.note(&READINESS_UNKNOWN, resolved.at, message, hint);
         }
-        let spec = spec(file, service, resolved, reader);
+        let spec = spec(file, service, resolved, &prometheus, reader);
         specs.extend(spec.map(|spec| (service.clone(), spec)));
     }
     Some(EnvironmentSpec {
@@ -272,6 +273,7 @@ fn spec(
     file: &File,
     name: &ServiceName,
     resolved: &Resolved,
+    prometheus: &Setting<Short<Prometheus>>,
     reader: &mut Reader,
 ) -> Option<ServiceSpec> {
     let keys = &resolved.keys;
@@ -283,6 +285,7 @@ fn spec(
     let instances = keys.instances.get().map_or(1, |number| number.0);
     let instances = u16::try_from(instances).unwrap_or(u16::MAX);
     let strategy = strategy::resolve(&keys.strategy, instances, resolved.at, file, reader);
+    let metrics = metrics::resolve(&keys.limits, prometheus, reader);
     let variables = keys.env.get().into_iter().flat_map(|map| &map.entries);
     let variable = |(name, text): &(Located<String>, Setting<_>)| {
         let text: &super::values::VariableText = text.get()?;
@@ -308,7 +311,11 @@ fn spec(
             .map(|name| name.value.clone())
             .collect(),
         strategy: strategy?,
-        limits: limits(&keys.limits),
+        limits: Limits {
+            metrics: metrics.limits,
+            ..limits(&keys.limits)
+        },
+        metrics: metrics.sources,
     })
 }
 
@@ -378,6 +385,7 @@ fn limits(setting: &Setting<model::Limits>) -> Limits {
         p95: given_or(&keys.p95, default.p95, |time| time.0),
         p99: given_or(&keys.p99, default.p99, |time| time.0),
         memory: given_or(&keys.memory, default.memory, |share| share.0),
+        cpu: given_or(&keys.cpu, default.cpu, |share| share.0),
         restarts: given_or(&keys.restarts, default.restarts, |n| {
             u32::try_from(n.0).unwrap_or(u32::MAX)
         }),

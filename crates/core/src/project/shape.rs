@@ -24,8 +24,8 @@ pub(super) trait MapKey: Clone {
     const WHAT: &'static str;
     /// A regular expression that all keys match.
     const PATTERN: &'static str;
-    /// A key that matches but cannot be used.
-    const TAKEN: Option<&'static str> = None;
+    /// Keys that match but cannot be used.
+    const TAKEN: &'static [&'static str] = &[];
     /// Notes it if a key cannot be used, and returns whether it can.
     fn check(key: &Key, reader: &mut Reader) -> bool;
 }
@@ -117,8 +117,8 @@ impl<K: MapKey, T: JsonSchema, const MOST: usize> JsonSchema for Map<K, T, MOST>
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut names = serde_json::json!({ "pattern": K::PATTERN });
-        if let Some(taken) = K::TAKEN {
-            names = serde_json::json!({ "pattern": K::PATTERN, "not": { "const": taken } });
+        if !K::TAKEN.is_empty() {
+            names = serde_json::json!({ "pattern": K::PATTERN, "not": { "enum": K::TAKEN } });
         }
         schemars::json_schema!({
             "type": "object",

@@ -121,7 +121,7 @@ pub(super) struct VariableKey;
 
 impl MapKey for VariableKey {
     const WHAT: &'static str = "a mapping of environment variables";
-    const TAKEN: Option<&'static str> = Some("PORT");
+    const TAKEN: &'static [&'static str] = &["PORT"];
     const PATTERN: &'static str = "^[A-Za-z_][A-Za-z0-9_]{0,199}$";
 
     fn check(key: &Key, reader: &mut Reader) -> bool {

@@ -2,11 +2,15 @@
 //! never edited, only added to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use expect_test::expect_file;
-use leadsman_analysis::{Finding, Metric, Outcome, Verdict};
+use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
-use leadsman_core::spec::Probe;
+use leadsman_core::metric::{
+    Fold, Measured, MetricSource, PrometheusServer, Queried, Query, Selector, Shown,
+};
+use leadsman_core::spec::{Probe, ServiceSpec};
 use leadsman_core::weight::Weight;
 use leadsman_core::{ApplicationEvent, Cause, End, Event, Origin, Passed};
 
@@ -29,6 +33,42 @@ fn verdict() -> Verdict {
     }
 }
 
+/// Adds a metric of each kind, with every field that it can have.
+fn measured(spec: &mut ServiceSpec) {
+    let limit = GaugeLimit {
+        at_most: Some(100.0),
+        at_least: Some(0.5),
+        against_stable: Some(0.2),
+        worse: Worse::Less,
+        hold: Duration::from_secs(30),
+        outage: Duration::from_secs(120),
+    };
+    let every = Duration::from_secs(5);
+    let sources = [
+        MetricSource::Shown(Shown {
+            selector: Selector::parse("jobs{queue=\"mail\",state!=\"dead\"}").expect("it is one"),
+            path: "/metrics".to_owned(),
+            counter: true,
+            series: Some(Fold::Sum),
+            instances: Fold::Max,
+            every,
+        }),
+        MetricSource::Queried(Queried {
+            server: PrometheusServer {
+                url: "http://127.0.0.1:9090".to_owned(),
+                token_file: Some("/run/secrets/prometheus".to_owned()),
+            },
+            query: Query::parse("avg(load{instance=~\"$INSTANCES\"})").expect("it is one"),
+            every,
+        }),
+        MetricSource::Measured(Measured::Cpu),
+    ];
+    for (name, source) in ["queue", "saturation", "load"].into_iter().zip(sources) {
+        spec.limits.metrics.insert(name.to_owned(), limit.clone());
+        spec.metrics.insert(name.to_owned(), source);
+    }
+}
+
 /// One example of each kind of event, with every field that it can have.
 fn examples() -> Vec<Event> {
     let by = || "ann".to_owned();
@@ -44,6 +84,7 @@ fn examples() -> Vec<Event> {
     full.spec.memory = Some(512 << 20);
     full.spec.files = Some(4096);
     full.spec.ready.probe = Probe::Http("/health".to_owned());
+    measured(&mut full.spec);
     let content = || content(&[("web", full.clone())], false);
     let release = ReleaseNumber(4);
     let services = || BTreeSet::from([web()]);

@@ -112,6 +112,7 @@ pub(crate) fn service(version: u64, instances: u16, strategy: &Strategy) -> Rele
                 against_stable: AgainstStable::default(),
                 ..Limits::default()
             },
+            metrics: BTreeMap::new(),
         },
         artifact: None,
         origin: "/srv".to_owned(),

@@ -306,6 +306,7 @@ pub(crate) fn running(run: Vec<String>) -> Service {
             on_inconclusive: OnInconclusive::Hold,
         },
         limits: serde_json::from_str(LIMITS).unwrap(),
+        metrics: BTreeMap::new(),
     };
     Service {
         spec,

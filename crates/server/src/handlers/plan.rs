@@ -5,9 +5,10 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use leadsman_analysis::Limits;
+use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{Plan, PlannedAction, PlannedService, PlannedStep, Shipment};
 use leadsman_core::id::ServiceName;
+use leadsman_core::project::units;
 use leadsman_core::spec::{Sizing, Strategy};
 use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
 
@@ -201,6 +202,9 @@ fn limits(limits: &Limits) -> Vec<String> {
             .memory
             .map(|share| format!("memory at most {} of its limit", percent(share))),
         limits
+            .cpu
+            .map(|share| format!("cpu at most {} of a core", percent(share))),
+        limits
             .restarts
             .map(|count| format!("restarts at most {count}")),
         against
@@ -216,5 +220,35 @@ fn limits(limits: &Limits) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
+    .chain(
+        limits
+            .metrics
+            .iter()
+            .flat_map(|(name, limit)| gauge(name, limit)),
+    )
+    .collect()
+}
+
+/// Returns each limit of a metric of the service's own.
+fn gauge(name: &str, limit: &GaugeLimit) -> Vec<String> {
+    let held = if limit.hold.is_zero() {
+        String::new()
+    } else {
+        format!(" for {}", units::duration(limit.hold))
+    };
+    let worse = match limit.worse {
+        Worse::More => "above",
+        Worse::Less => "below",
+    };
+    [
+        limit.at_most.map(|most| format!("at most {most}")),
+        limit.at_least.map(|least| format!("at least {least}")),
+        limit
+            .against_stable
+            .map(|share| format!("at most {} {worse} stable", units::share(share))),
+    ]
+    .into_iter()
+    .flatten()
+    .map(|limit| format!("`{name}` {limit}{held}"))
     .collect()
 }

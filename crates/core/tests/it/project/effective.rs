@@ -49,6 +49,7 @@ fn every_default_is_shown() {
               p95: null
               p99: null
               memory: 90%
+              cpu: null
               restarts: 0
               requests: 100
               against_stable:

@@ -47,6 +47,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "P005",
+        "application: a\nservices: { web: { run: x } }\nlimits:\n  metrics:\n    queue: { at_most: 100 }\n    mail: { metric: jobs }\n    load: { prometheus: load, at_most: 1 }\n",
+    ),
+    (
+        "P005",
         "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [{ soak: 1m }] } } } }\n",
     ),
     ("P006", "- application: shop\n"),
@@ -93,6 +97,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "P010",
+        "application: a\nservices: { web: { run: x, limits: { metrics: { memory: { metric: bytes, at_most: 1 } } } } }\n",
+    ),
+    (
+        "P010",
         "application: a\nservices: { web: { run: x, env: { PORT: 80 } } }\nstrategies: { rolling: { rolling: } }\n",
     ),
     (
@@ -129,6 +137,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "P017",
+        "application: a\nservices: { web: { run: x } }\nprometheus: { url: \"http://127.0.0.1:9090\", token_file: token }\n",
+    ),
+    (
+        "P017",
         "application: a\nservices: { web: { run: x, artifact: /srv/dist, folder: ../up, ready: { http: health } } }\nroutes: [{ path: api, service: web }, { path: \"/a*\", service: web }]\n",
     ),
     (
@@ -146,6 +158,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P021",
         "application: a\nservices: { web: { run: x, ready: { http: /, tcp: true }, limits: { errors: 1%, success: 99% }, strategy: { rolling: , canary: } } }\n",
+    ),
+    (
+        "P021",
+        "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits:\n  metrics:\n    queue: { metric: jobs, prometheus: jobs, at_most: 1 }\n    load: { prometheus: load, counter: true, at_most: 1 }\n    size: { instance: memory, every: 5s, at_most: 1GiB }\n    none: { metric: jobs, at_least: 5, at_most: 3 }\n",
     ),
     (
         "P022",
@@ -182,6 +198,26 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P029",
         "application: a\nservices: { web: { run: x, strategy: { blue_green: { soak: 10m } } } }\n",
+    ),
+    (
+        "P030",
+        "application: a\nservices: { web: { run: x } }\nlimits: { metrics: { queue: { metric: jobs, at_most: many, at_least: .inf } } }\n",
+    ),
+    (
+        "P031",
+        "application: a\nservices: { web: { run: x } }\nlimits:\n  metrics:\n    queue: { metric: 'sum(jobs)', at_most: 1 }\n    mail: { metric: 'jobs{queue=~\"m.*\"}', at_most: 1 }\n    print: { metric: 'jobs{queue=print}', at_most: 1 }\n",
+    ),
+    (
+        "P032",
+        "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits:\n  metrics:\n    load: { prometheus: 'load{instance=~\"$INSTANCE\"}', at_most: 1 }\n    none: { prometheus: '', at_most: 1 }\n",
+    ),
+    (
+        "P033",
+        "application: a\nservices: { web: { run: x } }\nprometheus: https://prometheus.example\nenvironments:\n  staging: { prometheus: { url: \"http://ann:secret@127.0.0.1:9090\" } }\n  production: { prometheus: 127.0.0.1:9090, listen: 0.0.0.0:80 }\n",
+    ),
+    (
+        "P034",
+        "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits: { metrics: { load: { prometheus: 'load{service=\"$SERVICE\"}', against_stable: 20% } } }\n",
     ),
 ];
 

@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 13] = [
+const PLACES: [(&str, &str, &str); 15] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Ready", "`ready`", "services: { web: { ready: @ } }"),
@@ -50,6 +50,8 @@ const PLACES: [(&str, &str, &str); 13] = [
         "`against_stable`",
         "limits: { against_stable: @ }",
     ),
+    ("Metric", "A metric", "limits: { metrics: { queue: @ } }"),
+    ("Prometheus", "`prometheus`", "prometheus: @"),
 ];
 
 fn definition<'s>(schema: &'s Value, name: &str) -> &'s Value {
@@ -100,7 +102,9 @@ fn the_schema_accepts_every_valid_file() {
 #[test]
 fn the_schema_refuses_what_a_schema_can_refuse() {
     /// The codes of mistakes that a single value or key gives away.
-    const VISIBLE: [&str; 6] = ["P003", "P008", "P010", "P011", "P013", "P016"];
+    const VISIBLE: [&str; 8] = [
+        "P003", "P008", "P010", "P011", "P013", "P016", "P031", "P033",
+    ];
     let schema = schema();
     for code in VISIBLE {
         assert!(MISTAKES.iter().any(|(known, _)| *known == code), "{code}");
@@ -253,6 +257,7 @@ It is generated from the same list that the program reads by, as is the JSON Sch
 Durations are numbers with `d`, `h`, `m`, `s` or `ms`, the larger units first: `1h30m`.
 Shares are numbers of percent: `5%`, `0.5%`.
 Sizes are numbers with `B`, `kB`, `MB`, `GB`, `TB` (thousands) or `KiB`, `MiB`, `GiB`, `TiB` (1024s).
+Numbers of metrics may also be written as shares (`80%` is 0.8) or sizes (in bytes).
 Names are 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter and not ending with `-`.
 `null` takes out what a lower layer says; where there must be a value, the default takes its place.
 ";
