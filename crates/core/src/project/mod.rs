@@ -30,14 +30,37 @@ mod yaml;
 
 use std::collections::BTreeMap;
 
+use leadsman_analysis::Limits;
+
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::EnvironmentSpec;
 
 pub use codes::{CODES, Code, Severity, explain};
 use problem::Finding;
 pub use problem::{Location, Problem, Problems};
-use read::{Read as _, Reader};
+use read::{Read as _, Reader, Setting};
 pub use schema::schema;
+
+/// Reads what may stand under `limits:` of a project file, as a file of its own: what it leaves
+/// out has the default. `file_name` is only repeated in problems.
+///
+/// # Errors
+///
+/// Every problem of the text.
+pub fn limits(text: &str, file_name: &str) -> Result<Limits, Problems> {
+    let (tree, mut findings) = yaml::tree(text);
+    let mut reader = Reader::default();
+    let keys = tree.map(|tree| Setting::read(&tree, &mut reader));
+    findings.append(&mut reader.findings);
+    match keys {
+        Some(keys) if findings.iter().all(warns) => Ok(resolve::limits(&keys)),
+        _ => Err(problem::located(text, file_name, findings)),
+    }
+}
+
+fn warns(finding: &Finding) -> bool {
+    finding.severity == Severity::Warning
+}
 
 /// A project file without a problem.
 #[derive(Clone, Debug)]
@@ -65,7 +88,6 @@ impl Project {
             }
             findings.append(&mut reader.findings);
         }
-        let warns = |finding: &Finding| finding.severity == Severity::Warning;
         match environments.first() {
             Some(first) if findings.iter().all(warns) => Ok(Self {
                 text: text.to_owned(),

@@ -368,7 +368,7 @@ fn stop(keys: &Service) -> Stop {
 }
 
 /// Returns the limits that are given, over those that the judge has where nothing is said.
-fn limits(setting: &Setting<model::Limits>) -> Limits {
+pub(super) fn limits(setting: &Setting<model::Limits>) -> Limits {
     let keys = setting.get().cloned().unwrap_or_default();
     let relative = keys.against_stable.get().cloned().unwrap_or_default();
     let default = Limits::default();

@@ -1,8 +1,9 @@
 //! What a valid file means.
 
 use expect_test::{Expect, expect};
+use leadsman_analysis::Limits;
 use leadsman_core::id::ServiceName;
-use leadsman_core::project::units;
+use leadsman_core::project::{self, units};
 use leadsman_core::spec::{EnvironmentSpec, Probe, Strategy};
 
 use super::{fixtures, project, resolved};
@@ -461,4 +462,26 @@ fn the_examples_of_the_guide_are_valid() {
             ));
         }
     }
+}
+
+#[test]
+fn limits_are_read_as_a_file_of_their_own() {
+    let default = Limits::default();
+    let read = |text| project::limits(text, "limits.yaml");
+    assert_eq!(read("").unwrap(), default);
+    let text = "errors: 2%\nagainst_stable: { p95: 10%, p99: null }\nrestarts: null\n";
+    let limits = read(text).unwrap();
+    assert_eq!((limits.errors, limits.restarts), (Some(0.02), None));
+    assert_eq!(limits.against_stable.p95, Some(0.1));
+    assert_eq!(limits.against_stable.p99, None);
+    assert_eq!(limits.against_stable.errors, default.against_stable.errors);
+    let problems = read("errors: 2%\nlimits:\n  p95: 5\n").unwrap_err();
+    expect![[r#"
+        error[P003]: unknown key `limits` at the top level
+         --> limits.yaml:2:1
+          |
+        2 | limits:
+          | ^^^^^^
+        hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `restarts`, `requests` and `against_stable`
+    "#]].assert_eq(&format!("{problems}\n"));
 }
