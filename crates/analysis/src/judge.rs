@@ -223,12 +223,12 @@ impl Judge {
             passes_in,
         } = self.comparison.outlook();
         Evidence {
-            log_e: total.beyond,
-            log_e_strict: total.at_all,
-            log_e_alone: self.is_alone().then(|| self.alone_capital()),
+            log_e: recorded(total.beyond),
+            log_e_strict: recorded(total.at_all),
+            log_e_alone: self.is_alone().then(|| recorded(self.alone_capital())),
             warn: self.warned,
-            fails_in,
-            passes_in: passes_in.filter(|_| !self.is_alone()),
+            fails_in: fails_in.filter(|seconds| seconds.is_finite()),
+            passes_in: passes_in.filter(|seconds| seconds.is_finite() && !self.is_alone()),
         }
     }
 
@@ -283,6 +283,13 @@ impl Judge {
         }
         (Outcome::Pass, self.success(gauges))
     }
+}
+
+/// Returns the logarithm of some capital as it is reported. Where nobody bets there is none, and
+/// its logarithm is no number that could be written down; but nothing was won or lost, and the
+/// capital is what it was at first: 1.
+fn recorded(ln: f64) -> f64 {
+    if ln.is_finite() { ln } else { 0.0 }
 }
 
 fn nonsense(implausible: &plausible::Implausible) -> String {

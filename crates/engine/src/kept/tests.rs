@@ -1,8 +1,9 @@
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use expect_test::{expect, expect_file};
-use leadsman_analysis::{BUCKETS, Judge, Limits};
+use leadsman_analysis::{AgainstStable, BUCKETS, Judge, Limits, Verdict};
 use leadsman_core::time::Timestamp;
 use leadsman_store::memory::MemoryLog;
 use leadsman_store::sqlite::SqliteLog;
@@ -15,7 +16,7 @@ use super::*;
 use crate::rows;
 
 fn figures() -> impl Strategy<Value = Figures> {
-    let count = prop_oneof![8 => 0..40_u64, 1 => Just(u64::MAX)];
+    let count = prop_oneof![8 => 1..40_u64, 1 => Just(u64::MAX)];
     let latency = vec((0..BUCKETS as u16, count), 0..40);
     let over = option::weighted(0.3, any::<[u64; 2]>());
     (0..2_000_u64, 0..60_u64, latency, over).prop_map(|(requests, errors, latency, over)| Figures {
@@ -86,11 +87,34 @@ fn bits(value: impl Debug) -> String {
     format!("{value:?}")
 }
 
-fn verdicts(told: &[Told]) -> Vec<String> {
-    let mut judge = Judge::new(Limits::default());
+/// The default limits, absolute ones on top, and none at all.
+fn limits() -> impl Strategy<Value = Limits> {
+    let absolute = Limits {
+        p95: Some(Duration::from_millis(300)),
+        p99: Some(Duration::from_secs(1)),
+        cpu: Some(0.8),
+        ..Limits::default()
+    };
+    let none = Limits {
+        errors: None,
+        memory: None,
+        restarts: None,
+        against_stable: AgainstStable::default(),
+        ..Limits::default()
+    };
+    prop::sample::select(vec![Limits::default(), absolute, none])
+}
+
+/// Returns every verdict, each as it is after it was recorded and read again.
+fn verdicts(limits: &Limits, told: &[Told]) -> Vec<String> {
+    let mut judge = Judge::new(limits.clone());
     let verdict = |told| {
         judge.tell(told);
-        bits(judge.verdict())
+        let verdict = bits(judge.verdict());
+        let recorded = serde_json::to_string(&judge.verdict()).unwrap();
+        let read: Verdict = serde_json::from_str(&recorded).unwrap();
+        assert_eq!(bits(read), verdict, "{recorded}");
+        verdict
     };
     told.iter().map(verdict).collect()
 }
@@ -122,6 +146,7 @@ proptest! {
     #[test]
     fn what_was_told_comes_back_to_the_last_bit_and_is_judged_alike(
         told in vec(told(), 0..150),
+        limits in limits(),
         together in 1..9_usize,
     ) {
         let folder = tempfile::tempdir().unwrap();
@@ -133,14 +158,14 @@ proptest! {
         for log in logs {
             let read = runtime.block_on(kept_and_read(&*log, &told, together));
             prop_assert_eq!(bits(&read), bits(&told));
-            prop_assert_eq!(verdicts(&read), verdicts(&told));
+            prop_assert_eq!(verdicts(&limits, &read), verdicts(&limits, &told));
         }
     }
 
     #[test]
     fn whatever_else_is_in_a_row_is_refused_or_read_without_harm(body in "[\\[\\]{}\",:hswmf0-9null.e-]{0,60}") {
         if let Ok(told) = read(&body) {
-            verdicts(&told);
+            verdicts(&Limits::default(), &told);
         }
     }
 }
@@ -231,9 +256,7 @@ fn drawn(requests: u64) -> Figures {
         let share = (index as f64 + 0.5) / requests as f64;
         let normal = (share / (1.0 - share)).ln() / 1.702;
         let seconds = 0.08 * (0.6 * normal).exp();
-        figures
-            .latency
-            .record(std::time::Duration::from_secs_f64(seconds));
+        figures.latency.record(Duration::from_secs_f64(seconds));
     }
     figures
 }
