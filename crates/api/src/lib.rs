@@ -29,21 +29,25 @@ mod logs;
 pub mod path;
 mod plan;
 mod problem;
+mod replay;
 mod ship;
 mod status;
 mod system;
 
-pub use client::{Client, Error, LogLines};
+pub use client::{Client, Error, Lines};
 pub use command::{Accepted, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
 pub use logs::{LogLine, LogsQuery};
 pub use plan::{Plan, PlannedAction, PlannedService, PlannedStep};
 pub use problem::Problem;
+pub use replay::{
+    RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,
+};
 pub use ship::{Shipment, Shipped};
 pub use status::{
-    Deployment, EnvironmentStatus, Figures, Finding, Instance, InstanceState, Moment, Origin,
-    Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage, ServiceStatus, Side,
+    Deployment, EnvironmentStatus, Evidence, Figures, Finding, Instance, InstanceState, Moment,
+    Origin, Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage, ServiceStatus, Side,
     StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};

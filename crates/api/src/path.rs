@@ -27,6 +27,10 @@ pub const DIFF: &str = "/v1/environments/{application}/{environment}/diff";
 /// `GET` with [`LogsQuery`](crate::LogsQuery): lines of [`LogLine`](crate::LogLine) as JSON.
 pub const LOGS: &str = "/v1/environments/{application}/{environment}/logs";
 
+/// `POST` of a [`Replay`](crate::Replay): lines of [`ReplayLine`](crate::ReplayLine) as JSON. An
+/// answer that breaks off is not whole.
+pub const REPLAY: &str = "/v1/environments/{application}/{environment}/replay";
+
 /// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
 /// any text: it stays one segment of the path.
 pub(crate) fn fill(template: &str, values: &[&str]) -> String {

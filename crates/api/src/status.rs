@@ -261,6 +261,28 @@ pub struct Verdict {
     pub sentence: String,
     /// Every limit by itself.
     pub findings: Vec<Finding>,
+    /// How strongly the figures speak; `None` of a verdict that was recorded before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// How strongly the figures speak: natural logarithms of e-values. 4.6 is 100 to 1 that a bet
+/// against the release being good would have won by now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// That the new revision is worse than is tolerated.
+    pub log_e: f64,
+    /// That it is worse than what it is compared with at all.
+    pub log_e_strict: f64,
+    /// That it exceeds an absolute limit, while nothing runs beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_e_alone: Option<f64>,
+    /// It was shown to be worse at some time, if not by more than is tolerated.
+    pub warn: bool,
+    /// After how many more milliseconds it would fail if things went on like this; `None` is never.
+    pub fails_in_ms: Option<u64>,
+    /// After how many more milliseconds it would pass if things went on like this; `None` is never.
+    pub passes_in_ms: Option<u64>,
 }
 
 /// One limit, held against the figures.

@@ -203,7 +203,8 @@ fn rollout(view: &View, rollout: &Rollout) -> api::Rollout {
     }
 }
 
-fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict {
+/// Returns a verdict on the wire.
+pub(crate) fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict {
     let finding = |finding: &leadsman_analysis::Finding| api::Finding {
         metric: match &finding.metric {
             leadsman_analysis::Metric::Errors => "errors",
@@ -223,6 +224,27 @@ fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict {
         requests: verdict.requests,
         sentence: verdict.sentence.clone(),
         findings: verdict.findings.iter().map(finding).collect(),
+        evidence: verdict.evidence.as_ref().map(evidence),
+    }
+}
+
+fn evidence(evidence: &leadsman_analysis::Evidence) -> api::Evidence {
+    let leadsman_analysis::Evidence {
+        log_e,
+        log_e_strict,
+        log_e_alone,
+        warn,
+        fails_in,
+        passes_in,
+    } = *evidence;
+    let in_ms = |seconds: f64| Duration::try_from_secs_f64(seconds).map_or(u64::MAX, millis);
+    api::Evidence {
+        log_e,
+        log_e_strict,
+        log_e_alone,
+        warn,
+        fails_in_ms: fails_in.map(in_ms),
+        passes_in_ms: passes_in.map(in_ms),
     }
 }
 

@@ -1,33 +1,37 @@
 //! An answer that is read line by line while it is being written.
 
+use std::marker::PhantomData;
+
 use bytes::{Buf as _, BytesMut};
+use serde::de::DeserializeOwned;
 
 use super::{Answer, Error};
-use crate::LogLine;
 
 /// The longest line that is taken, in bytes. Instances' lines are cut far below it.
 const LINE_SIZE_MAX: usize = 4 << 20;
 
-/// The lines of instances as they come in.
-pub struct LogLines {
+/// The lines of an answer as they come in, each one value.
+pub struct Lines<T> {
     answer: Answer,
     buffer: BytesMut,
     /// How much of the buffer is known to hold no end of line.
     searched: usize,
+    values: PhantomData<fn() -> T>,
 }
 
-impl LogLines {
+impl<T: DeserializeOwned> Lines<T> {
     pub(super) fn new(answer: Answer) -> Self {
         Self {
             answer,
             buffer: BytesMut::new(),
             searched: 0,
+            values: PhantomData,
         }
     }
 
-    /// Returns the next line; `None` at the end of the logs. May be dropped while it waits
-    /// without losing a line.
-    pub async fn next(&mut self) -> Result<Option<LogLine>, Error> {
+    /// Returns the next line; `None` behind the last one. May be dropped while it waits without
+    /// losing a line.
+    pub async fn next(&mut self) -> Result<Option<T>, Error> {
         loop {
             while let Some(line) = self.take_line() {
                 if !line.is_empty() {
@@ -62,7 +66,7 @@ impl LogLines {
         }
     }
 
-    fn decode(&self, line: &[u8]) -> Result<LogLine, Error> {
+    fn decode(&self, line: &[u8]) -> Result<T, Error> {
         serde_json::from_slice(line).map_err(|source| self.not_understood(Box::new(source)))
     }
 

@@ -22,11 +22,12 @@ use serde::de::DeserializeOwned;
 use crate::path::{self, fill, with_query};
 use crate::{
     Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, History, HistoryQuery,
-    LogsQuery, Overview, Plan, Shipment, Shipped, StatusQuery, System, Why,
+    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, Shipment, Shipped, StatusQuery, System,
+    Why,
 };
 
 pub use error::Error;
-pub use lines::LogLines;
+pub use lines::Lines;
 
 use connection::Answer;
 
@@ -223,7 +224,7 @@ impl Client {
         application: &str,
         environment: &str,
         query: &LogsQuery,
-    ) -> Result<LogLines, Error> {
+    ) -> Result<Lines<LogLine>, Error> {
         let pairs = [
             ("service", query.service.clone()),
             ("instance", query.instance.clone()),
@@ -232,7 +233,19 @@ impl Client {
         ];
         let path = with_query(&fill(path::LOGS, &[application, environment]), &pairs);
         let answer = self.send(self.request("logs", Method::GET, path)).await?;
-        Ok(LogLines::new(answer.success().await?))
+        Ok(Lines::new(answer.success().await?))
+    }
+
+    /// Judges a past rollout again.
+    pub async fn replay(
+        &self,
+        application: &str,
+        environment: &str,
+        replay: &Replay,
+    ) -> Result<Lines<ReplayLine>, Error> {
+        let path = fill(path::REPLAY, &[application, environment]);
+        let answer = self.send(self.post("replay", path, replay)).await?;
+        Ok(Lines::new(answer.success().await?))
     }
 
     fn request(&self, name: &'static str, method: Method, path: String) -> Request {

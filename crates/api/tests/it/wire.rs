@@ -67,6 +67,7 @@ fn status() -> EnvironmentStatus {
                     requests: 0,
                     sentence: "no request yet".to_owned(),
                     findings: Vec::new(),
+                    evidence: None,
                 }),
             }),
         }],

@@ -134,6 +134,7 @@ pub(crate) fn soaking() -> EnvironmentStatus {
                 finding("errors", Outcome::Inconclusive, "errors 0.2 % (limit 5 %)"),
                 finding("p95", Outcome::Pass, "p95 81 ms (limit 1 s)"),
             ],
+            evidence: None,
         }),
     });
     status.reasons = vec![Reason {

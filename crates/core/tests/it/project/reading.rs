@@ -482,6 +482,6 @@ fn limits_are_read_as_a_file_of_their_own() {
           |
         2 | limits:
           | ^^^^^^
-        hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `restarts`, `requests` and `against_stable`
+        hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `cpu`, `restarts`, `requests`, `against_stable` and `metrics`
     "#]].assert_eq(&format!("{problems}\n"));
 }
