@@ -278,7 +278,7 @@ impl Gauge {
             outcome,
             canary: self.canary.last().copied().unwrap_or_default(),
             stable: None,
-            limit: limit.unwrap_or_default(),
+            limit: written(limit.unwrap_or_default()),
             sentence,
         }
     }
@@ -329,7 +329,7 @@ impl Gauge {
             outcome,
             canary: value,
             stable: None,
-            limit,
+            limit: written(limit),
             sentence,
         })
     }
@@ -365,7 +365,7 @@ impl Gauge {
             outcome,
             canary,
             stable: Some(stable),
-            limit,
+            limit: written(limit),
             sentence,
         })
     }
@@ -418,6 +418,16 @@ fn length(seconds: f64) -> f64 {
         seconds.max(0.0)
     } else {
         0.0
+    }
+}
+
+/// Returns a limit as a verdict holds it: that is written down, and JSON has no word for what is
+/// infinite or no number.
+fn written(limit: f64) -> f64 {
+    if limit.is_nan() {
+        0.0
+    } else {
+        limit.clamp(f64::MIN, f64::MAX)
     }
 }
 

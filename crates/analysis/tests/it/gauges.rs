@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadsman_analysis::{
-    Failed, GaugeLimit, Judge, Limits, Metric, Outcome, Sample, Split, Told, Worse,
+    AgainstStable, Failed, Figures, GaugeLimit, Judge, Limits, Metric, Outcome, Sample, Split,
+    Told, Verdict, Window, Worse,
 };
 
 /// A judge with one metric, `queue`, of at most 100 for three seconds.
@@ -70,4 +71,58 @@ fn a_source_that_fails_for_too_long_is_an_error_and_no_failure() {
     assert_eq!(verdict.sentence, sentence);
     judge.tell(&sample(1.0));
     assert_ne!(judge.verdict().outcome, Outcome::SourceError);
+}
+
+#[test]
+fn every_verdict_can_be_written_down_and_read_again() {
+    let without_requests = |queue: GaugeLimit| Limits {
+        errors: None,
+        p95: None,
+        p99: None,
+        against_stable: AgainstStable::default(),
+        metrics: BTreeMap::from([("queue".to_owned(), queue)]),
+        ..Limits::default()
+    };
+    let limit = |at_most, against_stable| GaugeLimit {
+        at_most,
+        at_least: None,
+        against_stable,
+        worse: Worse::More,
+        hold: Duration::ZERO,
+        outage: Duration::ZERO,
+    };
+    for queue in [
+        limit(Some(f64::NAN), None),
+        limit(Some(f64::INFINITY), None),
+        limit(None, Some(0.2)),
+    ] {
+        for baseline in [0.5, 0.0] {
+            let mut judge = Judge::new(without_requests(queue.clone()));
+            judge.tell(&Told::Step(Split {
+                canary: 1.0 - baseline,
+                baseline,
+            }));
+            let figures = Figures {
+                requests: 10,
+                ..Figures::default()
+            };
+            judge.tell(&Told::Window(Window {
+                seconds: 1.0,
+                canary: figures.clone(),
+                baseline: (baseline > 0.0).then_some(figures),
+                reference: None,
+                restarts: 0,
+            }));
+            judge.tell(&Told::Sample(Sample {
+                metric: Metric::Named("queue".to_owned()),
+                seconds: 1.0,
+                canary: Some(f64::MAX),
+                baseline: Some(f64::MAX),
+            }));
+            let verdict = judge.verdict();
+            let written = serde_json::to_string(&verdict).unwrap();
+            let read: Verdict = serde_json::from_str(&written).unwrap();
+            assert_eq!(read, verdict, "{queue:?}");
+        }
+    }
 }
