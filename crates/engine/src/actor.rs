@@ -24,6 +24,7 @@ use crate::data_plane::{DataPlane, SideWindow};
 use crate::error::Error;
 use crate::judging::{Judging, series};
 use crate::kept;
+use crate::metrics::{MetricSources, Polling};
 use crate::rates::Rates;
 use crate::rows::Rows;
 use crate::traffic::{self, Minute, Record};
@@ -55,6 +56,7 @@ pub(crate) struct Tools {
     pub(crate) figures: Arc<dyn FigureLog>,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) data_plane: Arc<dyn DataPlane>,
+    pub(crate) metrics: Arc<dyn MetricSources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
 }
@@ -77,6 +79,7 @@ pub(crate) struct Actor {
     stream: StreamName,
     state: Environment,
     judging: Judging,
+    polling: Polling,
     traffic: Record,
     rates: Rates,
     /// Figures that are to be kept.
@@ -125,6 +128,7 @@ impl Actor {
             tools,
             state: Environment::new(id),
             judging: Judging::default(),
+            polling: Polling::default(),
             traffic: Record::default(),
             rates: Rates::default(),
             unkept: Vec::new(),
@@ -155,6 +159,7 @@ impl Actor {
                     }
                 }
                 () = nudge.notified() => {}
+                polled = self.polling.next(&*clock) => self.judging.polled(polled),
                 () = clock.sleep_until(wake_at.unwrap_or_default()), if wake_at.is_some() => {}
             }
         }
@@ -259,11 +264,20 @@ impl Actor {
             }
             self.problem = None;
             self.show(&plan, now);
+            self.poll(now);
             if !self.carry_out(&plan).await {
                 return plan.wake_at;
             }
         }
         Some(self.tools.clock.now())
+    }
+
+    /// Has the metrics read of those rollouts that are judged.
+    fn poll(&mut self, now: Timestamp) {
+        let judged = self.judging.judged(&self.state);
+        let sources = &*self.tools.metrics;
+        self.polling
+            .follow(&self.state.id, judged, &self.observed, sources, now);
     }
 
     async fn observe(&mut self) {

@@ -19,6 +19,7 @@ use crate::application::{Application, NewRelease, content, known};
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
 use crate::error::Error;
+use crate::metrics::MetricSources;
 use crate::rows::{self, ToldRow};
 use crate::traffic::{self, Traffic};
 use crate::view::Views;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub runtime: Arc<dyn Runtime>,
     /// What spreads requests.
     pub data_plane: Arc<dyn DataPlane>,
+    /// What reads metrics.
+    pub metrics: Arc<dyn MetricSources>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -74,6 +77,7 @@ impl Engine {
             figures: parts.figures,
             runtime: parts.runtime,
             data_plane: parts.data_plane,
+            metrics: parts.metrics,
             clock: parts.clock,
             views: Arc::new(sender),
         };

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leadsman_analysis::{Failed, Figures, Judge, Split, Told, Verdict, Window};
+use leadsman_analysis::{Failed, Figures, Judge, Metric, Sample, Split, Told, Verdict, Window};
 use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
@@ -17,6 +17,7 @@ use leadsman_store::FigureRow;
 use crate::data_plane::SideWindow;
 use crate::kept;
 use crate::measured;
+use crate::metrics::{Judged, Polled};
 use crate::traffic::Record;
 
 /// How many intervals are kept together. A row costs a write to the disk, whatever it holds.
@@ -141,6 +142,58 @@ impl Judging {
             for sample in measured::samples(rollout, baseline(rollout), observed, sides.seconds) {
                 seat.tell(Told::Sample(sample));
             }
+        }
+    }
+
+    /// Returns the rollouts that are judged.
+    pub(crate) fn judged<'j>(
+        &'j self,
+        environment: &'j Environment,
+    ) -> impl Iterator<Item = (&'j ServiceName, Judged<'j>)> {
+        let deployment = environment.deployment.iter();
+        let rollouts = deployment.flat_map(|deployment| &deployment.rollouts);
+        rollouts.filter_map(|(service, rollout)| {
+            let seat = self.seats.get(service)?;
+            let judged = Judged {
+                deployment: seat.deployment,
+                rollout,
+                baseline: baseline(rollout),
+                since: seat.step_since?,
+            };
+            Some((service, judged))
+        })
+    }
+
+    /// Tells a judge what was read of a metric, or why it could not be.
+    pub(crate) fn polled(&mut self, polled: Polled) {
+        let Polled {
+            service,
+            deployment,
+            metric,
+            seconds,
+            result,
+        } = polled;
+        let seat = self.seats.get_mut(&service);
+        let Some(seat) = seat.filter(|seat| seat.deployment == deployment) else {
+            return;
+        };
+        let metric = Metric::Named(metric);
+        match result {
+            Ok(readings) => {
+                for reading in readings {
+                    seat.tell(Told::Sample(Sample {
+                        metric: metric.clone(),
+                        seconds: reading.seconds,
+                        canary: reading.canary,
+                        baseline: reading.baseline,
+                    }));
+                }
+            }
+            Err(why) => seat.tell(Told::Failed(Failed {
+                metric: Some(metric),
+                seconds,
+                why,
+            })),
         }
     }
 

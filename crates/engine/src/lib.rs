@@ -20,6 +20,7 @@ mod error;
 mod judging;
 mod kept;
 mod measured;
+mod metrics;
 mod proxy_plane;
 mod rates;
 mod retention;
@@ -32,6 +33,9 @@ pub use clock::{Clock, SystemClock};
 pub use data_plane::{BoxFuture, DataPlane, SideWindow};
 pub use engine::{Engine, Parts};
 pub use error::Error;
+pub use metrics::{
+    Asked, AskedInstance, AskedSide, HttpSources, MetricReader, MetricSources, Reading,
+};
 pub use proxy_plane::ProxyPlane;
 pub use rates::Rate;
 pub use rows::ToldRow;

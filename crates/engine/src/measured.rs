@@ -1,6 +1,7 @@
 //! What the runtime measures of instances, as samples for the judge.
 
 use leadsman_analysis::{Metric, Sample};
+use leadsman_core::metric::{Measured, MetricSource};
 use leadsman_core::workload::ObservedInstance;
 use leadsman_core::{Observed, Revision, Rollout};
 
@@ -24,9 +25,17 @@ pub(crate) fn samples(
         let memory = sample(Metric::Memory, &|of| memory(of, observed));
         samples.push(memory);
     }
-    let cpu = sample(Metric::Cpu, &|of| cpu(of, observed));
+    let cpu = sample(Metric::Cpu, &|of| cpu_of(of, observed));
     if cpu.canary.is_some() || rollout.to.service.spec.limits.cpu.is_some() {
         samples.push(cpu);
+    }
+    for (name, source) in &rollout.to.service.spec.metrics {
+        let measured: &dyn Fn(&Revision) -> Option<f64> = match source {
+            MetricSource::Measured(Measured::Memory) => &|of| bytes(of, observed),
+            MetricSource::Measured(Measured::Cpu) => &|of| cpu_of(of, observed),
+            MetricSource::Shown(_) | MetricSource::Queried(_) => continue,
+        };
+        samples.push(sample(Metric::Named(name.clone()), measured));
     }
     samples
 }
@@ -34,14 +43,17 @@ pub(crate) fn samples(
 /// The largest share of its memory limit that an instance uses.
 fn memory(revision: &Revision, observed: &Observed) -> Option<f64> {
     let limit = revision.service.spec.memory?;
-    let used = instances(revision, observed)
-        .filter_map(|seen| seen.memory)
-        .max()?;
-    Some(share(used, limit))
+    Some(bytes(revision, observed)? / number(limit.max(1)))
+}
+
+/// The most memory that an instance uses, in bytes.
+fn bytes(revision: &Revision, observed: &Observed) -> Option<f64> {
+    let used = instances(revision, observed).filter_map(|seen| seen.memory);
+    used.max().map(number)
 }
 
 /// The largest share of one core that an instance uses.
-fn cpu(revision: &Revision, observed: &Observed) -> Option<f64> {
+fn cpu_of(revision: &Revision, observed: &Observed) -> Option<f64> {
     let used = instances(revision, observed).filter_map(|seen| seen.cpu);
     used.max().map(|used| used.as_secs_f64())
 }
@@ -55,10 +67,7 @@ pub(crate) fn instances<'a>(
     observed.instances.values().filter(mine)
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a share of memory needs no 53 bits"
-)]
-fn share(used: u64, limit: u64) -> f64 {
-    used as f64 / limit.max(1) as f64
+#[expect(clippy::cast_precision_loss, reason = "memory needs no 53 bits")]
+fn number(bytes: u64) -> f64 {
+    bytes as f64
 }

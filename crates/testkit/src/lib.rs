@@ -4,14 +4,16 @@
 //! For tests only. The fakes keep the contracts' promises and nothing more; what real processes
 //! and sockets do is tested with real ones.
 //!
-//! Read first: [`World`], [`FakeRuntime`], [`FakePlane`].
+//! Read first: [`World`], [`FakeRuntime`], [`FakePlane`], [`FakeMetrics`].
 
 mod clock;
+mod metrics;
 mod plane;
 mod runtime;
 mod world;
 
 pub use clock::TestClock;
+pub use metrics::FakeMetrics;
 pub use plane::FakePlane;
 pub use runtime::FakeRuntime;
 pub use world::World;

@@ -10,6 +10,7 @@ use leadsman_store::memory::MemoryLog;
 use leadsman_store::{EventLog, FigureLog};
 
 use crate::clock::TestClock;
+use crate::metrics::FakeMetrics;
 use crate::plane::FakePlane;
 use crate::runtime::FakeRuntime;
 
@@ -25,6 +26,8 @@ pub struct World {
     pub runtime: Arc<FakeRuntime>,
     /// Its data plane.
     pub plane: Arc<FakePlane>,
+    /// Its metrics.
+    pub metrics: FakeMetrics,
     clock: TestClock,
 }
 
@@ -40,13 +43,15 @@ impl World {
         let clock = TestClock::start();
         let runtime = Arc::new(FakeRuntime::default());
         let plane = Arc::new(FakePlane::new(clock));
-        let engine = start_engine(&log, &figures, &runtime, &plane, clock).await;
+        let metrics = FakeMetrics::default();
+        let engine = start_engine(&log, &figures, &runtime, &plane, &metrics, clock).await;
         Self {
             engine,
             log,
             figures,
             runtime,
             plane,
+            metrics,
             clock,
         }
     }
@@ -60,6 +65,7 @@ impl World {
             &self.figures,
             &self.runtime,
             &self.plane,
+            &self.metrics,
             self.clock,
         )
         .await;
@@ -71,8 +77,18 @@ impl World {
     ///
     /// Whatever the engine refuses.
     pub async fn ship(&self, version: u64) -> Result<ReleaseNumber, Error> {
+        self.ship_limited(version, "{}").await
+    }
+
+    /// Does as [`World::ship`], with these `limits` as they stand in a project file.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the engine refuses.
+    pub async fn ship_limited(&self, version: u64, limits: &str) -> Result<ReleaseNumber, Error> {
         let project = format!(
-            "application: shop\nservices:\n  web:\n    run: serve {version}\nstrategies:\n  \
+            "application: shop\nservices:\n  web:\n    run: serve {version}\n    memory: 1GiB\n    \
+             limits: {limits}\nstrategies:\n  \
              steps:\n    canary: {{ steps: [5%, 50%], soak: 1m }}\n    keep_warm: 5m\n\
              environments:\n  production: {{ services: {{ web: {{ strategy: steps }} }} }}\n"
         );
@@ -159,6 +175,7 @@ async fn start_engine(
     figures: &Arc<dyn FigureLog>,
     runtime: &Arc<FakeRuntime>,
     plane: &Arc<FakePlane>,
+    metrics: &FakeMetrics,
     clock: TestClock,
 ) -> Engine {
     let parts = Parts {
@@ -166,6 +183,7 @@ async fn start_engine(
         figures: Arc::clone(figures),
         runtime: Arc::clone(runtime) as _,
         data_plane: Arc::clone(plane) as _,
+        metrics: Arc::new(metrics.clone()),
         clock: Arc::new(clock),
     };
     Engine::start(parts).await.expect("the log is readable")

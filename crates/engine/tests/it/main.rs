@@ -1,5 +1,7 @@
 //! The engine in a world of fakes, on time that waits for nobody.
 
 mod keeping;
+mod metrics;
 mod passes;
+mod sources;
 mod trouble;

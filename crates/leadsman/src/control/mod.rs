@@ -9,7 +9,7 @@ mod tell;
 use std::sync::Arc;
 
 use leadsman_core::time::Timestamp;
-use leadsman_engine::{Engine, Parts, ProxyPlane, SystemClock};
+use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, SystemClock};
 use leadsman_runtime::process::ProcessRuntime;
 use leadsman_server::Server;
 use leadsman_store::sqlite::SqliteLog;
@@ -38,6 +38,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
         figures: Arc::clone(&log) as Arc<dyn FigureLog>,
         runtime: Arc::clone(&runtime) as _,
         data_plane: Arc::new(plane),
+        metrics: Arc::new(HttpSources),
         clock: Arc::new(clock),
     };
     let engine = Engine::start(parts)
