@@ -25,6 +25,8 @@ pub(super) struct Block {
     pub(super) tails: Option<[Tail; 2]>,
     /// How many requests say as much as one that comes alone: for errors, p95, p99.
     pub(super) effects: [Arms<f64>; 3],
+    /// Whether what is counted comes in violent bursts.
+    pub(super) bursty: bool,
     pub(super) warmth: Warmth,
     pub(super) counts: Counts,
 }

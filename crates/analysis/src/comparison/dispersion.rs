@@ -18,6 +18,13 @@ const MOST_OF_A_PAIR: f64 = 9.0;
 /// No request counts for less than a hundredth.
 const LARGEST_EFFECT: f64 = 100.0;
 
+/// Neighbours between which at least so many hits were to be expected can differ too much.
+const LEAST_HITS: f64 = 1.0;
+
+/// Bursts are violent if so many pairs, and this part of all, differ by more than counts.
+const LEAST_OUTLIERS: f64 = 4.0;
+const OUTLIERS: f64 = 0.05;
+
 /// The estimate for one kind of event.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Dispersion {
@@ -38,6 +45,8 @@ struct Blocks {
     ratios: f64,
     squares: f64,
     sizes: f64,
+    /// Pairs that differ by more than counts, and all in which hits were to be expected.
+    outliers: (f64, f64),
 }
 
 impl Dispersion {
@@ -67,6 +76,15 @@ impl Dispersion {
         });
         effects.fold(1.0, f64::max).min(LARGEST_EFFECT)
     }
+
+    /// Whether hits come in violent bursts: if neighbours often differ by far more than chance
+    /// would explain.
+    pub(super) fn is_violent(&self) -> bool {
+        self.blocks.iter().any(|blocks| {
+            let (outliers, all) = blocks.outliers;
+            outliers >= LEAST_OUTLIERS && outliers >= OUTLIERS * all
+        })
+    }
 }
 
 impl Blocks {
@@ -78,6 +96,10 @@ impl Blocks {
                 let inverse = 1.0 / self.requests + 1.0 / requests;
                 let explained = p * (1.0 - p) * inverse;
                 let ratio = (difference * difference / explained).min(MOST_OF_A_PAIR);
+                if p * 2.0 / inverse >= LEAST_HITS {
+                    self.outliers.0 += f64::from(u8::from(ratio >= MOST_OF_A_PAIR));
+                    self.outliers.1 += 1.0;
+                }
                 self.pairs += 1.0;
                 self.ratios += ratio;
                 self.squares += ratio * ratio;

@@ -8,6 +8,7 @@ mod alone;
 mod block;
 pub(crate) mod config;
 mod dispersion;
+mod guard;
 mod latencies;
 mod memory;
 mod outlook;
@@ -18,6 +19,7 @@ mod vectors;
 use self::block::{Block, Counts, Warmth, tempered};
 use self::config::{Config, Needed};
 use self::dispersion::Dispersion;
+use self::guard::Guard;
 use self::latencies::Latencies;
 use self::memory::{Memory, Tail, fading};
 use self::seen::Seen;
@@ -49,8 +51,10 @@ pub(crate) struct Comparison {
     memory: Memory,
     /// Requests of both arms and seconds, fading: how many requests there are to split.
     traffic: (f64, f64),
-    /// For errors, p95, p99.
+    /// How unevenly errors, and requests above p95 and p99, come on one instance.
     dispersions: [Dispersion; 3],
+    /// How unevenly errors come on the whole baseline: bursts are rare, so it takes all there is.
+    bursts: Dispersion,
     block: Block,
     /// Blocks of this step and their seconds, fading.
     recent: (Counts, f64),
@@ -59,6 +63,7 @@ pub(crate) struct Comparison {
     absolute: [Absolute; 3],
     latencies: Scratch,
     capital: Total,
+    guard: Guard,
     /// This step.
     step: Seen,
     /// Since the evidence against the canary was last nothing.
@@ -148,10 +153,12 @@ impl Comparison {
             memory: Memory::new(),
             traffic: (0.0, 0.0),
             dispersions: Default::default(),
+            bursts: Dispersion::default(),
             block: Block {
                 since: 0.0,
                 tails: None,
                 effects: [one; 3],
+                bursty: false,
                 warmth: Warmth::default(),
                 counts: Counts::default(),
             },
@@ -165,6 +172,7 @@ impl Comparison {
                 reference: Latencies::new(),
             },
             capital: Total::default(),
+            guard: Guard::default(),
             step: Seen::new(),
             lately: Seen::new(),
         }
@@ -244,6 +252,9 @@ impl Comparison {
             beyond: self.combined(|beside| &beside.beyond).ln(),
             at_all: self.combined(|beside| &beside.at_all).ln(),
         };
+        let (needed, bursty) = (self.config.needed, self.block.bursty);
+        self.guard
+            .follow(self.seconds, self.capital, needed, bursty);
     }
 
     /// Returns what all bettors together have, after the last window.
@@ -259,7 +270,7 @@ impl Comparison {
         let Total {
             beyond: has,
             at_all: has_at_all,
-        } = self.capital;
+        } = self.guard.counts();
         has >= beyond && (has_at_all >= at_all || beyond >= at_all)
     }
 
@@ -600,6 +611,7 @@ impl Comparison {
             since: self.seconds,
             tails,
             effects,
+            bursty: self.config.temper && self.bursts.is_violent(),
             warmth: Warmth::at(self.seconds, self.config.warm_up),
             counts: Counts::default(),
         };
@@ -640,6 +652,10 @@ impl Comparison {
         });
         let p = self.memory.errors_for_dispersion();
         self.dispersions[0].add(seconds, requests, errors, p);
+        if let Some(all) = baseline {
+            let (requests, errors) = (all.requests as f64, all.errors as f64);
+            self.bursts.add(seconds, requests, errors, p);
+        }
         if let Some(tails) = self.block.tails {
             for (i, tail) in tails.into_iter().enumerate() {
                 let slow = latencies.above(tail.edge);
