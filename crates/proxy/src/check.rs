@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, WEIGHT_WHOLE};
+use crate::saved::Cuts;
+use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, Tripwire, WEIGHT_WHOLE};
 
 /// Everything that is wrong with a table, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +52,11 @@ impl Table {
     }
 
     /// Reads a table of which parts may be bad: a bad part costs only itself. Returns what is
-    /// left, and what was left out and why.
+    /// left, the sides that were cut off, and what was left out and why.
     ///
     /// # Errors
     /// The text is not a table at all.
-    pub(crate) fn salvage(text: &[u8]) -> Result<(Self, Vec<String>), serde_json::Error> {
+    pub(crate) fn salvage(text: &[u8]) -> Result<(Self, Cuts, Vec<String>), serde_json::Error> {
         let raw: RawTable = serde_json::from_slice(text)?;
         let mut table = Self {
             generation: raw.generation,
@@ -102,7 +103,12 @@ impl Table {
             }
             table.listeners.push(listener);
         }
-        Ok((table, lost))
+        let tripped = raw.tripped.into_iter().filter_map(|(side, value)| {
+            let tripped = parse(value, &format!("what cut off `{side}`"), &mut lost)?;
+            Some((side, tripped))
+        });
+        let tripped = tripped.collect();
+        Ok((table, tripped, lost))
     }
 }
 
@@ -110,6 +116,8 @@ impl Table {
 struct RawTable {
     generation: u64,
     listeners: Vec<serde_json::Value>,
+    #[serde(default)]
+    tripped: BTreeMap<String, serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +183,36 @@ fn service_faults(service: &Service) -> Vec<String> {
     }
     for side in &service.sides {
         faults.extend(side_faults(side).map(|fault| format!("side `{}`: {fault}", side.name)));
+    }
+    let of_tripwire = service
+        .tripwire
+        .iter()
+        .flat_map(|t| tripwire_faults(t, service));
+    faults.extend(of_tripwire.map(|fault| format!("tripwire: {fault}")));
+    faults
+}
+
+fn tripwire_faults(tripwire: &Tripwire, service: &Service) -> Vec<String> {
+    let Tripwire {
+        canary,
+        baseline,
+        limit,
+        alpha,
+        round: _,
+    } = tripwire;
+    let mut faults = Vec::new();
+    for name in [canary, baseline] {
+        if !service.sides.iter().any(|side| side.name == *name) {
+            faults.push(format!("there is no side `{name}`"));
+        }
+    }
+    if canary == baseline {
+        faults.push(format!("`{canary}` cannot be compared with itself"));
+    }
+    for (what, share) in [("limit", limit), ("alpha", alpha)] {
+        if !(*share > 0.0 && *share < 1.0) {
+            faults.push(format!("{what} {share} is not between 0 and 1"));
+        }
     }
     faults
 }
@@ -256,7 +294,8 @@ mod tests {
                "services": {"web": {"sides": [
                  {"name": "one", "weight": 9000, "instances": {"i": {"address": "127.0.0.1:0"}}},
                  {"name": "one", "weight": 500, "instances": {"i": {"address": "0.0.0.0:1",
-                   "health": {"http": {"path": "x"}}}}}]}}},
+                   "health": {"http": {"path": "x"}}}}}],
+                 "tripwire": {"canary": "two", "baseline": "two", "limit": 0, "alpha": 0.5}}}},
               {"address": "127.0.0.1:80"}]}"#,
         );
         let faults = table.check().unwrap_err().to_string();
@@ -266,6 +305,9 @@ mod tests {
             "instance `i`: the address is a wildcard",
             "side `one` is there twice",
             "instance `i` is there twice",
+            "tripwire: there is no side `two`",
+            "tripwire: `two` cannot be compared with itself",
+            "tripwire: limit 0 is not between 0 and 1",
             "the path `a` of a rule",
             "a service `gone` that is not there",
             "the host `a:80` of a rule",
@@ -285,6 +327,7 @@ mod tests {
             };
             let service = Service {
                 sides: vec![side("a", weights.0), side("b", weights.1)],
+                ..Service::default()
             };
             assert_eq!(service_faults(&service), Vec::<String>::new());
         }
@@ -292,21 +335,25 @@ mod tests {
 
     #[test]
     fn a_bad_entry_costs_only_itself() {
-        let (table, lost) = Table::salvage(
+        let (table, cuts, lost) = Table::salvage(
             br#"{"generation": 7, "listeners": [
               {"address": "nonsense"},
               {"address": "127.0.0.1:80",
                "rules": [{"path": "/", "service": "web"}, {"path": "/b", "service": "bad"}, 5],
                "services": {
                  "web": {"sides": [{"name": "one", "weight": 10000}]},
-                 "bad": {"sides": [{"name": "two", "weight": 1}]}}}]}"#,
+                 "bad": {"sides": [{"name": "two", "weight": 1}]}}}],
+              "tripped": {"one": {"at_ms": 1, "sentence": "", "seen": {
+                "canary": {"answers": 3, "failures": 3},
+                "baseline": {"answers": 57, "failures": 0}}}, "two": {"at_ms": -1}}}"#,
         )
         .unwrap();
         assert_eq!(table.generation, 7);
         assert_eq!(table.listeners.len(), 1);
         assert_eq!(table.listeners[0].rules.len(), 1);
         assert_eq!(table.listeners[0].services.len(), 1);
-        assert_eq!(lost.len(), 4, "{lost:?}");
+        assert_eq!(cuts.keys().collect::<Vec<_>>(), ["one"]);
+        assert_eq!(lost.len(), 5, "{lost:?}");
         assert_eq!(table.check(), Ok(()));
     }
 }

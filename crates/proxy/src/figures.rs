@@ -31,6 +31,10 @@ pub struct SideFigures {
     /// Answers by class of status: 1xx, 2xx, 3xx, 4xx, 5xx. Attempts without an answer are in
     /// none of them.
     pub status: [u64; 5],
+    /// Those of the figures that one instance counted, always the same one while it is there.
+    /// `None` for a side of one instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Figures>,
 }
 
 impl SideFigures {
@@ -39,6 +43,9 @@ impl SideFigures {
         self.figures.add(&other.figures);
         for (mine, theirs) in self.status.iter_mut().zip(other.status) {
             *mine += theirs;
+        }
+        if let Some(theirs) = &other.reference {
+            self.reference.get_or_insert_default().add(theirs);
         }
     }
 }

@@ -6,22 +6,24 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Mutex, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::control::{Applied, Draining, Status};
+use crate::control::{Applied, Draining, Status, Tripped};
+use crate::cut;
 use crate::figures::{SideFigures, Windows};
 use crate::health;
 use crate::listen::listen;
-use crate::saved::Saved;
+use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
-use crate::worker::{Mailbox, Message};
+use crate::worker::{Mailbox, Message, Tripping};
 
 /// How long a window is, and how often what went wrong is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -42,8 +44,11 @@ pub(crate) struct Keeper {
     config: Config,
     workers: Vec<Mailbox>,
     saved: Saved,
-    /// Held while a table is being applied: one after the other.
+    /// Held while a table is being applied and saved: one after the other.
     applying: Mutex<()>,
+    /// Held while what is in force changes. A disk that is slow holds up the next table, but not
+    /// what has to be cut off.
+    installing: Mutex<()>,
     state: RefCell<State>,
     windows: RefCell<Windows>,
     /// Says that there is a new window.
@@ -52,6 +57,11 @@ pub(crate) struct Keeper {
 
 #[derive(Default)]
 struct State {
+    /// The table that was sent.
+    asked: Arc<Table>,
+    /// The sides of it that were cut off since.
+    cuts: Cuts,
+    /// What is in force: the one without the others.
     snapshot: Arc<Snapshot>,
     watches: BTreeMap<String, Watch>,
     drains: Vec<Drain>,
@@ -89,6 +99,7 @@ impl Keeper {
             workers,
             saved,
             applying: Mutex::default(),
+            installing: Mutex::default(),
             state: RefCell::default(),
             // Numbers go on growing over a restart: there is at most one window a second.
             windows: RefCell::new(Windows::new(unix_ms() / 1000)),
@@ -99,9 +110,10 @@ impl Keeper {
     /// Brings the table on disk into force.
     pub(crate) async fn restore(&self) {
         let _applying = self.applying.lock().await;
-        let table = self.saved.read();
+        let (table, cuts) = self.saved.read();
         if table != Table::default() {
-            self.install(table).await;
+            let _installing = self.installing.lock().await;
+            self.install(Arc::new(table), cuts).await;
             self.open_doors().await;
         }
     }
@@ -113,15 +125,18 @@ impl Keeper {
         table
             .check()
             .map_err(|faults| Refusal::Faulty { generation, faults })?;
-        let current = Arc::clone(&self.state.borrow().snapshot);
-        let is_first = current.table == Table::default();
-        if generation < current.table.generation {
+        let current = Arc::clone(&self.state.borrow().asked);
+        let is_first = *current == Table::default();
+        if generation < current.generation {
             return Ok(self.applied());
-        } else if generation > current.table.generation || is_first {
+        } else if generation > current.generation || is_first {
             // In force first, on disk second: when a disk is full, requests still leave a bad
             // side at once. But it is acknowledged only when it is both.
-            self.install(table).await;
-        } else if table != current.table {
+            let _installing = self.installing.lock().await;
+            let mut cuts = self.state.borrow().cuts.clone();
+            cut::forget(&mut cuts, &table);
+            self.install(Arc::new(table), cuts).await;
+        } else if table != *current {
             return Err(Refusal::Conflict(generation));
         }
         self.open_doors().await;
@@ -141,7 +156,48 @@ impl Keeper {
         }
     }
 
-    async fn install(&self, table: Table) {
+    /// Cuts off sides as tripwires say so, for ever.
+    pub(crate) async fn cut_off(self: Rc<Self>, mut trips: mpsc::UnboundedReceiver<Tripping>) {
+        while let Some(tripping) = trips.recv().await {
+            self.cut_off_one(tripping).await;
+            let keeper = Rc::clone(&self);
+            // Beside, so that the disk does not hold up the next one.
+            tokio::task::spawn_local(async move {
+                // Whoever is saving now finds it by itself.
+                if let Ok(_applying) = keeper.applying.try_lock() {
+                    keeper.save().await;
+                }
+            });
+        }
+    }
+
+    /// Takes the weight of a side away, on all workers at once.
+    async fn cut_off_one(&self, tripping: Tripping) {
+        let Tripping { side, round, seen } = tripping;
+        let _installing = self.installing.lock().await;
+        let (asked, mut cuts) = {
+            let state = self.state.borrow();
+            (Arc::clone(&state.asked), state.cuts.clone())
+        };
+        // Another worker was first, or the table has changed since.
+        if cuts.contains_key(&side) || !cut::is_armed(&asked, &side, round) {
+            return;
+        }
+        let sentence = seen.sentence();
+        tracing::warn!(side, sentence, "a side is cut off");
+        let tripped = Tripped {
+            at_ms: unix_ms(),
+            seen,
+            sentence,
+            round,
+        };
+        cuts.insert(side, tripped);
+        self.install(asked, cuts).await;
+    }
+
+    /// Brings `asked` without `cuts` into force.
+    async fn install(&self, asked: Arc<Table>, cuts: Cuts) {
+        let table = cut::in_force(&asked, &cuts);
         let (before, known) = {
             let state = self.state.borrow();
             let draining = state.drains.iter().map(|drain| &drain.instance);
@@ -186,7 +242,7 @@ impl Keeper {
             .map(|listener| listener.address)
             .collect();
         state.doors.retain(|address, _| addresses.contains(address));
-        state.snapshot = snapshot;
+        (state.snapshot, state.asked, state.cuts) = (snapshot, asked, cuts);
         state.unsaved = Some("not written yet".to_owned());
     }
 
@@ -254,15 +310,29 @@ impl Keeper {
     }
 
     async fn save(&self) {
-        if self.state.borrow().unsaved.is_none() {
-            return;
+        while self.state.borrow().unsaved.is_some() {
+            let (asked, cuts) = {
+                let state = self.state.borrow();
+                (Arc::clone(&state.asked), state.cuts.clone())
+            };
+            let (saved, table, tripped) = (self.saved.clone(), Arc::clone(&asked), cuts.clone());
+            // A slow disk must not hold up status and health.
+            let writing = tokio::task::spawn_blocking(move || saved.write(&table, &tripped));
+            let written = writing
+                .await
+                .unwrap_or_else(|gone| Err(io::Error::other(gone)));
+            let mut state = self.state.borrow_mut();
+            let is_same = Arc::ptr_eq(&state.asked, &asked) && state.cuts == cuts;
+            match written {
+                Err(error) => {
+                    state.unsaved = Some(error.to_string());
+                    return;
+                }
+                // Something was cut off meanwhile: once more.
+                Ok(()) if !is_same => {}
+                Ok(()) => state.unsaved = None,
+            }
         }
-        let saved = self.saved.clone();
-        let snapshot = Arc::clone(&self.state.borrow().snapshot);
-        // A slow disk must not hold up status and health.
-        let written = tokio::task::spawn_blocking(move || saved.write(&snapshot.table)).await;
-        let written = written.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
-        self.state.borrow_mut().unsaved = written.err().map(|error| error.to_string());
     }
 
     /// Says what is in force.
@@ -292,6 +362,7 @@ impl Keeper {
             pid: std::process::id(),
             generation: state.snapshot.table.generation,
             table: state.snapshot.table.clone(),
+            tripped: state.cuts.clone(),
             bound: state
                 .doors
                 .iter()

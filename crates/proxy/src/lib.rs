@@ -15,6 +15,7 @@
 mod check;
 mod config;
 pub mod control;
+mod cut;
 mod figures;
 mod health;
 mod keeper;

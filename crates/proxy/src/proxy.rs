@@ -166,8 +166,9 @@ fn keep(
         .map_err(Error::Thread)?;
     LocalSet::new().block_on(&runtime, async move {
         let mut stop_asked = Box::pin(stop_asked(stopped, signals)?);
+        let (trips, tripping) = mpsc::unbounded_channel();
         let started: Result<Vec<_>, _> = (0..config.workers())
-            .map(|index| worker::start(index, config.clone()))
+            .map(|index| worker::start(index, config.clone(), trips.clone()))
             .collect();
         let (mailboxes, threads): (Vec<_>, Vec<_>) =
             started.map_err(Error::Thread)?.into_iter().unzip();
@@ -186,6 +187,7 @@ fn keep(
             let keeper = Rc::clone(&keeper);
             tokio::task::spawn_local(async move { keeper.tick().await })
         };
+        tokio::task::spawn_local(Rc::clone(&keeper).cut_off(tripping));
         ready.send(()).ok();
         let result = tokio::select! {
             () = &mut stop_asked => Ok(()),

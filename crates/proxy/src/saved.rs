@@ -1,10 +1,27 @@
-//! The last table on disk, so that a restart serves at once and without control.
+//! The last table on disk, with what was cut off of it, so that a restart serves at once and without
+//! control.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
+use crate::control::Tripped;
 use crate::table::Table;
+
+/// The sides that were cut off, by name.
+pub(crate) type Cuts = BTreeMap<String, Tripped>;
+
+/// What is written: the table as it was sent, and beside it what was cut off since.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(flatten)]
+    table: &'a Table,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tripped: &'a Cuts,
+}
 
 /// Where the last table is kept.
 #[derive(Clone, Debug)]
@@ -23,14 +40,15 @@ impl Saved {
         self.folder.join("table.json")
     }
 
-    /// Writes `table` so that after a crash at any instant either it or the one before is there.
+    /// Writes `table` so that after a crash at any instant either it or the one before is there;
+    /// `tripped` with it.
     ///
     /// # Errors
     /// The disk is full, the folder is gone, and the like.
-    pub(crate) fn write(&self, table: &Table) -> io::Result<()> {
+    pub(crate) fn write(&self, table: &Table, tripped: &Cuts) -> io::Result<()> {
         let scratch = self.folder.join("table.json.new");
         let mut file = File::create(&scratch)?;
-        file.write_all(&serde_json::to_vec(table)?)?;
+        file.write_all(&serde_json::to_vec(&Written { table, tripped })?)?;
         file.sync_all()?;
         fs::rename(&scratch, self.path())?;
         File::open(&self.folder)?.sync_all()
@@ -39,30 +57,30 @@ impl Saved {
     /// Reads the last table. Whatever is wrong with it is said in the log and costs as little as
     /// possible: a bad entry only itself, and a file that is no table is moved aside, so that
     /// somebody can look at it.
-    pub(crate) fn read(&self) -> Table {
+    pub(crate) fn read(&self) -> (Table, Cuts) {
         let path = self.path();
         let text = match fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Table::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Default::default(),
             Err(error) => {
                 let path = path.display();
                 tracing::error!(%path, %error, "cannot read the last table: starting without");
-                return Table::default();
+                return Default::default();
             }
         };
         match Table::salvage(&text) {
-            Ok((table, lost)) => {
+            Ok((table, tripped, lost)) => {
                 if !lost.is_empty() {
                     self.set_aside("left out parts of the last table", &lost.join("; "));
                 }
-                table
+                (table, tripped)
             }
             Err(error) => {
                 self.set_aside(
                     "the last table is damaged: starting without",
                     &error.to_string(),
                 );
-                Table::default()
+                Default::default()
             }
         }
     }
@@ -78,19 +96,39 @@ impl Saved {
 
 #[cfg(test)]
 mod tests {
+    use leadsman_analysis::tripwire::Trip;
+
     use super::*;
 
     #[test]
     fn reads_what_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let saved = Saved::new(folder.path());
-        assert_eq!(saved.read(), Table::default());
+        assert_eq!(saved.read(), Default::default());
         let table = Table {
             generation: 3,
             listeners: Vec::new(),
         };
-        saved.write(&table).unwrap();
-        assert_eq!(saved.read(), table);
+        let cut = Tripped {
+            at_ms: 12,
+            seen: Trip::default(),
+            sentence: "3 of 3 answers failed".to_owned(),
+            round: 1,
+        };
+        let cuts = Cuts::from([("web@2".to_owned(), cut)]);
+        for cuts in [Cuts::new(), cuts] {
+            saved.write(&table, &cuts).unwrap();
+            assert_eq!(saved.read(), (table.clone(), cuts));
+        }
+    }
+
+    #[test]
+    fn what_was_written_before_there_were_tripwires_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("table.json");
+        fs::write(file, b"{\"generation\": 5, \"listeners\": []}").unwrap();
+        let (table, cuts) = Saved::new(folder.path()).read();
+        assert_eq!((table.generation, cuts.len()), (5, 0));
     }
 
     #[test]
@@ -101,7 +139,7 @@ mod tests {
             b"{\"generation\": 5, \"lis",
         )
         .unwrap();
-        assert_eq!(Saved::new(folder.path()).read(), Table::default());
+        assert_eq!(Saved::new(folder.path()).read(), Default::default());
         let kept = fs::read(folder.path().join("table.json.damaged")).unwrap();
         assert!(kept.starts_with(b"{\"generation\""));
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +14,11 @@ pub use crate::check::Faults;
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;
 
+/// A request that has no answer after this time counts as slow, unless the table says otherwise.
+pub const LATE: Duration = Duration::from_secs(10);
+
 /// Everything that the data plane should do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// Grows with every change; a table older than the one in force is ignored.
     pub generation: u64,
@@ -23,7 +27,7 @@ pub struct Table {
 }
 
 /// An address on which requests are accepted, and where they go.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
     /// Where requests are accepted. Port 0 lets the system choose one; the status says which.
     pub address: SocketAddr,
@@ -50,11 +54,60 @@ pub struct Rule {
 }
 
 /// A receiver of requests in one or several versions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// The versions. Their weights sum to [`WEIGHT_WHOLE`], or all are 0: then every request is
     /// answered with status 503.
     pub sides: Vec<Side>,
+    /// What its answers are held against while they are counted.
+    #[serde(default)]
+    pub slow: Slow,
+    /// What cuts off a side whose answers fail grossly; `None` leaves that to control.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tripwire: Option<Tripwire>,
+}
+
+/// What is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slow {
+    /// Answers that take longer than each of these are counted exactly: the limits on the 95th and
+    /// on the 99th percentile, where there are any.
+    #[serde(skip_serializing_if = "is_none")]
+    pub over: [Option<Duration>; 2],
+    /// A request that has no answer after this time counts as slow at once. At most as long as an
+    /// answer may take at all.
+    pub late: Duration,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self {
+            over: [None; 2],
+            late: LATE,
+        }
+    }
+}
+
+/// What cuts off a side whose answers fail grossly: its weight goes to another side at once, and
+/// stays there until a table comes without that side, or with a higher round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tripwire {
+    /// The name of the side that may be cut off.
+    pub canary: String,
+    /// The name of the side that it is compared with.
+    pub baseline: String,
+    /// The share of failures that is never gross, 0 to 1.
+    pub limit: f64,
+    /// The probability of cutting off a side for nothing, 0 to 1.
+    pub alpha: f64,
+    /// A higher one than that in which the side was cut off gives it its weight again.
+    #[serde(default)]
+    pub round: u32,
+}
+
+fn is_none(over: &[Option<Duration>; 2]) -> bool {
+    *over == [None; 2]
 }
 
 /// One version of a service.

@@ -14,6 +14,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use leadsman_analysis::tripwire::Trip;
 use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
@@ -33,14 +34,17 @@ pub struct Applied {
 }
 
 /// What the data plane does at this moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The process.
     pub pid: u32,
     /// The generation of the table in force; 0 before there was one.
     pub generation: u64,
-    /// The table in force.
+    /// The table in force: the one that was sent, but sides that were cut off have no weight.
     pub table: Table,
+    /// The sides of the table that a tripwire has cut off, by name.
+    #[serde(default)]
+    pub tripped: BTreeMap<String, Tripped>,
     /// Where requests are accepted, by the address in the table: another one for port 0.
     pub bound: BTreeMap<SocketAddr, SocketAddr>,
     /// Instances that left the table, by name. An instance is listed for about 10 s after its
@@ -52,6 +56,20 @@ pub struct Status {
     pub unhealthy: BTreeSet<String>,
     /// Why the table in force is not on disk, and therefore not acknowledged.
     pub unsaved: Option<String>,
+}
+
+/// A side that gets no more requests, because its answers failed grossly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tripped {
+    /// When it was cut off, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// What was seen: by one worker, since the failures began.
+    pub seen: Trip,
+    /// The same in words.
+    pub sentence: String,
+    /// The round of the tripwire.
+    #[serde(default)]
+    pub round: u32,
 }
 
 /// An instance that gets no new requests.

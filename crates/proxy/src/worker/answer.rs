@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use crate::worker::routes::Choice;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::{Connection, InFlight};
 
@@ -29,6 +30,7 @@ struct Held {
     in_flight: InFlight,
     connection: Connection,
     tally: Rc<Tally>,
+    on_reference: bool,
 }
 
 impl Answer {
@@ -38,14 +40,15 @@ impl Answer {
         body: Incoming,
         in_flight: InFlight,
         connection: Connection,
-        tally: Rc<Tally>,
+        choice: &Choice,
     ) -> Self {
         let mut relayed = Relayed {
             body,
             held: Some(Held {
                 in_flight,
                 connection,
-                tally,
+                tally: Rc::clone(&choice.tally),
+                on_reference: choice.is_reference,
             }),
         };
         relayed.settle();
@@ -76,7 +79,7 @@ impl Relayed {
     /// before; that it was worth nothing is counted as a failed attempt of its own.
     fn break_off(&mut self) {
         if let Some(held) = self.held.take() {
-            held.tally.unanswered();
+            held.tally.broke_off(held.on_reference);
         }
     }
 }

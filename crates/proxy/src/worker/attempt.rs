@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::worker::tally::Tally;
+use crate::worker::routes::Choice;
+use crate::worker::tally::{Outcome, Place};
 use crate::worker::upstream::Connection;
 
 /// The body of a request on its way to an instance.
@@ -40,11 +41,23 @@ impl Outgoing {
         Self::Streamed(body, Rc::new(progress))
     }
 
-    fn progress(&self) -> Option<Rc<Progress>> {
+    pub(super) fn progress(&self) -> Option<Rc<Progress>> {
         match self {
             Self::Empty => None,
             Self::Streamed(_, progress) => Some(Rc::clone(progress)),
         }
+    }
+}
+
+impl Progress {
+    /// Returns when it moved last.
+    pub(super) fn moved_at(&self) -> Instant {
+        self.moved_at.get()
+    }
+
+    /// Returns whether it is the client that does not go on.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.waits_for_client.get()
     }
 }
 
@@ -150,17 +163,25 @@ fn broken(error: hyper::Error) -> Ended {
 }
 
 /// Sees to it that an attempt is counted once, also when the client leaves in the middle of it.
-pub(super) struct Attempt {
-    tally: Rc<Tally>,
+pub(super) struct Attempt<'a> {
+    choice: &'a Choice,
+    place: Place,
     started: Instant,
     patience: Duration,
     is_open: bool,
 }
 
-impl Attempt {
-    pub(super) fn begin(tally: &Rc<Tally>, started: Instant, patience: Duration) -> Self {
+impl<'a> Attempt<'a> {
+    pub(super) fn begin(
+        choice: &'a Choice,
+        started: Instant,
+        progress: Option<Rc<Progress>>,
+        patience: Duration,
+    ) -> Self {
+        let place = choice.tally.begin(started, choice.is_reference, progress);
         Self {
-            tally: Rc::clone(tally),
+            choice,
+            place,
             started,
             patience,
             is_open: true,
@@ -168,33 +189,38 @@ impl Attempt {
     }
 
     pub(super) fn answered(mut self, status: StatusCode) {
-        self.is_open = false;
-        self.tally.answered(status, self.started.elapsed());
+        self.end(Some(Outcome::Answered(status)), status.is_server_error());
     }
 
     pub(super) fn unanswered(mut self) {
-        self.is_open = false;
-        self.tally.unanswered();
+        self.end(Some(Outcome::Unanswered), true);
     }
 
     pub(super) fn timed_out(mut self) {
-        self.is_open = false;
-        self.tally.given_up(self.started.elapsed());
+        self.end(Some(Outcome::GivenUp), true);
     }
 
     /// It was the client's doing, or nothing was sent: nothing is known about the side.
     pub(super) fn not_counted(mut self) {
+        self.end(None, false);
+    }
+
+    fn end(&mut self, outcome: Option<Outcome>, failed: bool) {
         self.is_open = false;
+        self.choice.tally.end(self.place, outcome);
+        if let (Some(taken), Some(_)) = (&self.choice.taken, outcome) {
+            taken.answered(failed);
+        }
     }
 }
 
-impl Drop for Attempt {
+impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         // Still open means that the client left. One that hangs up soon has changed its mind; one
         // that waited long gave up on a side that hangs, which must not go unseen.
-        let waited = self.started.elapsed();
-        if self.is_open && waited >= self.patience {
-            self.tally.given_up(waited);
+        if self.is_open {
+            let gave_up = self.started.elapsed() >= self.patience;
+            self.end(gave_up.then_some(Outcome::GivenUp), true);
         }
     }
 }

@@ -108,7 +108,7 @@ impl<'a> Forwarding<'a> {
             let service = routes
                 .service(host, self.request.uri().path())
                 .ok_or(Failure::NoRoute)?;
-            let Some(choice) = service.choose(&tried) else {
+            let Some(choice) = service.choose(&tried, started) else {
                 return Err(failure);
             };
             drop(routes);
@@ -137,7 +137,9 @@ impl<'a> Forwarding<'a> {
     ) -> Result<Response<Answer>, Missed> {
         let upstream = &choice.upstream;
         let in_flight = upstream.enter();
-        let attempt = Attempt::begin(&choice.tally, started, self.worker.config.patience);
+        let progress = self.request.body().progress();
+        let patience = self.worker.config.patience;
+        let attempt = Attempt::begin(choice, started, progress, patience);
         loop {
             let idle = upstream.idle_connection();
             let is_fresh = idle.is_none();
@@ -246,7 +248,7 @@ impl<'a> Forwarding<'a> {
         let (mut parts, body) = response.into_parts();
         prepare_answer(&mut parts);
         let answer = match client {
-            None => Answer::relayed(body, in_flight, connection, Rc::clone(&choice.tally)),
+            None => Answer::relayed(body, in_flight, connection, choice),
             Some(client) => {
                 tokio::task::spawn_local(tunnel_between(client, instance, in_flight, connection));
                 Answer::EMPTY

@@ -12,6 +12,7 @@ mod rescue;
 mod routes;
 mod tally;
 mod upstream;
+mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -32,6 +33,8 @@ use door::Door;
 use routes::{ListenerRoutes, Routes};
 use tally::Tally;
 use upstream::Upstream;
+use wire::Wiring;
+pub(crate) use wire::{Tripping, Trips};
 
 /// What a worker is told. Each message carries the way to say that it is done.
 pub(crate) enum Message {
@@ -59,24 +62,29 @@ impl Mailbox {
     }
 }
 
-/// Starts a worker.
+/// Starts a worker, which says through `trips` what has to be cut off.
 ///
 /// # Errors
 /// The system refuses a thread or what a runtime needs.
-pub(crate) fn start(index: usize, config: Config) -> io::Result<(Mailbox, JoinHandle<()>)> {
+pub(crate) fn start(
+    index: usize,
+    config: Config,
+    trips: Trips,
+) -> io::Result<(Mailbox, JoinHandle<()>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let thread = std::thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || LocalSet::new().block_on(&runtime, Worker::new(config).run(inbox)))?;
+        .spawn(move || LocalSet::new().block_on(&runtime, Worker::new(config, trips).run(inbox)))?;
     Ok((Mailbox(sender), thread))
 }
 
 /// The state of a worker; only ever touched by its own thread.
 pub(crate) struct Worker {
     config: Config,
+    wiring: Wiring,
     routes: RefCell<Routes>,
     /// Also those that left the table and still answer requests.
     upstreams: RefCell<HashMap<String, Vec<Rc<Upstream>>>>,
@@ -88,10 +96,12 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(config: Config) -> Rc<Self> {
+    fn new(config: Config, trips: Trips) -> Rc<Self> {
         let slots = Arc::new(Semaphore::new(config.connections_max));
+        let workers = config.workers();
         Rc::new(Self {
             config,
+            wiring: Wiring { trips, workers },
             routes: RefCell::default(),
             upstreams: RefCell::default(),
             tallies: RefCell::default(),
@@ -161,6 +171,7 @@ impl Worker {
             &snapshot.table,
             &upstreams,
             &mut self.tallies.borrow_mut(),
+            &self.wiring,
             &self.routes.borrow(),
         );
         for of_name in self.upstreams.borrow().values().flatten() {

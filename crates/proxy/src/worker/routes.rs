@@ -4,12 +4,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Instant;
+
+use leadsman_analysis::tripwire::Arm;
 
 use crate::rules::Rules;
 use crate::split::Split;
 use crate::table::{self, Table};
 use crate::worker::tally::Tally;
 use crate::worker::upstream::Upstream;
+use crate::worker::wire::{Taken, Wire, Wiring};
 
 /// All listeners. Replaced as a whole.
 #[derive(Default)]
@@ -27,6 +31,7 @@ pub(super) struct ListenerRoutes {
 pub(super) struct ServiceRoutes {
     name: String,
     split: RefCell<Split>,
+    wire: Option<Rc<Wire>>,
     sides: Vec<SideRoutes>,
 }
 
@@ -34,6 +39,8 @@ struct SideRoutes {
     name: String,
     /// 0 for a side without instances, whatever was asked.
     weight: u32,
+    /// Which arm of the service's tripwire it is.
+    arm: Option<Arm>,
     tally: Rc<Tally>,
     upstreams: Vec<Rc<Upstream>>,
     /// Where the search for the least busy instance begins, so that equals take turns.
@@ -45,6 +52,11 @@ struct SideRoutes {
 pub(super) struct Choice {
     pub(super) upstream: Rc<Upstream>,
     pub(super) tally: Rc<Tally>,
+    /// Whether it is the instance of its side that is counted by itself.
+    pub(super) is_reference: bool,
+    /// Its turn, if it was chosen by turns and a tripwire wants to know what comes of it. A second
+    /// attempt, or a side that helps out, was chosen by what failed, and proves nothing.
+    pub(super) taken: Option<Taken>,
 }
 
 /// How the last attempt at a request ended.
@@ -88,6 +100,7 @@ impl Routes {
         table: &Table,
         upstreams: &HashMap<String, Rc<Upstream>>,
         tallies: &mut HashMap<String, Rc<Tally>>,
+        wiring: &Wiring,
         before: &Self,
     ) -> Self {
         let listeners = table.listeners.iter().map(|listener| {
@@ -98,7 +111,7 @@ impl Routes {
                 .map(|(name, service)| {
                     let before = before
                         .and_then(|before| before.services.iter().find(|old| old.name == *name));
-                    ServiceRoutes::new(name, service, upstreams, tallies, before)
+                    ServiceRoutes::new(name, service, upstreams, tallies, wiring, before)
                 })
                 .collect();
             let position = |name: &str| services.iter().position(|service| service.name == name);
@@ -130,26 +143,33 @@ impl ServiceRoutes {
         service: &table::Service,
         upstreams: &HashMap<String, Rc<Upstream>>,
         tallies: &mut HashMap<String, Rc<Tally>>,
+        wiring: &Wiring,
         before: Option<&Self>,
     ) -> Self {
+        let wire = Wire::of(service, before.and_then(|b| b.wire.as_ref()), wiring);
         let sides: Vec<SideRoutes> = service
             .sides
             .iter()
-            .map(|side| SideRoutes {
-                name: side.name.clone(),
-                weight: if side.instances.is_empty() {
-                    0
-                } else {
-                    side.weight
-                },
-                tally: Rc::clone(tallies.entry(side.name.clone()).or_default()),
-                upstreams: side
-                    .instances
-                    .keys()
-                    .filter_map(|i| upstreams.get(i))
-                    .cloned()
-                    .collect(),
-                turn: Cell::new(0),
+            .map(|side| {
+                let tally = Rc::clone(tallies.entry(side.name.clone()).or_default());
+                tally.set(service.slow, side.instances.len() > 1);
+                SideRoutes {
+                    name: side.name.clone(),
+                    weight: if side.instances.is_empty() {
+                        0
+                    } else {
+                        side.weight
+                    },
+                    arm: wire.as_ref().and_then(|wire| wire.arm(&side.name)),
+                    tally,
+                    upstreams: side
+                        .instances
+                        .keys()
+                        .filter_map(|i| upstreams.get(i))
+                        .cloned()
+                        .collect(),
+                    turn: Cell::new(0),
+                }
             })
             .collect();
         let split = before
@@ -158,6 +178,7 @@ impl ServiceRoutes {
         Self {
             name: name.to_owned(),
             split: RefCell::new(split),
+            wire,
             sides,
         }
     }
@@ -182,11 +203,11 @@ impl ServiceRoutes {
         Some(Split::resume(credits.collect::<Option<_>>()?))
     }
 
-    /// Returns where a request should go, given what was tried before; `None` if there is nothing
-    /// (left) to try.
-    pub(super) fn choose(&self, tried: &Tried) -> Option<Choice> {
+    /// Returns where a request should go at the moment `now`, given what was tried before; `None`
+    /// if there is nothing (left) to try.
+    pub(super) fn choose(&self, tried: &Tried, now: Instant) -> Option<Choice> {
         let Some((last, before)) = tried.0.last() else {
-            return self.choose_first();
+            return self.choose_first(now);
         };
         let here = self
             .sides
@@ -204,16 +225,19 @@ impl ServiceRoutes {
         .or_else(|| self.pick(&order, untried))
     }
 
-    fn choose_first(&self) -> Option<Choice> {
+    fn choose_first(&self, now: Instant) -> Option<Choice> {
         let drawn = self
             .split
             .borrow_mut()
             .next(self.sides.iter().map(|side| side.weight));
-        if let Some(choice) = drawn
-            .and_then(|drawn| self.sides.get(drawn))
-            .and_then(|side| side.least_busy(Upstream::is_healthy))
+        if let Some(side) = drawn.and_then(|drawn| self.sides.get(drawn))
+            && let Some(choice) = side.least_busy(Upstream::is_healthy)
         {
-            return Some(choice);
+            let wired = self.wire.as_ref().zip(side.arm);
+            return Some(Choice {
+                taken: wired.map(|(wire, arm)| wire.take(arm, now)),
+                ..choice
+            });
         }
         let order = self.order(drawn, false);
         self.pick(&order, Upstream::is_healthy)
@@ -263,6 +287,8 @@ impl SideRoutes {
         Some(Choice {
             upstream: Rc::clone(upstream),
             tally: Rc::clone(&self.tally),
+            is_reference: at == 0 && count > 1,
+            taken: None,
         })
     }
 }

@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
 
 mod control;
+mod counting;
 mod forwarding;
 mod health;
 mod persistence;
 mod protocol;
 mod split;
+mod tripwire;
 mod world;

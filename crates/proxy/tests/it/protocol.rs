@@ -498,6 +498,7 @@ fn hosts_and_paths_lead_to_their_services() {
     let listener = &mut table.listeners[0];
     let service = leadsman_proxy::table::Service {
         sides: vec![side("api", 10_000, &[api.address])],
+        ..Default::default()
     };
     listener.services.insert("api".to_owned(), service);
     listener.rules.push(leadsman_proxy::table::Rule {

@@ -112,6 +112,9 @@ impl World {
                     for (sum, count) in sum.status.iter_mut().zip(figures.status) {
                         *sum += count;
                     }
+                    if let Some(reference) = &figures.reference {
+                        sum.reference.get_or_insert_default().add(reference);
+                    }
                 }
             }
             enough(&sum).then_some(sum)
@@ -136,6 +139,7 @@ impl World {
 pub(crate) fn table(generation: u64, sides: impl IntoIterator<Item = Side>) -> Table {
     let service = Service {
         sides: sides.into_iter().collect(),
+        ..Service::default()
     };
     let rule = Rule {
         host: None,
