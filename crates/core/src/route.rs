@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct Routes {
     pub rules: Vec<RouteRule>,
     /// The sides of each service.
     pub services: BTreeMap<ServiceName, Vec<Side>>,
+    /// What is to be watched for in the answers of each service.
+    pub watches: BTreeMap<ServiceName, Watch>,
 }
 
 impl Routes {
@@ -34,6 +37,24 @@ impl Routes {
             }
         }
         weights
+    }
+
+    /// Takes the weight of revisions that were cut off, as the data plane does: it goes to the first
+    /// other side, and stays where there is none.
+    pub fn cut_off(&mut self, tripped: &BTreeMap<RevisionId, Tripped>) {
+        let is_cut = |side: &Side| tripped.contains_key(&side.revision);
+        for sides in self.services.values_mut() {
+            if sides.iter().all(is_cut) {
+                continue;
+            }
+            let mut share = 0;
+            for side in sides.iter_mut().filter(|side| is_cut(side)) {
+                share += std::mem::take(&mut side.weight).hundredths();
+            }
+            if let Some(heir) = sides.iter_mut().find(|side| !is_cut(side)) {
+                heir.weight = Weight::from_hundredths(heir.weight.hundredths() + share);
+            }
+        }
     }
 
     /// Returns the instances of all sides.
@@ -59,6 +80,30 @@ pub struct Side {
     pub probe: Probe,
 }
 
+/// What the data plane watches for in the answers of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Watch {
+    /// The limits on p95 and on p99: answers that take longer are counted exactly.
+    pub over: [Option<Duration>; 2],
+    /// After this time a request without an answer counts as slow.
+    pub late: Duration,
+    /// What the data plane cuts off by itself, where it may.
+    pub tripwire: Option<Tripwire>,
+}
+
+/// When the data plane cuts off a revision by itself, because its answers fail grossly.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tripwire {
+    /// The revision that may be cut off.
+    pub canary: RevisionId,
+    /// What it is compared with.
+    pub baseline: RevisionId,
+    /// The share of failures that is never gross, 0 to 1.
+    pub limit: f64,
+    /// The probability of cutting it off for nothing, 0 to 1.
+    pub alpha: f64,
+}
+
 /// What the data plane acknowledged last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AcknowledgedRoutes {
@@ -68,11 +113,26 @@ pub struct AcknowledgedRoutes {
     pub instances: BTreeSet<InstanceId>,
     /// Instances that get no new requests, but still answer older ones.
     pub draining: BTreeMap<InstanceId, Draining>,
+    /// The revisions that the data plane has cut off by itself. They have no weight, whatever was
+    /// asked.
+    #[serde(default)]
+    pub tripped: BTreeMap<RevisionId, Tripped>,
     /// Why the environment's requests are not accepted, such as a port that is taken.
     pub problem: Option<String>,
     /// Why these routes would be lost if the data plane were started again: they could not be
     /// saved. What is not saved is not acknowledged, for an older table could come back.
     pub unsaved: Option<String>,
+}
+
+/// A revision that the data plane has cut off, because its answers failed grossly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tripped {
+    /// When.
+    pub at: Timestamp,
+    /// How many of its answers show it.
+    pub requests: u64,
+    /// What was seen, with the numbers.
+    pub sentence: String,
 }
 
 /// An instance that gets no new requests.

@@ -46,4 +46,7 @@ pub struct SideWindow {
     pub seconds: f64,
     /// What was counted, by environment and revision. A side without requests is left out.
     pub sides: BTreeMap<(EnvironmentId, RevisionId), Figures>,
+    /// Those of the figures that one instance of a revision counted by itself, always the same one.
+    /// A revision of one instance is left out.
+    pub references: BTreeMap<(EnvironmentId, RevisionId), Figures>,
 }

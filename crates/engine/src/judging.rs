@@ -328,12 +328,17 @@ impl Seat {
         let restarts: u32 = restarts.sum();
         let before = self.restarts;
         self.restarts = before.max(restarts);
-        let baseline = baseline(rollout).map(|from| figures(&from.id));
+        let baseline = baseline(rollout);
+        let reference = baseline.and_then(|from| {
+            let key = (environment.clone(), from.id.clone());
+            sides.references.get(&key).cloned()
+        });
+        let baseline = baseline.map(|from| figures(&from.id));
         Window {
             seconds: sides.seconds,
             canary: figures(&rollout.to.id),
             baseline,
-            reference: None,
+            reference,
             restarts: restarts.saturating_sub(before),
         }
     }

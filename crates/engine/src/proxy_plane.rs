@@ -12,13 +12,15 @@ use std::time::Duration;
 use leadsman_core::id::{
     DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
 };
-use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
+use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::spec::Probe;
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_proxy::Window;
 use leadsman_proxy::control::{Client, Status};
-use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
+use leadsman_proxy::table::{
+    HealthCheck, Instance, Listener, Rule, Service, Side, Slow, Table, Tripwire,
+};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -98,7 +100,13 @@ impl ProxyPlane {
         let in_words = |error: leadsman_proxy::control::ClientError| error.to_string();
         loop {
             let before = *lock(&self.cursor);
-            let pid = self.client.status().await.map_err(in_words)?.pid;
+            let Status { pid, tripped, .. } = self.client.status().await.map_err(in_words)?;
+            let known = lock(&self.status)
+                .as_ref()
+                .map(|status| status.tripped == tripped);
+            if known == Some(false) {
+                self.heard.notify_one();
+            }
             // A new process counts its windows from the beginning, and nobody has read them.
             let same = before.pid == pid;
             let after = if same { before.sequence } else { 0 };
@@ -208,26 +216,44 @@ fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> T
         // A rule whose service has nothing to answer yet is answered by the proxy itself.
         let named = routes.rules.iter().map(|rule| &rule.service);
         for service in routes.services.keys().chain(named) {
-            let sides = routes
-                .services
-                .get(service)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let sides = sides.iter().map(|side| wire_side(&prefix, side)).collect();
-            listener
-                .services
-                .insert(format!("{prefix}{service}"), Service { sides });
+            let name = format!("{prefix}{service}");
+            let service = wire_service(&prefix, routes, service);
+            listener.services.insert(name, service);
         }
     }
     table
 }
 
-fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
+fn wire_service(prefix: &str, routes: &Routes, service: &ServiceName) -> Service {
+    let sides = routes.services.get(service).into_iter().flatten();
+    let watch = routes.watches.get(service);
+    let tripwire = watch.and_then(|watch| watch.tripwire.as_ref());
+    Service {
+        sides: sides.map(|side| wire_side(prefix, side)).collect(),
+        slow: watch.map_or_else(Slow::default, |watch| Slow {
+            over: watch.over,
+            late: watch.late,
+        }),
+        tripwire: tripwire.map(|tripwire| Tripwire {
+            canary: side_name(prefix, &tripwire.canary),
+            baseline: side_name(prefix, &tripwire.baseline),
+            limit: tripwire.limit,
+            alpha: tripwire.alpha,
+            round: 0,
+        }),
+    }
+}
+
+fn side_name(prefix: &str, revision: &RevisionId) -> String {
     let RevisionId {
         service,
         release,
         deployment,
-    } = &side.revision;
+    } = revision;
+    format!("{prefix}{service}@r{}.d{}", release.0, deployment.0)
+}
+
+fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
     let health = match &side.probe {
         Probe::Http(path) => Some(HealthCheck::Http { path: path.clone() }),
         Probe::Tcp => Some(HealthCheck::Tcp),
@@ -239,7 +265,7 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
         health: health.clone(),
     };
     Side {
-        name: format!("{prefix}{service}@r{}.d{}", release.0, deployment.0),
+        name: side_name(prefix, &side.revision),
         weight: u32::from(side.weight.hundredths()),
         instances: side
             .instances
@@ -249,7 +275,7 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
     }
 }
 
-/// Reads the name that [`wire_side`] gave.
+/// Reads the name that [`side_name`] gave.
 fn revision(name: &str) -> Option<(EnvironmentId, RevisionId)> {
     let (path, version) = name.split_once('@')?;
     let (application, rest) = path.split_once('/')?;
@@ -312,6 +338,16 @@ fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRou
             )
         })
         .collect();
+    let tripped = status.tripped.iter().filter_map(|(name, tripped)| {
+        let (of, revision) = revision(name)?;
+        let tripped = Tripped {
+            at: Timestamp::from_millis(tripped.at_ms),
+            requests: tripped.seen.canary.answers,
+            sentence: tripped.sentence.clone(),
+        };
+        (of == *environment).then_some((revision, tripped))
+    });
+    let tripped = tripped.collect();
     let unsaved = status
         .unsaved
         .as_ref()
@@ -320,28 +356,171 @@ fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRou
         weights,
         instances,
         draining,
+        tripped,
         problem,
         unsaved,
     }
 }
 
 fn sides(window: Window, fresh: bool) -> SideWindow {
-    let sides = window
-        .sides
-        .into_iter()
-        .filter_map(|(name, side)| Some((revision(&name)?, side.figures)))
-        .collect();
+    let mut sides = BTreeMap::new();
+    let mut references = BTreeMap::new();
+    for (name, side) in window.sides {
+        let Some(revision) = revision(&name) else {
+            continue;
+        };
+        references.extend(
+            side.reference
+                .map(|reference| (revision.clone(), reference)),
+        );
+        sides.insert(revision, side.figures);
+    }
     SideWindow {
         started_at: Timestamp::from_millis(window.started_at_ms),
         fresh,
         seconds: window.seconds,
         sides,
+        references,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use leadsman_analysis::Figures;
+    use leadsman_analysis::tripwire::Trip;
+    use leadsman_core::route::Watch;
+    use leadsman_proxy::SideFigures;
+
     use super::*;
+
+    fn environment() -> EnvironmentId {
+        EnvironmentId {
+            application: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+        }
+    }
+
+    /// Revision `release` of `web`, as deployment 7 brought it in.
+    fn web(release: u64) -> RevisionId {
+        RevisionId {
+            service: "web".parse().unwrap(),
+            release: ReleaseNumber(release),
+            deployment: DeploymentNumber(7),
+        }
+    }
+
+    /// A canary beside stable, watched over.
+    fn rollout() -> Routes {
+        let side = |release, weight| leadsman_core::route::Side {
+            revision: web(release),
+            weight: Weight::percent(weight),
+            instances: BTreeMap::from([(
+                InstanceId::from_text(format!("web-{release}")),
+                ([127, 0, 0, 1], 4000).into(),
+            )]),
+            probe: Probe::Tcp,
+        };
+        let service: ServiceName = "web".parse().unwrap();
+        let watch = Watch {
+            over: [None, Some(Duration::from_secs(2))],
+            late: Duration::from_secs(12),
+            tripwire: Some(leadsman_core::route::Tripwire {
+                canary: web(2),
+                baseline: web(1),
+                limit: 0.05,
+                alpha: 0.001,
+            }),
+        };
+        Routes {
+            listen: ([127, 0, 0, 1], 8080).into(),
+            rules: Vec::new(),
+            services: BTreeMap::from([(service.clone(), vec![side(1, 95), side(2, 5)])]),
+            watches: BTreeMap::from([(service, watch)]),
+        }
+    }
+
+    #[test]
+    fn what_is_watched_for_travels_with_the_table() {
+        let table = exchange(Table::default(), &environment(), &rollout());
+        assert_eq!(table.check(), Ok(()));
+        let listener = table.listeners.first().unwrap();
+        let service = listener.services.get("shop/production/web").unwrap();
+        let slow = Slow {
+            over: [None, Some(Duration::from_secs(2))],
+            late: Duration::from_secs(12),
+        };
+        assert_eq!(service.slow, slow);
+        let tripwire = service.tripwire.as_ref().unwrap();
+        assert_eq!(tripwire.canary, "shop/production/web@r2.d7");
+        assert_eq!(tripwire.baseline, "shop/production/web@r1.d7");
+        assert_eq!((tripwire.limit, tripwire.alpha), (0.05, 0.001));
+    }
+
+    #[test]
+    fn what_was_cut_off_is_told_to_its_environment() {
+        let table = exchange(Table::default(), &environment(), &rollout());
+        let mut seen = Trip::default();
+        seen.canary.answers = 4;
+        let tripped = leadsman_proxy::control::Tripped {
+            at_ms: 5_000,
+            seen,
+            sentence: "4 of 4 answers failed".to_owned(),
+            round: 0,
+        };
+        let status = Status {
+            pid: 1,
+            generation: 1,
+            table,
+            tripped: BTreeMap::from([("shop/production/web@r2.d7".to_owned(), tripped)]),
+            bound: BTreeMap::new(),
+            draining: BTreeMap::new(),
+            problems: BTreeMap::new(),
+            unhealthy: BTreeSet::new(),
+            unsaved: None,
+        };
+        let mine = Tripped {
+            at: Timestamp::from_millis(5_000),
+            requests: 4,
+            sentence: "4 of 4 answers failed".to_owned(),
+        };
+        let told = acknowledged(&status, &environment()).tripped;
+        assert_eq!(told, BTreeMap::from([(web(2), mine)]));
+        let other = EnvironmentId {
+            environment: "staging".parse().unwrap(),
+            ..environment()
+        };
+        assert_eq!(acknowledged(&status, &other).tripped, BTreeMap::new());
+    }
+
+    #[test]
+    fn a_reference_is_told_beside_its_side() {
+        let figures = |requests| Figures {
+            requests,
+            ..Figures::default()
+        };
+        let side = |reference| SideFigures {
+            figures: figures(30),
+            reference,
+            ..SideFigures::default()
+        };
+        let window = Window {
+            sequence: 1,
+            started_at_ms: 0,
+            seconds: 1.0,
+            sides: BTreeMap::from([
+                (
+                    "shop/production/web@r1.d7".to_owned(),
+                    side(Some(figures(10))),
+                ),
+                ("shop/production/web@r2.d7".to_owned(), side(None)),
+            ]),
+        };
+        let window = sides(window, true);
+        let key = |release| (environment(), web(release));
+        let both = [(key(1), figures(30)), (key(2), figures(30))];
+        assert_eq!(window.sides, BTreeMap::from(both));
+        assert_eq!(window.references, BTreeMap::from([(key(1), figures(10))]));
+    }
 
     #[test]
     fn a_side_is_found_again_by_its_name() {

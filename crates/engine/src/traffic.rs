@@ -175,6 +175,7 @@ impl Record {
             }
             let key = (environment.id.clone(), revision.clone());
             let figures = window.sides.get(&key).cloned().unwrap_or_default();
+            let reference = window.references.get(&key).cloned();
             let known = self
                 .services
                 .entry(service.clone())
@@ -183,7 +184,7 @@ impl Record {
                 let before = std::mem::replace(known, Service::new(revision));
                 rows.extend(before.minute.map(|minute| minute.row(&environment.id)));
             }
-            let ended = known.observe(window, figures);
+            let ended = known.observe(window, figures, reference);
             rows.extend(ended.map(|minute| minute.row(&environment.id)));
         }
         rows
@@ -204,7 +205,7 @@ impl Record {
         for minute in minutes {
             known.kept_until = minute.ends_at();
             if minute.revision == known.revision {
-                known.remember(minute.started_at, minute.seconds, minute.figures);
+                known.remember(minute.started_at, minute.seconds, minute.figures, None);
             } else {
                 known.recent.clear();
             }
@@ -234,7 +235,12 @@ impl Service {
     }
 
     /// Returns the minute that ended before this window began.
-    fn observe(&mut self, window: &SideWindow, figures: Figures) -> Option<Minute> {
+    fn observe(
+        &mut self,
+        window: &SideWindow,
+        figures: Figures,
+        reference: Option<Figures>,
+    ) -> Option<Minute> {
         let SideWindow {
             started_at,
             seconds,
@@ -250,7 +256,7 @@ impl Service {
                 self.recent.pop_back();
             }
         }
-        self.remember(started_at, seconds, figures.clone());
+        self.remember(started_at, seconds, figures.clone(), reference);
         if !window.fresh && started_at < self.kept_until {
             return None;
         }
@@ -270,11 +276,17 @@ impl Service {
         })
     }
 
-    fn remember(&mut self, started_at: Timestamp, seconds: f64, baseline: Figures) {
+    fn remember(
+        &mut self,
+        started_at: Timestamp,
+        seconds: f64,
+        baseline: Figures,
+        reference: Option<Figures>,
+    ) {
         let item = kept::item(&Told::History(History {
             seconds,
             baseline,
-            reference: None,
+            reference,
         }));
         self.recent.push_back(Recent {
             started_at,

@@ -4,8 +4,8 @@ use crate::saved::Cuts;
 use crate::table::{Service, Table};
 
 /// Returns `asked` as it can be in force: a side that was cut off has no weight; its share goes to
-/// the side with the largest one. Where no other side has an instance, it keeps it: failing is no
-/// worse than refusing.
+/// the first other side that has an instance. Where none has, it keeps it: failing is no worse than
+/// refusing.
 pub(crate) fn in_force(asked: &Table, cuts: &Cuts) -> Table {
     let mut table = asked.clone();
     if !cuts.is_empty() {
@@ -35,13 +35,9 @@ pub(crate) fn is_armed(asked: &Table, side: &str, round: u32) -> bool {
 
 fn cut(service: &mut Service, cuts: &Cuts) {
     let is_cut = |name: &String| cuts.contains_key(name);
-    let heir = service
-        .sides
-        .iter()
-        .enumerate()
-        .filter(|(_, side)| !is_cut(&side.name) && !side.instances.is_empty())
-        .max_by_key(|(_, side)| side.weight);
-    let Some((heir, _)) = heir else { return };
+    let mut sides = service.sides.iter();
+    let heir = sides.position(|side| !is_cut(&side.name) && !side.instances.is_empty());
+    let Some(heir) = heir else { return };
     let mut share = 0;
     for side in service.sides.iter_mut().filter(|side| is_cut(&side.name)) {
         share += std::mem::take(&mut side.weight);
@@ -119,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_what_is_cut_off_goes_to_the_largest_side() {
+    fn the_share_of_what_is_cut_off_goes_to_the_first_other_side() {
         type Sides = &'static [(&'static str, u32)];
         let cases: [(Sides, &[&str], Sides); 6] = [
             (
@@ -133,9 +129,9 @@ mod tests {
                 &[("old", 10_000), ("new", 0)],
             ),
             (
-                &[("old", 9000), ("copy", 500), ("new", 500)],
+                &[("old", 0), ("copy", 5000), ("new", 5000)],
                 &["new"],
-                &[("old", 9500), ("copy", 500), ("new", 0)],
+                &[("old", 5000), ("copy", 5000), ("new", 0)],
             ),
             (
                 &[("old", 0), ("new", 10_000)],

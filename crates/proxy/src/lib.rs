@@ -6,8 +6,9 @@
 //! over a Unix socket and reads acknowledgements and figures; when nobody does, the last table
 //! stays in force, also across a restart.
 //!
-//! It deliberately does not decide anything (weights come from outside), does not start or stop
-//! instances, does not terminate TLS, and does not judge what it counts.
+//! It deliberately decides next to nothing: weights come from outside, and all that it does by itself
+//! is to cut off a side whose answers fail grossly, where the table says when. It does not start or
+//! stop instances, does not terminate TLS, and judges nothing else of what it counts.
 //!
 //! Read first: [`table::Table`] (what is asked of it), [`control::Client`] (how to ask) and
 //! [`Window`] (what it counted).

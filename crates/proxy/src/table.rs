@@ -89,8 +89,9 @@ impl Default for Slow {
     }
 }
 
-/// What cuts off a side whose answers fail grossly: its weight goes to another side at once, and
-/// stays there until a table comes without that side, or with a higher round.
+/// What cuts off a side whose answers fail grossly: its weight goes to the first other side that has
+/// an instance, at once, and stays there until a table comes without the side that was cut off, or
+/// with a higher round.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tripwire {
     /// The name of the side that may be cut off.

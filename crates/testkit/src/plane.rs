@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leadsman_analysis::Figures;
 use leadsman_core::id::{EnvironmentId, ReleaseNumber};
-use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
+use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_engine::{BoxFuture, Clock as _, DataPlane, SideWindow};
@@ -65,6 +65,30 @@ impl FakePlane {
         locked(&self.failing).insert(release);
     }
 
+    /// Cuts this release off by itself, wherever it has requests.
+    pub fn trip(&self, release: ReleaseNumber) {
+        let mut known = locked(&self.draining);
+        for (environment, routes) in &mut *locked(&self.routes) {
+            let Some(acknowledged) = known.get_mut(environment) else {
+                continue;
+            };
+            let sides = routes.services.values().flatten();
+            for side in sides.filter(|side| side.revision.release == release) {
+                let tripped = Tripped {
+                    at: self.clock.now(),
+                    requests: 3,
+                    sentence: "3 of 3 answers failed on the new revision while 0 of 57 did on \
+                               stable: cut off by the data plane"
+                        .to_owned(),
+                };
+                acknowledged.tripped.insert(side.revision.clone(), tripped);
+            }
+            routes.cut_off(&acknowledged.tripped);
+            acknowledged.weights = routes.weights();
+        }
+        self.changed.notify_one();
+    }
+
     /// Makes it stop answering, or answer again.
     pub fn silence(&self, silent: bool) {
         *locked(&self.silent) = silent;
@@ -116,6 +140,7 @@ impl FakePlane {
             fresh: true,
             seconds: 1.0,
             sides,
+            references: BTreeMap::new(),
         }
     }
 }
@@ -127,9 +152,16 @@ impl DataPlane for FakePlane {
         routes: &'a Routes,
     ) -> BoxFuture<'a, ()> {
         if !*locked(&self.silent) {
-            let (weights, instances) = (routes.weights(), routes.instances());
             let mut known = locked(&self.draining);
             let before = known.remove(environment).unwrap_or_default();
+            let mut tripped = before.tripped;
+            tripped.retain(|revision, _| {
+                let mut sides = routes.services.values().flatten();
+                sides.any(|side| side.revision == *revision)
+            });
+            let mut routes = routes.clone();
+            routes.cut_off(&tripped);
+            let (weights, instances) = (routes.weights(), routes.instances());
             let since = self.clock.now();
             let draining = before
                 .instances
@@ -148,11 +180,12 @@ impl DataPlane for FakePlane {
                 weights,
                 instances,
                 draining,
+                tripped,
                 problem: None,
                 unsaved: None,
             };
             known.insert(environment.clone(), acknowledged);
-            locked(&self.routes).insert(environment.clone(), routes.clone());
+            locked(&self.routes).insert(environment.clone(), routes);
         }
         Box::pin(std::future::ready(()))
     }

@@ -107,6 +107,14 @@ impl Look<'_> {
         if !is_judged(rollout) {
             return None;
         }
+        if let Some(verdict) = self.cut_off(rollout) {
+            let weight = rollout.weight();
+            return Some(Cause::Failed {
+                service,
+                weight,
+                verdict,
+            });
+        }
         let verdict = self.observed.verdicts.get(&service);
         if let Some(verdict) = verdict.filter(|verdict| verdict.outcome == Outcome::Fail) {
             // Without a previous revision there is nothing better: it serves as it is.
@@ -129,6 +137,21 @@ impl Look<'_> {
         lost_patience.then(|| Cause::Inconclusive {
             service,
             verdict: or_none(verdict),
+        })
+    }
+
+    /// Returns why the data plane has cut off the new revision, as a verdict, where it has and
+    /// there is another one to go back to.
+    fn cut_off(&self, rollout: &Rollout) -> Option<Verdict> {
+        rollout.from.as_ref()?;
+        let tripped = &self.observed.routes.as_ref()?.tripped;
+        let tripped = tripped.get(&rollout.to.id)?;
+        Some(Verdict {
+            outcome: Outcome::Fail,
+            requests: tripped.requests,
+            sentence: tripped.sentence.clone(),
+            findings: Vec::new(),
+            evidence: None,
         })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::capacity::{is_admitted, ready};
+use super::watches::watches;
 use super::workloads::wanted;
 use crate::deployment::{Revision, Rollout, Stage};
 use crate::environment::Environment;
@@ -29,11 +30,18 @@ pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<R
             admit(&wanted, observed, &sides(rollout, observed)),
         );
     }
-    Some(Routes {
+    let watches = watches(environment, &services);
+    let mut routes = Routes {
         listen: routing.listen,
         rules: routing.rules.clone(),
         services,
-    })
+        watches,
+    };
+    if let Some(acknowledged) = &observed.routes {
+        // They stay among the sides, or the data plane would forget that it cut them off.
+        routes.cut_off(&acknowledged.tripped);
+    }
+    Some(routes)
 }
 
 /// Returns the sides of a rollout with their decided weights, the one to fall back on last.

@@ -138,6 +138,9 @@ fn play(seed: u64) {
                 }
             }
         }
+        if chance.one_in(20) && world.data_plane {
+            world.trip(released);
+        }
         world.data_plane = if world.data_plane {
             !chance.one_in(40)
         } else {

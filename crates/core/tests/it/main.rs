@@ -4,4 +4,5 @@ mod chance;
 mod golden;
 mod project;
 mod stories;
+mod tripwire;
 mod world;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
 use leadsman_core::id::{EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName};
-use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes};
+use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::spec::{
     OnInconclusive, Probe, Readiness, ReleasedService, RouteRule, ServiceSpec, Sizing, Step, Stop,
     Strategy,
@@ -321,8 +321,39 @@ impl World {
         unreachable!("it never comes to rest\n{}", self.timeline);
     }
 
+    /// The data plane cuts `release` off by itself.
+    pub(crate) fn trip(&mut self, release: u64) {
+        let acknowledged = self.acknowledged.as_mut().expect("it has acknowledged");
+        for weights in acknowledged.weights.values_mut() {
+            let is_cut = |revision: &RevisionId| revision.release == ReleaseNumber(release);
+            let Some(cut) = weights.keys().find(|revision| is_cut(revision)).cloned() else {
+                continue;
+            };
+            let share = weights
+                .insert(cut.clone(), Weight::NONE)
+                .unwrap_or_default();
+            let heir = weights.iter_mut().find(|(revision, _)| !is_cut(revision));
+            if let Some((_, weight)) = heir {
+                *weight = Weight::from_hundredths(weight.hundredths() + share.hundredths());
+            }
+            let tripped = Tripped {
+                at: self.now,
+                requests: 3,
+                sentence: "3 of 3 answers failed".to_owned(),
+            };
+            acknowledged.tripped.insert(cut, tripped);
+        }
+    }
+
     fn acknowledge(&mut self, routes: &Routes) {
         let before = self.acknowledged.take().unwrap_or_default();
+        let mut tripped = before.tripped;
+        let mut routes = routes.clone();
+        tripped.retain(|revision, _| {
+            let mut sides = routes.services.values().flatten();
+            sides.any(|side| side.revision == *revision)
+        });
+        routes.cut_off(&tripped);
         let (weights, instances) = (routes.weights(), routes.instances());
         let draining = before
             .instances
@@ -341,6 +372,7 @@ impl World {
             weights,
             instances,
             draining,
+            tripped,
             problem: None,
             unsaved: None,
         });

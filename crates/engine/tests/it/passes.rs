@@ -3,7 +3,7 @@
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::InstanceState;
-use leadsman_core::{Command, End, Refusal, Scope, Standing};
+use leadsman_core::{Cause, Command, End, Refusal, Scope, Standing};
 use leadsman_engine::Error;
 use leadsman_testkit::World;
 
@@ -47,6 +47,39 @@ async fn a_failing_release_comes_back_and_is_not_shipped_again_by_itself() {
         unreachable!("it failed: {known:?}")
     };
     assert!(cause.contains("errors 100 %"), "{cause}");
+    let again = world.ship(2).await;
+    assert!(
+        matches!(again, Err(Error::Refused(Refusal::Rejected { .. }))),
+        "{again:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_data_plane_cuts_off_goes_back_with_its_numbers() {
+    let world = serving().await;
+    world.ship(2).await.expect("nothing stands in the way");
+    world
+        .until(|_| world.plane.share(TWO) == Weight::percent(5))
+        .await;
+    world.plane.trip(TWO);
+    // No request more, whatever control is doing.
+    assert_eq!(world.plane.share(TWO), Weight::NONE);
+    let environment = world.until_settled().await;
+    assert_eq!(environment.serving(), Some(ONE));
+    assert_eq!(world.plane.share(ONE), Weight::ALL);
+    let cause = environment.last_end.and_then(|ended| ended.cause);
+    let Some(Cause::Failed {
+        weight, verdict, ..
+    }) = cause
+    else {
+        unreachable!("it was cut off: {cause:?}")
+    };
+    assert_eq!((weight, verdict.requests), (Weight::percent(5), 3));
+    assert!(
+        verdict.sentence.starts_with("3 of 3 answers failed"),
+        "{}",
+        verdict.sentence
+    );
     let again = world.ship(2).await;
     assert!(
         matches!(again, Err(Error::Refused(Refusal::Rejected { .. }))),
