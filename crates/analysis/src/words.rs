@@ -123,9 +123,9 @@ pub(crate) fn rough(seconds: f64) -> String {
 }
 
 /// Writes `1 request` or `412 requests`.
-pub(crate) fn requests(count: u64) -> String {
-    let unit = if count == 1 { "request" } else { "requests" };
-    format!("{count} {unit}")
+pub(crate) fn requests(requests: u64) -> String {
+    let unit = if requests == 1 { "request" } else { "requests" };
+    format!("{} {unit}", count(requests as f64))
 }
 
 /// Joins sentences as in `a`, `a and b`, `a, b and c`.
@@ -239,6 +239,34 @@ mod tests {
         }
         assert_eq!(latency(Duration::MAX), "over 83 s");
         assert_eq!(latency(Duration::from_millis(80)), "80 ms");
+    }
+
+    #[test]
+    fn odds_say_no_more_than_is_known() {
+        for (odds, written) in [
+            (1.0, "1 : 1"),
+            (12.9, "12 : 1"),
+            (3_199.0, "3,100 : 1"),
+            (1.0e7, "10,000,000 : 1"),
+            (1.0e12, "over 1,000,000,000 : 1"),
+        ] {
+            assert_eq!(super::odds(f64::ln(odds) + 1e-9), written);
+        }
+    }
+
+    #[test]
+    fn what_is_only_expected_is_rounded_up() {
+        for (seconds, written) in [
+            (0.2, "1 s"),
+            (89.0, "89 s"),
+            (91.0, "2 min"),
+            (5_400.0, "2 h"),
+            (400_000.0, "5 d"),
+        ] {
+            assert_eq!(rough(seconds), written);
+        }
+        assert_eq!(count(1_234_567.0), "1,234,567");
+        assert_eq!(count(999.0), "999");
     }
 
     #[test]

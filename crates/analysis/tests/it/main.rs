@@ -2,4 +2,6 @@
 
 mod gauges;
 mod properties;
+mod stories;
 mod tripwire;
+mod world;
