@@ -6,7 +6,7 @@ use super::rollout::{Plan, STEPS};
 use super::rules::Kind;
 use super::scenario::{Scenario, Truth};
 use super::tally::{Reached, Tally, upper_limit};
-use super::wald;
+use super::wald::{self, Chances};
 
 /// One scenario at one rate.
 pub(crate) struct Cell {
@@ -133,45 +133,55 @@ fn amount(count: f64) -> String {
     }
 }
 
-/// Adds how many requests a rule needed as a multiple of Wald's bound, where it judges requests.
+/// Adds how many requests a rule needed as a multiple of Wald's bound, for a rule whose chances of
+/// being wrong are known.
 fn bound(text: &mut String, rule: &Kind, number: usize, cells: &[Cell]) {
-    if !rule.ours {
+    let Some(chances) = rule.chances else {
         return;
-    }
+    };
     let mut rows: Vec<Vec<String>> = Vec::new();
     for cell in cells {
         let share = cell.plan.steps[0];
-        let Some(nats) = wald::information(cell.scenario, (1.0 - share) / share) else {
+        let Some(information) = wald::information(cell.scenario, (1.0 - share) / share) else {
             continue;
         };
         // Information that comes and goes has no such bound.
         if cell.scenario.name == "crash-loop" {
             continue;
         }
-        let bound = wald::requests(cell.scenario, nats, cell.plan.rate * share);
+        let rate = cell.plan.rate * share;
+        let usual = Chances {
+            beyond: 0.01,
+            at_all: 0.01,
+        };
+        let bounds =
+            [usual, chances].map(|it| wald::requests(cell.scenario, information, it, rate));
         let needed = cell.tallies[number].requests();
-        let [needed, ratio] = needed.map_or(["-".to_owned(), "-".to_owned()], |needed| {
-            [amount(needed), format!("{:.2}", needed / bound)]
-        });
+        let dash = || "-".to_owned();
+        let ratio = |bound: f64| needed.map_or_else(dash, |it| format!("{:.2}", it / bound));
         rows.push(vec![
             cell.scenario.title.to_owned(),
             cell.plan.rate.to_string(),
-            format!("{nats:.4}"),
-            amount(bound),
-            needed,
-            ratio,
+            format!("{:.4}", information.beyond),
+            needed.map_or_else(dash, amount),
+            amount(bounds[0]),
+            ratio(bounds[0]),
+            amount(bounds[1]),
+            ratio(bounds[1]),
         ]);
     }
     let head = [
         "scenario",
         "requests/s",
         "nats per canary request",
-        "Wald's bound",
         "canary requests",
+        "bound at 1 %",
+        "ratio",
+        "bound at its chances",
         "ratio",
     ];
     let title = format!(
-        "Requests on the canary from onset to rollback, {}",
+        "Requests on the canary from onset to rollback, and Wald's bound, {}",
         rule.title
     );
     table(text, &title, &head, &rows);
@@ -179,7 +189,7 @@ fn bound(text: &mut String, rule: &Kind, number: usize, cells: &[Cell]) {
 
 /// Adds how long it took to pass, for a rule that says so.
 fn passing(text: &mut String, rule: &Kind, number: usize, cells: &[Cell]) {
-    if !rule.ours {
+    if rule.chances.is_none() {
         return;
     }
     let good = cells

@@ -14,6 +14,7 @@ mod mann_whitney;
 mod no_margin;
 mod normal;
 mod options;
+mod ours;
 mod tally;
 mod traffic;
 mod wald;

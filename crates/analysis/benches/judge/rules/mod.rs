@@ -19,8 +19,9 @@ use self::argo::Argo;
 use self::flagger::Flagger;
 use self::kayenta::Kayenta;
 use self::no_margin::NoMargin;
-use self::ours::Ours;
+use self::ours::{ONE_TIER, Ours, TWO_TIERS};
 use super::traffic::Counted;
+use super::wald::Chances;
 
 /// One second of a rollout, as every rule sees it.
 pub(crate) struct Second<'a> {
@@ -66,8 +67,8 @@ pub(crate) struct Kind {
     pub(crate) title: &'static str,
     /// It takes part unless others are asked for.
     pub(crate) usual: bool,
-    /// It is the judge: it also says when a step has passed.
-    pub(crate) ours: bool,
+    /// For the judge, which also says when a step has passed: how often it may be wrong.
+    pub(crate) chances: Option<Chances>,
     /// Makes one for a service with this warm-up.
     pub(crate) make: fn(Duration) -> Box<dyn Rule>,
 }
@@ -78,70 +79,77 @@ pub(crate) const ALL: &[Kind] = &[
         name: "ours",
         title: "ours",
         usual: true,
-        ours: true,
-        make: |warm_up| Box::new(Ours::new(warm_up)),
+        chances: Some(TWO_TIERS),
+        make: |warm_up| Box::new(Ours::new(warm_up, TWO_TIERS)),
     },
     Kind {
         name: "one-tier",
         title: "ours, one tier",
         usual: false,
-        ours: true,
-        make: |warm_up| Box::new(Ours::one_tier(warm_up)),
+        chances: Some(ONE_TIER),
+        make: |warm_up| Box::new(Ours::new(warm_up, ONE_TIER)),
+    },
+    Kind {
+        name: "one-instance",
+        title: "ours, one instance for reference",
+        usual: false,
+        chances: Some(TWO_TIERS),
+        make: |warm_up| Box::new(Ours::new(warm_up, TWO_TIERS).with_reference()),
     },
     Kind {
         name: "flagger-1",
         title: "Flagger 1",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Flagger::documented(1)),
     },
     Kind {
         name: "flagger-5",
         title: "Flagger 5",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Flagger::documented(5)),
     },
     Kind {
         name: "flagger-limits",
         title: "Flagger, our limits",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Flagger::with_our_limits()),
     },
     Kind {
         name: "argo-5m",
         title: "Argo 5 m",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Argo::every(300)),
     },
     Kind {
         name: "argo-1m",
         title: "Argo 1 m",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Argo::every(60)),
     },
     Kind {
         name: "kayenta-soak",
         title: "Kayenta, soak end",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Kayenta::at_soak_end()),
     },
     Kind {
         name: "kayenta-5m",
         title: "Kayenta 5 m",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(Kayenta::every(300)),
     },
     Kind {
         name: "no-margin",
         title: "without margins",
         usual: true,
-        ours: false,
+        chances: None,
         make: |_| Box::new(NoMargin::new()),
     },
 ];

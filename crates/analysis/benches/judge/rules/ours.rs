@@ -5,31 +5,37 @@ use std::time::Duration;
 use leadsman_analysis::{Figures, History, Judge, Limits, Outcome, Risk, Split, Told, Window};
 
 use super::super::traffic::Counted;
+use super::super::wald::Chances;
 use super::{Call, Rule, Second};
+
+/// How often it may be wrong by default: evidence of two kinds decides.
+pub(crate) const TWO_TIERS: Chances = Chances {
+    beyond: 0.1,
+    at_all: 0.008,
+};
+
+/// A release goes back for nothing once in a hundred times, whether it is as good as stable or at
+/// the very edge of what is tolerated: evidence of one kind decides.
+pub(crate) const ONE_TIER: Chances = Chances {
+    beyond: 0.01,
+    at_all: 0.01,
+};
 
 pub(crate) struct Ours {
     judge: Judge,
     split: Option<Split>,
+    /// It is also told what one instance of the baseline counted.
+    with_reference: bool,
 }
 
 impl Ours {
     /// With the limits that a service has by default, and 1 s and 2 s for p95 and p99.
-    pub(crate) fn new(warm_up: Duration) -> Self {
-        Self::with(warm_up, Risk::default())
-    }
-
-    /// A release goes back for nothing once in a hundred times, whether it is as good as stable
-    /// or at the very edge of what is tolerated: evidence of one kind decides.
-    pub(crate) fn one_tier(warm_up: Duration) -> Self {
+    pub(crate) fn new(warm_up: Duration, chances: Chances) -> Self {
         let risk = Risk {
-            steps: 0.01,
-            tolerated: 0.01,
+            steps: chances.at_all,
+            tolerated: chances.beyond,
             ..Risk::default()
         };
-        Self::with(warm_up, risk)
-    }
-
-    fn with(warm_up: Duration, risk: Risk) -> Self {
         let limits = Limits {
             p95: Some(Duration::from_secs(1)),
             p99: Some(Duration::from_secs(2)),
@@ -42,6 +48,17 @@ impl Ours {
         Self {
             judge: Judge::new(limits),
             split: None,
+            with_reference: false,
+        }
+    }
+}
+
+impl Ours {
+    /// Estimates how unevenly errors come from one instance instead of the whole baseline.
+    pub(crate) fn with_reference(self) -> Self {
+        Self {
+            with_reference: true,
+            ..self
         }
     }
 }
@@ -51,7 +68,7 @@ impl Rule for Ours {
         self.judge.tell(&Told::History(History {
             seconds: 1.0,
             baseline: figures(baseline),
-            reference: Some(figures(reference)),
+            reference: self.with_reference.then(|| figures(reference)),
         }));
     }
 
@@ -64,10 +81,10 @@ impl Rule for Ours {
             seconds: 1.0,
             canary: figures(second.canary),
             baseline: Some(figures(second.baseline)),
-            reference: Some(figures(second.reference)),
+            reference: self.with_reference.then(|| figures(second.reference)),
             restarts: 0,
         }));
-        match self.judge.verdict().outcome {
+        match self.judge.call().outcome {
             Outcome::Fail => Call::RollBack,
             Outcome::Pass => Call::Pass,
             // A step ends when its soak is over, whatever is still open.
