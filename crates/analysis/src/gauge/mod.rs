@@ -431,7 +431,13 @@ fn written(limit: f64) -> f64 {
     }
 }
 
+/// Writes a length of time, from a second on in whole ones: samples do not come to the millisecond.
 fn time(seconds: f64) -> String {
+    let seconds = if seconds < 1.0 {
+        seconds
+    } else {
+        seconds.round()
+    };
     words::duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 

@@ -151,7 +151,7 @@ impl Windows {
             form: Some(form),
         })
         .await?;
-        read(&answer)
+        read(&answer, ends.last)
     }
 
     /// Reads the token anew: it may have been exchanged.
@@ -211,8 +211,10 @@ impl MetricReader for Windows {
     }
 }
 
-/// Reads an answer to a query that should give one series.
-fn read(answer: &Answer) -> Result<BTreeMap<u64, f64>, Error> {
+/// Reads an answer to a query that should give one series, by the ends of the windows. Several in
+/// the last window are an error. In an earlier one they are no value: they were an error when that
+/// window was the last one, and must not stay one for as long as it is asked for.
+fn read(answer: &Answer, last: Timestamp) -> Result<BTreeMap<u64, f64>, Error> {
     let said: Said = match serde_json::from_slice(&answer.body) {
         Ok(said) => said,
         // What stands in front of Prometheus answers with pages of its own.
@@ -238,22 +240,34 @@ fn read(answer: &Answer) -> Result<BTreeMap<u64, f64>, Error> {
     if data.result_type != "matrix" {
         return Err(Error::Strange("it is no matrix"));
     }
-    let series = match &data.result[..] {
-        [] => return Ok(BTreeMap::new()),
-        [one] => one,
-        all => return Err(Error::Several(several(all.iter().map(|one| &one.metric)))),
+    let mut windows: BTreeMap<u64, Vec<(&Series, f64)>> = BTreeMap::new();
+    for series in &data.result {
+        if !series.histograms.is_empty() {
+            return Err(Error::Strange("a histogram is no number"));
+        }
+        for (moment, value) in &series.values {
+            let value = value
+                .parse()
+                .map_err(|_| Error::Strange("a value is no number"))?;
+            let window = windows.entry(moment_millis(*moment)).or_default();
+            window.push((series, value));
+        }
+    }
+    if let Some(all) = windows.get(&last.as_millis())
+        && all.len() > 1
+    {
+        return Err(Error::Several(several(
+            all.iter().map(|(series, _)| &series.metric),
+        )));
+    }
+    let one = |all: &[(&Series, f64)]| match all {
+        [(_, value)] => finite(*value),
+        _ => None,
     };
-    if !series.histograms.is_empty() {
-        return Err(Error::Strange("a histogram is no number"));
-    }
-    let mut values = BTreeMap::new();
-    for (moment, value) in &series.values {
-        let value: f64 = value
-            .parse()
-            .map_err(|_| Error::Strange("a value is no number"))?;
-        values.extend(finite(value).map(|value| (moment_millis(*moment), value)));
-    }
-    Ok(values)
+    let values = windows
+        .iter()
+        .filter_map(|(end, all)| Some((*end, one(all)?)));
+    Ok(values.collect())
 }
 
 /// Returns a moment that Prometheus wrote in seconds.
@@ -347,6 +361,9 @@ mod tests {
         }
     }
 
+    /// The end of the last window that was asked for.
+    const LAST: Timestamp = Timestamp::from_millis(30_000);
+
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
@@ -361,14 +378,30 @@ mod tests {
     #[test]
     fn a_series_is_read_and_what_is_no_number_left_out() {
         let series = r#"{"metric":{"a":"b"},"values":[[10,"1.5"],[20.5,"NaN"],[30,"+Inf"],[40.001,"-2e3"]]}"#;
-        let values = read(&answer(200, &matrix(series))).unwrap();
+        let values = read(&answer(200, &matrix(series)), LAST).unwrap();
         assert_eq!(values, BTreeMap::from([(10_000, 1.5), (40_001, -2e3)]));
-        assert_eq!(read(&answer(200, &matrix(""))).unwrap(), BTreeMap::new());
+        assert_eq!(
+            read(&answer(200, &matrix("")), LAST).unwrap(),
+            BTreeMap::new()
+        );
+    }
+
+    #[test]
+    fn several_series_in_the_past_are_no_value() {
+        let one =
+            |queue, values| format!(r#"{{"metric":{{"queue":"{queue}"}},"values":[{values}]}}"#);
+        let series = [
+            one("mail", r#"[10,"1"],[20,"2"]"#),
+            one("print", r#"[20,"3"],[30,"4"]"#),
+        ];
+        let values = read(&answer(200, &matrix(&series.join(","))), LAST).unwrap();
+        assert_eq!(values, BTreeMap::from([(10_000, 1.0), (30_000, 4.0)]));
     }
 
     #[test]
     fn what_is_not_one_series_is_an_error_that_says_so() {
-        let one = |queue| format!(r#"{{"metric":{{"queue":"{queue}"}},"values":[]}}"#);
+        let one =
+            |queue| format!(r#"{{"metric":{{"queue":"{queue}"}},"values":[[20,"1"],[30,"1"]]}}"#);
         let two = matrix(&[one("mail"), one("print")].join(","));
         for (status, body, why) in [
             (
@@ -403,11 +436,11 @@ mod tests {
                 "its answer is not understood: a histogram is no number",
             ),
         ] {
-            let error = read(&answer(status, body)).unwrap_err();
+            let error = read(&answer(status, body), LAST).unwrap_err();
             assert_eq!(leadsman_runtime::words(&error), why, "{body}");
         }
         for body in ["", "{}", "[]", "null", r#"{"status":"success"}"#, "<html>"] {
-            let error = read(&answer(200, body)).unwrap_err();
+            let error = read(&answer(200, body), LAST).unwrap_err();
             assert!(matches!(error, Error::NotUnderstood(_)), "{body}: {error}");
         }
     }

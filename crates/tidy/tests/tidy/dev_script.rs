@@ -159,3 +159,60 @@ fn a_benchmark_gets_what_stands_behind_its_name() {
         assert_eq!(found, wanted.as_deref(), "{arguments}: {output:?}");
     }
 }
+
+/// Says where Prometheus is, or why there is none, on a machine that has none installed.
+const FIND_PROMETHEUS: &str = r#"
+here() { [ "$1" != prometheus ] && command -v "$1" >/dev/null 2>&1; }
+ensure_prometheus
+echo "${LEADSMAN_PROMETHEUS:-none: $LEADSMAN_WITHOUT_PROMETHEUS}"
+ls -- "$target/tools""#;
+
+fn find_prometheus(tools: &TempDir) -> String {
+    let target = tools.path().join("target folder");
+    let script = format!("target='{}'; {FIND_PROMETHEUS}", target.display());
+    let output = with_dev(&script, tools.path());
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).replace(&tools.path().display().to_string(), "")
+}
+
+#[test]
+fn prometheus_is_unpacked_below_the_target_folder_once() {
+    let apt = r#"case "$*" in *download*) touch prometheus_1_all.deb ;; *) exit 1 ;; esac"#;
+    let unpack = r#"mkdir -p "$3/usr/bin"
+printf '#!/bin/sh\n' > "$3/usr/bin/prometheus"
+chmod +x "$3/usr/bin/prometheus""#;
+    let tools = tools(&[("apt-get", apt), ("dpkg-deb", unpack)]);
+    let found = "/target folder/tools/prometheus/usr/bin/prometheus\nprometheus\n";
+    assert_eq!(find_prometheus(&tools), found);
+    fs::remove_file(tools.path().join("apt-get")).expect("it is there");
+    assert_eq!(find_prometheus(&tools), found);
+}
+
+#[test]
+fn a_prometheus_that_cannot_be_had_is_a_reason_and_leaves_nothing() {
+    let broken = "mkdir -p \"$3/usr/bin\"; touch \"$3/usr/bin/prometheus\"";
+    let download = "case \"$*\" in *download*) touch prometheus_1_all.deb ;; esac";
+    let why = "none: it is not installed, and Debian's package could not be fetched\n";
+    for (apt, unpack) in [
+        ("exit 1", "exit 1"),
+        (download, "exit 1"),
+        (download, broken),
+    ] {
+        let tools = tools(&[("apt-get", apt), ("dpkg-deb", unpack)]);
+        assert_eq!(find_prometheus(&tools), why, "{apt}, {unpack}");
+    }
+}
+
+#[test]
+fn a_prometheus_that_is_installed_or_named_is_the_one() {
+    let tools = tools(&[("prometheus", "")]);
+    let script = "target=/nonexistent; ensure_prometheus; echo \"$LEADSMAN_PROMETHEUS\"";
+    let installed = format!("{}/prometheus\n", tools.path().display());
+    for (before, found) in [
+        ("", installed.as_str()),
+        ("LEADSMAN_PROMETHEUS=/x; ", "/x\n"),
+    ] {
+        let output = with_dev(&format!("{before}{script}"), tools.path());
+        assert_eq!(String::from_utf8_lossy(&output.stdout), found, "{output:?}");
+    }
+}

@@ -4,6 +4,7 @@
 mod client;
 mod machine;
 mod processes;
+mod prometheus;
 mod random;
 mod service;
 
@@ -12,6 +13,7 @@ mod crash;
 mod ends;
 mod full_disk;
 mod log;
+mod metrics;
 mod output;
 mod port;
 mod refused;

@@ -18,7 +18,8 @@ const NAME: &str = "live::service::the_service_answers_with_its_name";
 
 /// Returns the lines of a project file that run the service. `version` may say after a blank how
 /// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
-/// folder, `unhealthy` is never ready, and `mute` never answers `/health`.
+/// folder, `unhealthy` is never ready, and `mute` never answers `/health`. What `/metrics` shows is
+/// in the file `metrics-VERSION` of its working folder, if it is there.
 pub(super) fn lines(version: &str) -> String {
     let program = std::env::current_exe().unwrap();
     let program = program.display();
@@ -101,9 +102,16 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
         if path == "/say" {
             println!("{name} was asked to say something");
         }
-        let length = name.len();
-        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n");
-        stream.write_all(format!("{head}{name}").as_bytes())?;
+        let body = match path.as_str() {
+            "/metrics" => std::fs::read_to_string(format!("metrics-{name}")).unwrap_or_default(),
+            _ => name.to_owned(),
+        };
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: text/plain; version=0.0.4\r\n\
+             content-length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes())?;
         if is_last {
             return Ok(());
         }

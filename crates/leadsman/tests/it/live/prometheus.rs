@@ -1,0 +1,124 @@
+//! A real Prometheus that scrapes the instances of a machine.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::client;
+use super::machine::Machine;
+
+/// Where the program is, if somebody says so.
+const PROGRAM: &str = "LEADSMAN_PROMETHEUS";
+
+/// Why there is none, if somebody says so.
+const NONE: &str = "LEADSMAN_WITHOUT_PROMETHEUS";
+
+const CONFIG: &str = "\
+global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs:
+  - job_name: quay
+    file_sd_configs: [{ files: [targets.json], refresh_interval: 1s }]
+";
+
+/// Prometheus beside a machine, in its folder: it ends with the machine at the latest.
+pub(super) struct Prometheus {
+    pub(super) address: SocketAddr,
+    running: Option<Child>,
+}
+
+impl Prometheus {
+    /// Starts it; `None` where `./dev test` said why it cannot be had.
+    pub(super) fn start(machine: &Machine) -> Option<Self> {
+        if let Some(why) = std::env::var_os(NONE) {
+            println!("skipped, there is no Prometheus: {}", why.display());
+            return None;
+        }
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut prometheus = Self {
+            address: free.local_addr().unwrap(),
+            running: None,
+        };
+        drop(free);
+        machine.place.write("prometheus/prometheus.yml", CONFIG);
+        prometheus.scrape(machine);
+        prometheus.run(machine);
+        Some(prometheus)
+    }
+
+    /// Starts the program, and waits until it answers.
+    pub(super) fn run(&mut self, machine: &Machine) {
+        let folder = machine.place.path().join("prometheus");
+        let said = File::create(folder.join("said.log")).unwrap();
+        let child = Command::new(program())
+            .arg(format!("--config.file={}/prometheus.yml", folder.display()))
+            .arg(format!("--storage.tsdb.path={}/data", folder.display()))
+            .arg(format!("--web.listen-address={}", self.address))
+            .current_dir(&folder)
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(said)
+            .spawn()
+            .unwrap();
+        self.running = Some(child);
+        machine.wait_until("Prometheus answers", || {
+            client::get(self.address, "/-/ready").is_ok_and(|answer| answer.status == 200)
+        });
+    }
+
+    /// Kills it, as an outage would.
+    pub(super) fn kill(&mut self) {
+        let mut running = self.running.take().unwrap();
+        running.kill().unwrap();
+        running.wait().unwrap();
+    }
+
+    /// Has it scrape the instances that are there now.
+    pub(super) fn scrape(&self, machine: &Machine) {
+        let environment = machine.environment();
+        let instances = ["stable", "canary", "warm"].into_iter().flat_map(|side| {
+            let at = format!("/services/0/{side}/instances");
+            let all = environment.pointer(&at).and_then(Value::as_array).cloned();
+            all.unwrap_or_default()
+        });
+        let addresses: Vec<Value> = instances
+            .filter_map(|instance| instance.get("address").cloned())
+            .filter(Value::is_string)
+            .collect();
+        let targets = json!([{ "targets": addresses }]).to_string();
+        // It may read at any moment, so it finds the old list or the new one.
+        machine.place.write("prometheus/targets.new", targets);
+        let folder = machine.place.path().join("prometheus");
+        std::fs::rename(folder.join("targets.new"), folder.join("targets.json")).unwrap();
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.running {
+            // One that has ended already is as good.
+            drop(running.kill());
+            drop(running.wait());
+        }
+    }
+}
+
+/// Returns the program: the one that is named, the machine's own, or the one that `./dev test`
+/// brought.
+fn program() -> PathBuf {
+    if let Some(named) = std::env::var_os(PROGRAM) {
+        return PathBuf::from(named);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|folder| folder.join("prometheus"));
+    let test = std::env::current_exe().unwrap();
+    let brought = test
+        .ancestors()
+        .map(|folder| folder.join("tools/prometheus/usr/bin/prometheus"));
+    installed
+        .chain(brought)
+        .find(|program| program.is_file())
+        .expect("Prometheus is not here: `./dev test` brings it, or name it in LEADSMAN_PROMETHEUS")
+}
