@@ -54,6 +54,11 @@ pub struct Risk {
 }
 
 impl Risk {
+    /// Returns the chance of taking back a release for nothing, over all that judge.
+    pub fn in_all(&self) -> f64 {
+        self.steps + self.alone + self.tripwire
+    }
+
     /// Shares `alpha`, the chance of taking back a release for nothing, among those that judge:
     /// eight tenths to the steps, a tenth each to what runs alone and to the data plane.
     pub fn of(alpha: f64) -> Self {

@@ -78,6 +78,7 @@ pub(crate) enum Subcommand {
     Rollback(command::rollback::Args),
     History(command::history::Args),
     Diff(command::diff::Args),
+    Judge(command::judge::Args),
     Logs(command::logs::Args),
     Audit(command::audit::Args),
     Explain(command::explain::Args),
@@ -161,6 +162,7 @@ impl Subcommand {
             Self::Rollback(args) => context.block_on(command::rollback::run(context, &args)),
             Self::History(args) => context.block_on(command::history::run(context, &args)),
             Self::Diff(args) => context.block_on(command::diff::run(context, &args)),
+            Self::Judge(args) => command::judge::run(context, &args),
             Self::Logs(args) => context.block_on(command::logs::run(context, &args)),
             Self::Demo(args) => context.block_on(command::demo::run(context, &args)),
         }

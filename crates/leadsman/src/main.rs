@@ -17,6 +17,7 @@ mod demo;
 mod failure;
 mod folder;
 mod follow;
+mod lines;
 mod output;
 mod pages;
 mod project;

@@ -178,7 +178,7 @@ fn terminal_width() -> usize {
 
 /// Turns an error of standard output into a failure. A reader that went away is none: it has
 /// what it wanted, so the program ends in silence.
-fn output_failure(error: io::Error) -> Failure {
+pub(crate) fn output_failure(error: io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
         return Failure::silent(Exit::Done);
     }

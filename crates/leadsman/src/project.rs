@@ -4,18 +4,18 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use leadsman_core::id::EnvironmentName;
-use leadsman_core::project::{Location, Project};
+use leadsman_core::project::{Location, Problems, Project};
 use leadsman_core::spec::EnvironmentSpec;
 
 use crate::codes::Code;
 use crate::failure::Failure;
 use crate::render::words;
 
-/// The most bytes that are read of a project file. Far more than anybody writes by hand; it keeps
+/// The most bytes that are read of a file. Far more than anybody writes by hand; it keeps
 /// a device or a wrong file from being read to its end.
 const SIZE_MAX: u64 = 4 << 20;
 
-/// How many problems of a project file are named where it is not being checked.
+/// How many problems of a file are named where it is not being checked.
 const PROBLEMS_SHOWN: usize = 3;
 
 /// A project file as it was read.
@@ -41,20 +41,12 @@ impl ProjectFile {
 
     /// Reads the project file at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let failed = |error: &std::io::Error| {
+        let code = Code::ProjectFileUnreadable;
+        let text = read_text(path, "project file", code)?;
+        let path = std::path::absolute(path).map_err(|error| {
             let message = format!("failed to read project file `{}`", path.display());
-            Failure::new(Code::ProjectFileUnreadable, message).because(error)
-        };
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)
-            .and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes))
-            .map_err(|error| failed(&error))?;
-        if bytes.len() as u64 > SIZE_MAX {
-            return Err(failed(&std::io::Error::other("it has more than 4 MiB")));
-        }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| failed(&std::io::Error::other("it is not UTF-8 text")))?;
-        let path = std::path::absolute(path).map_err(|error| failed(&error))?;
+            Failure::new(code, message).because(&error)
+        })?;
         Ok(Self { path, text })
     }
 
@@ -75,19 +67,38 @@ impl ProjectFile {
     /// Returns what it means. Its problems are a failure that names the first of them.
     pub(crate) fn parse(&self) -> Result<Project, Failure> {
         Project::parse(&self.text, &self.name()).map_err(|problems| {
-            let found = words::count(problems.count() as u64, "problem");
-            let message = format!("`{}` has {found}", self.path.display());
-            let mut failure = Failure::new(Code::ProjectFileWrong, message)
-                .hint("see all about it with `leadsman check`");
-            failure
-                .causes
-                .extend(problems.iter().take(PROBLEMS_SHOWN).map(|problem| {
-                    let Location { line, column, .. } = problem.location;
-                    format!("{line}:{column}: {} ({})", problem.message, problem.code)
-                }));
-            failure
+            located(&problems, &self.path, Code::ProjectFileWrong)
+                .hint("see all about it with `leadsman check`")
         })
     }
+}
+
+/// Reads the text of a file that a person wrote; `what` it is.
+pub(crate) fn read_text(path: &Path, what: &str, code: Code) -> Result<String, Failure> {
+    let failed = |error: &std::io::Error| {
+        let message = format!("failed to read {what} `{}`", path.display());
+        Failure::new(code, message).because(error)
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(SIZE_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| failed(&error))?;
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(failed(&std::io::Error::other("it has more than 4 MiB")));
+    }
+    String::from_utf8(bytes).map_err(|_| failed(&std::io::Error::other("it is not UTF-8 text")))
+}
+
+/// Says what is wrong with a file: how much, and the first of it with line and column.
+pub(crate) fn located(problems: &Problems, path: &Path, code: Code) -> Failure {
+    let found = words::count(problems.count() as u64, "problem");
+    let mut failure = Failure::new(code, format!("`{}` has {found}", path.display()));
+    let first = problems.iter().take(PROBLEMS_SHOWN).map(|problem| {
+        let Location { line, column, .. } = problem.location;
+        format!("{line}:{column}: {} ({})", problem.message, problem.code)
+    });
+    failure.causes.extend(first);
+    failure
 }
 
 /// Returns what the environment is that was named, or the only one.

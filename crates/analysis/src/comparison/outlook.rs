@@ -4,8 +4,9 @@
 //! growth, and that gives the time until its capital is large enough. It is an expectation, no
 //! promise.
 
+use super::Comparison;
+use super::bets::{kept_limit, kept_margin};
 use super::block::{Counts, tempered};
-use super::{Comparison, kept_limit, kept_margin};
 use crate::evidence::bernoulli::{Arms, Margin, Tally, growth, growth_beside, keeps};
 use crate::evidence::gate::PARTS;
 use crate::evidence::process::{ALTERNATIVES, Process, alternative};

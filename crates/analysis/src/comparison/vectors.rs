@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::config::{Config, Needed};
 use super::*;
 use crate::Histogram;
-use crate::evidence::bernoulli::{Tally, growth, odds_times};
+use crate::evidence::bernoulli::{Margin, Tally, growth, growth_beside, odds_times, projection};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../tests/fixtures/vectors.json")).unwrap()

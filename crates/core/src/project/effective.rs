@@ -134,6 +134,8 @@ fn put_limits(file: &mut Lines, service: &ServiceSpec) {
     file.put(3, "cpu", share(limits.cpu));
     file.put(3, "restarts", or_null(limits.restarts));
     file.put(3, "requests", limits.requests);
+    file.put(3, "warm_up", units::duration(limits.warm_up));
+    file.put(3, "risk", units::share(limits.risk.in_all()));
     file.open(3, "against_stable");
     file.put(4, "errors", share(limits.against_stable.errors));
     file.put(4, "p95", share(limits.against_stable.p95));

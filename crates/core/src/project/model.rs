@@ -308,6 +308,14 @@ keys! {
         /// How many requests the new revision must have answered before a step can pass.
         #[schemars(extend("default" = held_to().requests))]
         requests: Whole<1, 1_000_000_000>,
+        /// For how long after its first request it may still be slower and fail more often, less and
+        /// less: for caches and compilers that have to warm up.
+        #[schemars(extend("default" = "0s"))]
+        warm_up: Time<0, DAY>,
+        /// How often a release that keeps its limits may be taken back all the same, at most: of
+        /// every hundred rollouts so many.
+        #[schemars(extend("default" = "1%"))]
+        risk: Share<20>,
         /// Limits relative to the revision that serves. `null` takes all of them out.
         against_stable: AgainstStable,
         /// Limits of metrics of the service's own, by names of your choice.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use leadsman_analysis::{AgainstStable, Limits};
+use leadsman_analysis::{AgainstStable, Limits, Risk};
 
 use super::codes::{CYCLE, MISSING_KEY, READINESS_UNKNOWN, SAME_ADDRESS, UNKNOWN_NAME};
 use super::model::{self, Environment, File, Prometheus, Service};
@@ -398,6 +398,11 @@ pub(super) fn limits(setting: &Setting<model::Limits>) -> Limits {
             .requests
             .get()
             .map_or(default.requests, |number| number.0),
+        warm_up: keys.warm_up.get().map_or(default.warm_up, |time| time.0),
+        risk: keys
+            .risk
+            .get()
+            .map_or(default.risk, |share| Risk::of(share.0)),
         ..default
     }
 }

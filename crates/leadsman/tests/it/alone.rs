@@ -35,6 +35,7 @@ fn help_shows_what_there_is() {
           rollback     Go back to the previous release, or to a named one
           history      List what was deployed and what became of it
           diff         Show how two releases differ, or a release and what runs
+          judge        Judge windows from standard input, one JSON object a line; say a verdict after each
           logs         Print what instances wrote
           audit        Work with the audit log
           explain      Explain a code such as `L001`, or list all of them

@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod judging;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod program;

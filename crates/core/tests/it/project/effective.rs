@@ -52,6 +52,8 @@ fn every_default_is_shown() {
               cpu: null
               restarts: 0
               requests: 100
+              warm_up: 0s
+              risk: 1%
               against_stable:
                 errors: 1%
                 p95: 20%

@@ -482,6 +482,6 @@ fn limits_are_read_as_a_file_of_their_own() {
           |
         2 | limits:
           | ^^^^^^
-        hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `cpu`, `restarts`, `requests`, `against_stable` and `metrics`
+        hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `cpu`, `restarts`, `requests`, `warm_up`, `risk`, `against_stable` and `metrics`
     "#]].assert_eq(&format!("{problems}\n"));
 }
