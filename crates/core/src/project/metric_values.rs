@@ -76,6 +76,13 @@ impl Read for SelectorText {
         match Selector::parse(text) {
             Ok(selector) => Some(Self(selector)),
             Err(why) => {
+                // What was written may hold what a terminal would obey.
+                let said = match &why {
+                    BadSelector::Labels(rest) => format!("{} is not understood", quoted(rest)),
+                    BadSelector::Name | BadSelector::Pattern | BadSelector::TooLong => {
+                        why.to_string()
+                    }
+                };
                 let hint = match why {
                     BadSelector::Pattern => "ask Prometheus for it: `prometheus: ...`",
                     BadSelector::Name | BadSelector::Labels(_) if text.contains('(') => {
@@ -83,7 +90,7 @@ impl Read for SelectorText {
                     }
                     BadSelector::Name | BadSelector::Labels(_) | BadSelector::TooLong => FORM,
                 };
-                let message = format!("{} is not a metric: {why}", quoted(text));
+                let message = format!("{} is not a metric: {said}", quoted(text));
                 reader.note(&BAD_METRIC, node.at, message, hint);
                 None
             }

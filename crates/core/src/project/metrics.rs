@@ -20,31 +20,36 @@ const WINDOW: Duration = Duration::from_secs(15);
 /// The path where services show their metrics.
 pub(super) const PATH: &str = "/metrics";
 
-/// The metrics of a service.
-#[derive(Default)]
-pub(super) struct Metrics {
-    pub(super) limits: BTreeMap<String, GaugeLimit>,
-    pub(super) sources: BTreeMap<String, MetricSource>,
+/// Returns the limits of the metrics that `limits` names, or notes what is wrong with them.
+pub(super) fn limits(
+    limits: &Setting<Limits>,
+    reader: &mut Reader,
+) -> BTreeMap<String, GaugeLimit> {
+    let mut found = BTreeMap::new();
+    for (name, keys) in given(limits) {
+        found.insert(name.value.clone(), limit(name, keys, reader));
+    }
+    found
 }
 
-/// Resolves the metrics that `limits` names, or notes what is wrong with them.
-pub(super) fn resolve(
+/// Returns where the values of these metrics come from, or notes what is wrong with that.
+pub(super) fn sources(
     limits: &Setting<Limits>,
     prometheus: &Setting<Short<Prometheus>>,
     reader: &mut Reader,
-) -> Metrics {
-    let mut metrics = Metrics::default();
-    let given = limits.get().and_then(|limits| limits.metrics.get());
-    for (name, keys) in given.into_iter().flat_map(|map| &map.entries) {
-        let Some(keys) = keys.get() else { continue };
-        let limit = limit(name, keys, reader);
+) -> BTreeMap<String, MetricSource> {
+    let mut found = BTreeMap::new();
+    for (name, keys) in given(limits) {
         let source = source(name, keys, prometheus, reader);
-        metrics.limits.insert(name.value.clone(), limit);
-        metrics
-            .sources
-            .extend(source.map(|source| (name.value.clone(), source)));
+        found.extend(source.map(|source| (name.value.clone(), source)));
     }
-    metrics
+    found
+}
+
+fn given(limits: &Setting<Limits>) -> impl Iterator<Item = (&Located<String>, &Metric)> {
+    let metrics = limits.get().and_then(|limits| limits.metrics.get());
+    let entries = metrics.into_iter().flat_map(|map| &map.entries);
+    entries.filter_map(|(name, keys)| Some((name, keys.get()?)))
 }
 
 fn limit(name: &Located<String>, keys: &Metric, reader: &mut Reader) -> GaugeLimit {

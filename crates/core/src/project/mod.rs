@@ -51,9 +51,11 @@ pub fn limits(text: &str, file_name: &str) -> Result<Limits, Problems> {
     let (tree, mut findings) = yaml::tree(text);
     let mut reader = Reader::default();
     let keys = tree.map(|tree| Setting::read(&tree, &mut reader));
+    // Where the values of a metric come from is for the rollout that was; they were kept with it.
+    let limits = keys.map(|keys| resolve::limits(&keys, &mut reader));
     findings.append(&mut reader.findings);
-    match keys {
-        Some(keys) if findings.iter().all(warns) => Ok(resolve::limits(&keys)),
+    match limits {
+        Some(limits) if findings.iter().all(warns) => Ok(limits),
         _ => Err(problem::located(text, file_name, findings)),
     }
 }

@@ -285,7 +285,6 @@ fn spec(
     let instances = keys.instances.get().map_or(1, |number| number.0);
     let instances = u16::try_from(instances).unwrap_or(u16::MAX);
     let strategy = strategy::resolve(&keys.strategy, instances, resolved.at, file, reader);
-    let metrics = metrics::resolve(&keys.limits, prometheus, reader);
     let variables = keys.env.get().into_iter().flat_map(|map| &map.entries);
     let variable = |(name, text): &(Located<String>, Setting<_>)| {
         let text: &super::values::VariableText = text.get()?;
@@ -311,11 +310,8 @@ fn spec(
             .map(|name| name.value.clone())
             .collect(),
         strategy: strategy?,
-        limits: Limits {
-            metrics: metrics.limits,
-            ..limits(&keys.limits)
-        },
-        metrics: metrics.sources,
+        limits: limits(&keys.limits, reader),
+        metrics: metrics::sources(&keys.limits, prometheus, reader),
     })
 }
 
@@ -368,7 +364,7 @@ fn stop(keys: &Service) -> Stop {
 }
 
 /// Returns the limits that are given, over those that the judge has where nothing is said.
-pub(super) fn limits(setting: &Setting<model::Limits>) -> Limits {
+pub(super) fn limits(setting: &Setting<model::Limits>, reader: &mut Reader) -> Limits {
     let keys = setting.get().cloned().unwrap_or_default();
     let relative = keys.against_stable.get().cloned().unwrap_or_default();
     let default = Limits::default();
@@ -403,7 +399,7 @@ pub(super) fn limits(setting: &Setting<model::Limits>) -> Limits {
             .risk
             .get()
             .map_or(default.risk, |share| Risk::of(share.0)),
-        ..default
+        metrics: metrics::limits(setting, reader),
     }
 }
 

@@ -425,15 +425,18 @@ fn each_way_to_write_a_strategy_gives_its_steps() {
     );
 }
 
+/// Returns the examples of a page of the guide.
+fn examples(page: &str) -> Vec<&str> {
+    let examples = page.split("```yaml\n").skip(1);
+    examples
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect()
+}
+
 /// The examples of the guide are fragments: each is completed to a file, every `run` by itself.
 #[test]
 fn the_examples_of_the_guide_are_valid() {
-    let guide = include_str!("../../../../../docs/guide/project-file.md");
-    let examples: Vec<&str> = guide
-        .split("```yaml\n")
-        .skip(1)
-        .map(|rest| rest.split("```").next().unwrap())
-        .collect();
+    let examples = examples(include_str!("../../../../../docs/guide/project-file.md"));
     assert!(examples.len() > 5);
     for example in examples {
         if example.starts_with("application") {
@@ -464,6 +467,23 @@ fn the_examples_of_the_guide_are_valid() {
     }
 }
 
+/// Those about metrics are fragments of a service, or of the top level.
+#[test]
+fn the_examples_about_metrics_are_valid() {
+    let examples = examples(include_str!("../../../../../docs/guide/metrics.md"));
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        let before = if example.starts_with("services") {
+            "application: a\n"
+        } else if example.starts_with(' ') {
+            "application: a\nservices:\n  web:\n    run: x\n    limits:\n"
+        } else {
+            "application: a\nservices: { web: { run: x } }\n"
+        };
+        project(&format!("{before}{example}"));
+    }
+}
+
 #[test]
 fn limits_are_read_as_a_file_of_their_own() {
     let default = Limits::default();
@@ -475,6 +495,15 @@ fn limits_are_read_as_a_file_of_their_own() {
     assert_eq!(limits.against_stable.p95, Some(0.1));
     assert_eq!(limits.against_stable.p99, None);
     assert_eq!(limits.against_stable.errors, default.against_stable.errors);
+    let text = "metrics: { queue: { at_most: 5 }, hits: { prometheus: hits, at_least: 1 } }\n";
+    let limits = read(text).unwrap();
+    assert_eq!(limits.metrics["queue"].at_most, Some(5.0));
+    assert_eq!(limits.metrics["hits"].at_least, Some(1.0));
+    let problems = read("metrics: { queue: { metric: jobs } }\n").unwrap_err();
+    assert!(
+        problems.to_string().contains("`queue` has no limit"),
+        "{problems}"
+    );
     let problems = read("errors: 2%\nlimits:\n  p95: 5\n").unwrap_err();
     expect![[r#"
         error[P003]: unknown key `limits` at the top level
