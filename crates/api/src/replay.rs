@@ -77,6 +77,8 @@ pub struct ReplayedStep {
     pub step: u16,
     /// The new revision's share of requests, in percent.
     pub weight_percent: f64,
+    /// Whether it would have come to this step: no step before it fails.
+    pub reached: bool,
     /// How long it was held, in milliseconds.
     pub held_ms: u64,
     /// How many requests the new revision got.
@@ -86,8 +88,8 @@ pub struct ReplayedStep {
     /// When it would have been ready to pass: after how much of the step the verdict was *pass*
     /// and stayed so; `None` where it does not end with it.
     pub passes_after_ms: Option<u64>,
-    /// After how much of the step it would have failed; `None` where it does not. Steps behind one
-    /// that fails would not have been.
+    /// After how much of the step it would have failed; `None` where it does not, or a step before
+    /// it does.
     pub fails_after_ms: Option<u64>,
     /// The last verdict that was recorded in this step, and how much of the step was over then;
     /// `None` where none was.
@@ -105,8 +107,11 @@ pub struct RecordedVerdict {
     pub event: String,
     /// The verdict.
     pub verdict: Verdict,
-    /// Whether judging again came to the very same verdict, to the last bit; `None` under other
-    /// limits, where it cannot.
+    /// Whether it is the judge's. What the data plane cuts off by itself has a verdict too, of
+    /// single answers and not of windows.
+    pub judged: bool,
+    /// Whether judging again came to the very same verdict, to the last bit; `None` where it
+    /// cannot: under other limits, and of a verdict that is not the judge's.
     pub same: Option<bool>,
     /// What judging again says of that moment, where it is not the same.
     pub again: Option<Verdict>,

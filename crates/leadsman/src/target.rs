@@ -20,8 +20,17 @@ impl Target {
     }
 }
 
-/// Returns the environment that was named, or the only one that can be meant.
+/// Returns the environment that was named with `--environment`, or the only one that can be meant.
 pub(crate) async fn find(context: &Context, client: &Client) -> Result<Target, Failure> {
+    find_named(context, client, context.environment.as_deref()).await
+}
+
+/// Returns the environment that was `named`, or the only one that can be meant.
+pub(crate) async fn find_named(
+    context: &Context,
+    client: &Client,
+    named: Option<&str>,
+) -> Result<Target, Failure> {
     let overview = client.status(&StatusQuery::default()).await?;
     // A project file narrows the choice, but what runs can be acted on also while it is broken.
     let application = context
@@ -29,11 +38,7 @@ pub(crate) async fn find(context: &Context, client: &Client) -> Result<Target, F
         .and_then(|file| file.parse())
         .ok()
         .map(|project| project.application().to_string());
-    choose(
-        &overview,
-        context.environment.as_deref(),
-        application.as_deref(),
-    )
+    choose(&overview, named, application.as_deref())
 }
 
 /// Returns the statuses of `overview` that `named` can mean: all of them where it is `None`.

@@ -7,9 +7,11 @@
 //! Read first: [`Server`] (what is served), [`Shelf`] (what it needs beside an engine) and
 //! `problem.rs` (the one place where an error becomes an answer).
 
+mod again;
 mod handlers;
 mod peer;
 mod problem;
+mod recorded;
 mod serve;
 mod shelf;
 mod wire;

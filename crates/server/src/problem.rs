@@ -7,13 +7,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use leadsman_api::Problem;
 use leadsman_core::Refusal;
+use leadsman_core::id::{DeploymentNumber, EnvironmentId};
 use leadsman_engine::Error as EngineError;
 
 use crate::shelf::ShelfError;
 
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
-    "L012", "L031", "L080", "L081", "L082", "L083", "L084", "L085",
+    "L012", "L015", "L031", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
 ];
 
 /// Whatever a handler answers that is not a success.
@@ -53,6 +54,40 @@ impl Failure {
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "L081", message)
             .hint("see what there is with `leadsman status`")
+    }
+
+    /// There is no such deployment.
+    pub(crate) fn no_deployment(
+        environment: &EnvironmentId,
+        number: DeploymentNumber,
+        last: DeploymentNumber,
+    ) -> Self {
+        let there_are = match last.0 {
+            0 => "nothing has been shipped there yet".to_owned(),
+            1 => "the only one is 1".to_owned(),
+            last => format!("they are numbered from 1 to {last}"),
+        };
+        let message = format!(
+            "`{environment}` has no deployment {}: {there_are}",
+            number.0
+        );
+        Self::not_found(message).hint("see what there was with `leadsman history`")
+    }
+
+    /// Nothing is kept that could be judged again.
+    pub(crate) fn nothing_kept(number: DeploymentNumber) -> Self {
+        let message = format!(
+            "nothing is kept of what the judge of deployment {} was told",
+            number.0
+        );
+        Self::new(StatusCode::NOT_FOUND, "L086", message)
+            .hint("either none of its steps was held and judged, or it ended more than 30 days ago")
+    }
+
+    /// Limits were given that cannot be read.
+    pub(crate) fn limits(problems: String) -> Self {
+        let message = format!("the limits have problems:\n{problems}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L015", message)
     }
 
     /// Something on this side went wrong; what exactly is for the log.

@@ -111,6 +111,7 @@ fn router(server: Arc<Server>) -> Router {
         .route(path::SHIP, post(handlers::ship::post))
         .route(path::PLAN, post(handlers::plan::post))
         .route(path::DIFF, get(handlers::diff::get))
+        .route(path::REPLAY, post(handlers::replay::post))
         .route(path::LOGS, get(handlers::logs::get))
         .route(path::ARTIFACT, artifact)
         .fallback(async || Failure::not_found("there is nothing at this path"))

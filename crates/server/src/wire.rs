@@ -237,7 +237,6 @@ fn evidence(evidence: &leadsman_analysis::Evidence) -> api::Evidence {
         fails_in,
         passes_in,
     } = *evidence;
-    let in_ms = |seconds: f64| Duration::try_from_secs_f64(seconds).map_or(u64::MAX, millis);
     api::Evidence {
         log_e,
         log_e_strict,
@@ -357,6 +356,11 @@ fn reason(reason: &Reason) -> api::Reason {
             .map(|command| format!("leadsman {command}"))
             .collect(),
     }
+}
+
+/// Returns seconds in whole milliseconds.
+pub(crate) fn in_ms(seconds: f64) -> u64 {
+    Duration::try_from_secs_f64(seconds).map_or(u64::MAX, millis)
 }
 
 /// Returns a weight in percent.

@@ -18,6 +18,7 @@ pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod promote;
 pub(crate) mod proxy;
+pub(crate) mod replay;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod rollback;

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod paint;
 pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod status;
 mod table;
 pub(crate) mod why;

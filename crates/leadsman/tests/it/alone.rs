@@ -34,6 +34,7 @@ fn help_shows_what_there_is() {
           retry        Bring the release that failed last in once more, or try a blocked way back again
           rollback     Go back to the previous release, or to a named one
           history      List what was deployed and what became of it
+          replay       Judge a past rollout again, by the limits it was held to or by others
           diff         Show how two releases differ, or a release and what runs
           judge        Judge windows from standard input, one JSON object a line; say a verdict after each
           logs         Print what instances wrote

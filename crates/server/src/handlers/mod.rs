@@ -6,6 +6,7 @@ pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod ship;
 pub(crate) mod status;
 pub(crate) mod system;

@@ -180,7 +180,8 @@ fn at_least<'a>(
     done.into_values().max().unwrap_or_default()
 }
 
-fn limits(limits: &Limits) -> Vec<String> {
+/// Returns limits as a person would say them.
+pub(crate) fn limits(limits: &Limits) -> Vec<String> {
     let percent = |share: f64| format!("{} %", (share * 10_000.0).round() / 100.0);
     let points = |share: f64| match (share * 10_000.0).round() / 100.0 {
         one if (one - 1.0).abs() < f64::EPSILON => "1 point".to_owned(),

@@ -1,5 +1,6 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+mod replay;
 mod served;
 mod shelf;

@@ -17,7 +17,7 @@ use crate::shelf::EmptyShelf;
 pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) socket: PathBuf,
-    _world: World,
+    pub(crate) world: World,
     _end: watch::Sender<bool>,
     _folder: TempDir,
 }
@@ -46,7 +46,7 @@ impl Served {
         Self {
             client,
             socket,
-            _world: world,
+            world,
             _end: end,
             _folder: folder,
         }

@@ -17,6 +17,7 @@ mod metrics;
 mod output;
 mod port;
 mod refused;
+mod replay;
 mod shared_folder;
 mod shipping;
 mod waiting;
