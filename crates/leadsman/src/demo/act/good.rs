@@ -41,7 +41,7 @@ pub(super) async fn play(
     );
     let (share, of) = share.unwrap_or_default();
     record.story = format!(
-        "Release {} goes through 5, 25, 50 and 100 %, and has all traffic after {}. While it had \
+        "Release {} goes through 5, 25, 50 and 90 %, and has all traffic after {}. While it had \
          5 %, it gave {:.2} % of {of} answers.",
         deployment.release,
         tell::duration(deployment.since.millis_since(deployment.started_at)),

@@ -26,7 +26,7 @@ const PROMOTED_WITHIN: Duration = SOAK.saturating_mul(4).saturating_add(ALLOWANC
 pub(crate) enum Act {
     /// The first release gets all traffic.
     FirstRelease,
-    /// A good release goes through 5, 25, 50 and 100 %.
+    /// A good release goes through 5, 25, 50 and 90 %.
     GoodRelease,
     /// One with 5 % errors goes back.
     Errors,
