@@ -184,6 +184,10 @@ pub struct Side {
     pub instances: Vec<Instance>,
     /// What was counted of it lately; `None` where no window is closed yet.
     pub figures: Option<Figures>,
+    /// Why the data plane has cut it off by itself, in one sentence with the numbers; not there
+    /// where it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_off: Option<String>,
 }
 
 impl Side {

@@ -259,11 +259,9 @@ fn outcome(outcome: leadsman_analysis::Outcome) -> api::Outcome {
 
 fn side(view: &View, revision: &Revision) -> api::Side {
     let id = &revision.id;
-    let in_force = view
-        .observed
-        .routes
-        .as_ref()
-        .and_then(|routes| routes.weights.get(&id.service));
+    let routes = view.observed.routes.as_ref();
+    let in_force = routes.and_then(|routes| routes.weights.get(&id.service));
+    let tripped = routes.and_then(|routes| routes.tripped.get(id));
     let weight = in_force
         .and_then(|weights| weights.get(id))
         .copied()
@@ -275,6 +273,7 @@ fn side(view: &View, revision: &Revision) -> api::Side {
         wanted: revision.service.spec.instances,
         instances: instances(view, id),
         figures: view.rates.get(id).map(figures),
+        cut_off: tripped.map(|tripped| tripped.sentence.clone()),
     }
 }
 

@@ -53,6 +53,7 @@ fn status() -> EnvironmentStatus {
                     p95_ms: Some(81.0),
                     p99_ms: None,
                 }),
+                cut_off: None,
             }),
             warm: None,
             rollout: Some(Rollout {

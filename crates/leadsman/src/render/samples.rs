@@ -57,6 +57,7 @@ pub(crate) fn side(release: u64, weight_percent: f64, instances: u16) -> Side {
             p95_ms: Some(if release == 4 { 81.0 } else { 79.0 }),
             p99_ms: Some(140.0),
         }),
+        cut_off: None,
     }
 }
 

@@ -174,6 +174,11 @@ fn services(status: &EnvironmentStatus) -> String {
         if let Some(rollout) = service.rollout.as_ref().filter(moves) {
             text.push_str(&format!("    {}\n", progress(rollout)));
         }
+        for (role, cut_off) in
+            sides(service).filter_map(|(role, side)| Some((role, side.cut_off.as_ref()?)))
+        {
+            text.push_str(&wrapped("    ! ", &format!("{role}: {}", clean(cut_off))));
+        }
         for (instance, trouble) in sides(service).flat_map(|(_, side)| troubles(side)) {
             let trouble = format!("{} {trouble}", clean(&instance.id));
             text.push_str(&wrapped("    ! ", &trouble));
@@ -385,6 +390,32 @@ mod tests {
                 ! shop.production.web.r4.d4.1 restarting, restarted 3 times: ended with
                   status 1, the last line of its output was `no such table`
         "#]],
+        );
+    }
+
+    #[test]
+    fn a_side_that_was_cut_off_says_why() {
+        let mut status = soaking();
+        status.services.remove(0);
+        status.reasons.clear();
+        let canary = status.services[0].canary.as_mut().unwrap();
+        canary.weight_percent = 0.0;
+        canary.figures = None;
+        canary.cut_off = Some(
+            "3 of 3 answers failed on the new revision while 0 of 57 did on stable: cut off by \
+             the data plane"
+                .to_owned(),
+        );
+        check(
+            &status,
+            &expect![[r#"
+                shop/production  http://127.0.0.1:8080  release 3 serves, release 4 on its way
+                  web  canary  release 4  0 %   1/1 ready
+                       stable  release 3  75 %  4/4 ready  36.0/s  errors 0.1 %  p95 79 ms
+                    step 2 of 4  █████░░░░░░░  4m12s of 10m
+                    ! canary: 3 of 3 answers failed on the new revision while 0 of 57 did on
+                      stable: cut off by the data plane
+            "#]],
         );
     }
 

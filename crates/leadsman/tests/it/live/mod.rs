@@ -20,4 +20,5 @@ mod refused;
 mod replay;
 mod shared_folder;
 mod shipping;
+mod tripwire;
 mod waiting;

@@ -18,8 +18,9 @@ const NAME: &str = "live::service::the_service_answers_with_its_name";
 
 /// Returns the lines of a project file that run the service. `version` may say after a blank how
 /// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
-/// folder, `unhealthy` is never ready, and `mute` never answers `/health`. What `/metrics` shows is
-/// in the file `metrics-VERSION` of its working folder, if it is there.
+/// folder, `frail` does so once there is a file `sick`, `unhealthy` is never ready, and `mute` never
+/// answers `/health`. What `/metrics` shows is in the file `metrics-VERSION` of its working folder,
+/// if it is there.
 pub(super) fn lines(version: &str) -> String {
     let program = std::env::current_exe().unwrap();
     let program = program.display();
@@ -97,6 +98,7 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
             ("/health", _) => "200 OK",
             (_, "errors") => "500 Internal Server Error",
             (_, "ailing") if !Path::new("cured").exists() => "500 Internal Server Error",
+            (_, "frail") if Path::new("sick").exists() => "500 Internal Server Error",
             _ => "200 OK",
         };
         if path == "/say" {
