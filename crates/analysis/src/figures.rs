@@ -14,10 +14,13 @@ pub struct Figures {
     pub requests: u64,
     /// Those of them that failed: status 500 to 599, or no answer at all.
     pub errors: u64,
-    /// Time from the request's arrival to the end of its answer's head; at most one per request.
+    /// Time from the request's arrival to the end of its answer's head; at most one per request. Of
+    /// one that failed there is none, unless it was slow whatever came of it: how fast an answer
+    /// failed says nothing about how fast answers are. Percentiles are judged over those that have
+    /// one.
     pub latency: Histogram,
-    /// How many requests took longer than the absolute limits on p95 and on p99, counted exactly.
-    /// `None` where nobody counted: then the buckets tell, to one bucket.
+    /// How many of those latencies are longer than the absolute limits on p95 and on p99, counted
+    /// exactly. `None` where nobody counted: then the buckets tell, to one bucket.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub over: Option<[u64; 2]>,
 }

@@ -13,11 +13,11 @@ pub(crate) enum Implausible {
         errors: u64,
         requests: u64,
     },
-    #[error("{over} of {requests} requests over a limit on {arm}")]
+    #[error("{over} of {latencies} latencies over a limit on {arm}")]
     Over {
         arm: &'static str,
         over: u64,
-        requests: u64,
+        latencies: u64,
     },
     #[error("a split of {canary} to {baseline}")]
     Split { canary: f64, baseline: f64 },
@@ -83,11 +83,11 @@ fn arm(arm: &'static str, figures: &Figures) -> Result<(), Implausible> {
             requests,
         });
     }
-    if let Some(over) = over.into_iter().flatten().find(|over| *over > requests) {
+    if let Some(over) = over.into_iter().flatten().find(|over| *over > latencies) {
         return Err(Implausible::Over {
             arm,
             over,
-            requests,
+            latencies,
         });
     }
     Ok(())

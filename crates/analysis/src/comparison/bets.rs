@@ -10,7 +10,7 @@ use crate::evidence::process::alternative;
 
 impl Comparison {
     /// Bets of this window on the absolute limits.
-    pub(super) fn bet_on_limits(&mut self, canary: &Figures, over: [f64; 2]) {
+    pub(super) fn bet_on_limits(&mut self, canary: &Figures) {
         let share = prior::between(self.rest.window_until, self.seconds);
         self.each_process(false, |process| process.inject(share));
         self.rest.by_window -= share;
@@ -23,17 +23,13 @@ impl Comparison {
             self.memory.over(0),
             self.memory.over(1),
         ];
-        let hits = [canary.errors as f64, over[0], over[1]];
+        let counted = self.on_limits(canary);
         let warmth = self.block.warmth;
         for (i, absolute) in self.absolute.iter_mut().enumerate() {
             let Some(limit) = self.config.shares[i] else {
                 continue;
             };
-            let seen = Tally {
-                hits: hits[i],
-                of: canary.requests as f64,
-            };
-            let seen = seen.tempered(self.block.effects[i].canary);
+            let seen = counted[i].tempered(self.block.effects[i].canary);
             if i == 0 || warmth.is_over() {
                 if warmth.is_over() {
                     absolute.exceeded.settle(|k| absolute.bets[k].growth(seen));

@@ -56,11 +56,15 @@ impl Warmth {
     }
 }
 
-/// What was counted, by arm; percentiles as shares of requests that took longer.
+/// What was counted, by arm; percentiles as shares of timed requests that took longer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counts {
     pub(super) requests: Arms<f64>,
     pub(super) errors: Arms<f64>,
+    /// Requests of which a latency is known: those that did not fail, and those that were slow
+    /// whatever came of them. Latencies are held against these alone: how fast an answer failed
+    /// makes nothing faster, and that it failed makes nothing slower.
+    pub(super) timed: Arms<f64>,
     /// Over the absolute limits.
     pub(super) over: [Arms<f64>; 2],
     /// Baseline: above its percentile. Canary: above it by more than is tolerated.
@@ -73,43 +77,27 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn errors(&self) -> Arms<Tally> {
-        self.tallies(self.errors)
+        tallies(self.errors, self.requests)
     }
 
     pub(super) fn over(&self, i: usize) -> Arms<Tally> {
-        self.tallies(self.over[i])
+        tallies(self.over[i], self.timed)
     }
 
     pub(super) fn beyond(&self, i: usize) -> Arms<Tally> {
-        self.tallies(self.beyond[i])
+        tallies(self.beyond[i], self.timed)
     }
 
     pub(super) fn beyond_when_warm(&self, i: usize) -> Arms<Tally> {
-        self.tallies(Arms {
-            canary: self.beyond_when_warm[i],
-            baseline: self.beyond[i].baseline,
-        })
+        let canary = self.beyond_when_warm[i];
+        let baseline = self.beyond[i].baseline;
+        tallies(Arms { canary, baseline }, self.timed)
     }
 
     pub(super) fn above(&self, i: usize) -> Arms<Tally> {
-        self.tallies(Arms {
-            canary: self.above[i],
-            baseline: self.beyond[i].baseline,
-        })
-    }
-
-    fn tallies(&self, hits: Arms<f64>) -> Arms<Tally> {
-        let Arms { canary, baseline } = self.requests;
-        Arms {
-            canary: Tally {
-                hits: hits.canary,
-                of: canary,
-            },
-            baseline: Tally {
-                hits: hits.baseline,
-                of: baseline,
-            },
-        }
+        let canary = self.above[i];
+        let baseline = self.beyond[i].baseline;
+        tallies(Arms { canary, baseline }, self.timed)
     }
 
     /// Applies `change` to each count of `self` and its counterpart in `other`.
@@ -120,6 +108,7 @@ impl Counts {
         };
         arms(&mut self.requests, other.requests);
         arms(&mut self.errors, other.errors);
+        arms(&mut self.timed, other.timed);
         for i in 0..2 {
             arms(&mut self.over[i], other.over[i]);
             arms(&mut self.beyond[i], other.beyond[i]);
@@ -133,6 +122,14 @@ impl Counts {
         let mut rates = *self;
         rates.combine(self, |count, _| count / seconds);
         rates
+    }
+}
+
+fn tallies(hits: Arms<f64>, of: Arms<f64>) -> Arms<Tally> {
+    let tally = |hits, of| Tally { hits, of };
+    Arms {
+        canary: tally(hits.canary, of.canary),
+        baseline: tally(hits.baseline, of.baseline),
     }
 }
 
@@ -156,6 +153,8 @@ impl Block {
         let counts = &mut self.counts;
         counts.requests.canary += window.canary.requests as f64;
         counts.errors.canary += window.canary.errors as f64;
+        counts.timed.canary += latencies.canary.all();
+        counts.timed.baseline += latencies.baseline.all();
         if let Some(baseline) = &window.baseline {
             counts.requests.baseline += baseline.requests as f64;
             counts.errors.baseline += baseline.errors as f64;

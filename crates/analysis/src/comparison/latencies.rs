@@ -27,6 +27,11 @@ impl Latencies {
         self.0.clear();
     }
 
+    /// Returns how many there are.
+    pub(super) fn all(&self) -> f64 {
+        self.0.iter().map(|(_, count)| count).sum()
+    }
+
     /// Returns how many lie above the upper edge of bucket `edge`.
     pub(super) fn above(&self, edge: usize) -> f64 {
         let above = self.0.iter().rev().take_while(|(bucket, _)| *bucket > edge);

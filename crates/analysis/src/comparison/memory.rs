@@ -6,7 +6,7 @@ use crate::evidence::bernoulli::{Margin, Tally};
 /// After this many seconds what was seen weighs half.
 const HALF_LIFE: f64 = 300.0;
 
-/// With fewer (faded) requests than this no percentile is guessed.
+/// With fewer (faded) latencies than this no percentile is guessed.
 const LEAST_REQUESTS: f64 = 100.0;
 
 /// The shares that may lie above a percentile: of p95 and of p99.
@@ -17,6 +17,8 @@ pub(crate) const TAILS: [f64; 2] = [0.05, 0.01];
 pub(super) struct Memory {
     requests: f64,
     errors: f64,
+    /// Requests of which a latency is known.
+    timed: f64,
     over: [f64; 2],
     latencies: Fading,
 }
@@ -64,6 +66,7 @@ impl Memory {
         Self {
             requests: 0.0,
             errors: 0.0,
+            timed: 0.0,
             over: [0.0; 2],
             latencies: Fading::new(),
         }
@@ -83,6 +86,7 @@ impl Memory {
     ) {
         self.requests = self.requests * factor + errors.of;
         self.errors = self.errors * factor + errors.hits;
+        self.timed = self.timed * factor + latencies.all();
         for (mine, more) in self.over.iter_mut().zip(over) {
             *mine = *mine * factor + more;
         }
@@ -91,40 +95,41 @@ impl Memory {
 
     /// Returns the share of errors, clear of 0 and of 1.
     pub(super) fn errors(&self) -> f64 {
-        self.share(self.errors).clamp(1e-5, 0.5)
+        share(self.errors, self.requests).clamp(1e-5, 0.5)
     }
 
     /// Returns the same for the estimate of dispersion, which may come closer to 0.
     pub(super) fn errors_for_dispersion(&self) -> f64 {
-        self.share(self.errors).clamp(1e-6, 0.5)
+        share(self.errors, self.requests).clamp(1e-6, 0.5)
     }
 
-    /// Returns the share of requests slower than the `i`th absolute limit, clear of 0 and of 1.
+    /// Returns the share of timed requests slower than the `i`th absolute limit, clear of 0 and of
+    /// 1.
     pub(super) fn over(&self, i: usize) -> f64 {
-        self.share(self.over[i]).clamp(1e-5, 0.5)
+        share(self.over[i], self.timed).clamp(1e-5, 0.5)
     }
 
     /// Guesses p95 and p99, and what lies above them where `longer` buckets more are tolerated.
     pub(super) fn tails(&self, longer: [usize; 2]) -> Option<[Tail; 2]> {
-        (self.requests >= LEAST_REQUESTS).then(|| {
+        (self.timed >= LEAST_REQUESTS).then(|| {
             [0, 1].map(|i| {
-                let (edge, above) = self.latencies.edge_with_at_most(TAILS[i] * self.requests);
+                let (edge, above) = self.latencies.edge_with_at_most(TAILS[i] * self.timed);
                 let far_above = self.latencies.above(edge + longer[i]);
-                let above = self.share(above).clamp(1e-4, 0.5);
-                let holds = self.latencies.at(edge) > LUMP_HOLDS * TAILS[i] * self.requests;
+                let above = share(above, self.timed).clamp(1e-4, 0.5);
+                let holds = self.latencies.at(edge) > LUMP_HOLDS * TAILS[i] * self.timed;
                 let in_a_lump = holds && above < LUMP_LEAVES * TAILS[i];
                 Tail {
                     edge,
                     above,
-                    far_above: self.share(far_above).clamp(1e-5, 0.5),
+                    far_above: share(far_above, self.timed).clamp(1e-5, 0.5),
                     slack: if in_a_lump { TAILS[i] - above } else { 0.0 },
                 }
             })
         })
     }
+}
 
-    /// Returns a share, half a request kinder to both sides.
-    fn share(&self, hits: f64) -> f64 {
-        (hits + 0.5) / (self.requests + 1.0)
-    }
+/// Returns a share, half a request kinder to both sides.
+fn share(hits: f64, of: f64) -> f64 {
+    (hits + 0.5) / (of + 1.0)
 }

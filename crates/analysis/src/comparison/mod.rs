@@ -227,7 +227,7 @@ impl Comparison {
             canary: self.over(&window.canary),
             baseline: baseline.map_or([0.0; 2], |figures| self.over(figures)),
         };
-        self.bet_on_limits(&window.canary, over.canary);
+        self.bet_on_limits(&window.canary);
 
         let latencies = Arms {
             canary: &self.latencies.canary,
@@ -328,10 +328,13 @@ impl Comparison {
     /// the limits on p95 and p99.
     pub(crate) fn on_limits(&self, canary: &Figures) -> [Tally; 3] {
         let over = self.over(canary);
-        [canary.errors as f64, over[0], over[1]].map(|hits| Tally {
-            hits,
-            of: canary.requests as f64,
-        })
+        let timed = canary.latency.count() as f64;
+        let tally = |hits, of| Tally { hits, of };
+        [
+            tally(canary.errors as f64, canary.requests as f64),
+            tally(over[0], timed),
+            tally(over[1], timed),
+        ]
     }
 
     /// Returns by how many points more errors are tolerated while the canary warms up.
@@ -509,9 +512,10 @@ impl Comparison {
             self.bursts.add(seconds, requests, errors, p);
         }
         if let Some(tails) = self.block.tails {
+            let timed = latencies.all();
             for (i, tail) in tails.into_iter().enumerate() {
                 let slow = latencies.above(tail.edge);
-                self.dispersions[1 + i].add(seconds, requests, slow, tail.above);
+                self.dispersions[1 + i].add(seconds, timed, slow, tail.above);
             }
         }
     }

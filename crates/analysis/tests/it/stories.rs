@@ -66,6 +66,26 @@ fn answers_that_take_twice_as_long_fail() {
 }
 
 #[test]
+fn answers_that_failed_fast_make_the_others_neither_faster_nor_slower() {
+    let mut limits = Limits::default();
+    (limits.errors, limits.against_stable.errors) = (None, None);
+    let mut rollouts = [Rollout::new(limits.clone()), Rollout::new(limits)];
+    for _ in 0..30 {
+        for (rollout, failed) in rollouts.iter_mut().zip([0, 4]) {
+            let mut window = rollout.window(Arm::good(5).slower(1.5), Some(Arm::good(95)));
+            window.canary.requests += failed;
+            window.canary.errors += failed;
+            rollout.judge.tell(&Told::Window(window));
+        }
+        let [few, many] = rollouts.each_ref().map(|rollout| {
+            let evidence = rollout.judge.verdict().evidence.unwrap();
+            (evidence.log_e, evidence.log_e_strict)
+        });
+        assert_eq!(few, many);
+    }
+}
+
+#[test]
 fn a_good_release_passes() {
     let mut rollout = Rollout::new(Limits::default());
     let seconds = rollout.until(Arm::good(5), |judge| outcome(judge) == Outcome::Pass);
@@ -201,7 +221,7 @@ fn figures_that_cannot_be_true_are_not_counted() {
         ),
         (
             with(&|w| w.canary.over = Some([0, 9])),
-            "9 of 5 requests over a limit on the canary",
+            "9 of 5 latencies over a limit on the canary",
         ),
         (
             with(&|w| w.baseline.as_mut().unwrap().errors = 99),
