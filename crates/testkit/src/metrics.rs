@@ -16,6 +16,7 @@ pub struct FakeMetrics(Arc<Mutex<State>>);
 struct State {
     values: BTreeMap<ReleaseNumber, f64>,
     failing: Option<String>,
+    hanging: bool,
 }
 
 /// Reads them, once in every interval that the project file asks for.
@@ -37,6 +38,11 @@ impl FakeMetrics {
     /// From now on nothing can be read, and this is why; `None`: it can be again.
     pub fn fail(&self, why: Option<&str>) {
         self.state().failing = why.map(str::to_owned);
+    }
+
+    /// From now on no reading comes to an end.
+    pub fn hang(&self) {
+        self.state().hanging = true;
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -71,6 +77,9 @@ impl MetricSources for FakeMetrics {
 
 impl MetricReader for FakeReader {
     fn read<'a>(&'a mut self, asked: &'a Asked) -> BoxFuture<'a, Result<Vec<Reading>, String>> {
+        if self.metrics.state().hanging {
+            return Box::pin(std::future::pending());
+        }
         let reading = self.metrics.reading(asked, self.every);
         Box::pin(std::future::ready(reading))
     }

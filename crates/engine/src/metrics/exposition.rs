@@ -219,6 +219,27 @@ infinite +Inf
         assert_eq!(printable(&"ü".repeat(100)).chars().count(), 81);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_page_does_harm(page in "(\\PC|[\\n\\t\\\\\"{}=,#]){0,200}") {
+            let selector = Selector::parse("jobs").unwrap();
+            drop(select(&page, &selector));
+        }
+
+        #[test]
+        fn what_was_written_is_read(value in "\\PC{0,20}", number: f64) {
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            let page = format!("jobs{{queue=\"{escaped}\"}} {number:?}\n");
+            let selector = Selector::parse("jobs").unwrap();
+            let series = select(&page, &selector).unwrap();
+            let labels = BTreeMap::from([("queue".to_owned(), value)]);
+            proptest::prop_assert_eq!(&series.first().unwrap().labels, &labels);
+            let read = series.first().unwrap().value;
+            let same = read.total_cmp(&number).is_eq();
+            proptest::prop_assert!(same || read.is_nan() && number.is_nan());
+        }
+    }
+
     #[test]
     fn several_series_are_named() {
         let series = |value: &str| BTreeMap::from([("queue".to_owned(), value.to_owned())]);

@@ -123,6 +123,25 @@ async fn a_source_that_fails_is_held_then_an_error_and_never_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_never_answers_passes_nothing_and_delays_no_failure() {
+    let world = World::start().await;
+    world.metrics.hang();
+    ship_beside_stable(&world, QUEUE).await;
+    let nothing = |view: &View| verdict(view).is_some_and(|(_, said)| said.contains("`queue` has"));
+    world.until(nothing).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(world.plane.share(TWO), Weight::percent(5));
+    world.runtime.touch(TWO, |seen| seen.restarts = 1);
+    let before = tokio::time::Instant::now();
+    assert_eq!(end(&world).await.0.serving(), Some(ONE));
+    assert!(
+        before.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        before.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_metric_was_before_a_crash_counts_after_it() {
     let mut world = World::start().await;
     world.metrics.set(TWO, Some(150.0));
