@@ -83,11 +83,12 @@ impl Options {
 
     /// All there is. Of 300 rollouts without a rollback, 1 % is the upper limit.
     fn full() -> Self {
-        let usual = rules::ALL.iter().filter(|it| it.usual);
+        let rules = rules::ALL.iter().filter(|it| it.usual);
+        let scenarios = scenario::ALL.iter().filter(|it| it.usual);
         Self {
             list: false,
-            only: scenario::ALL.iter().map(|it| it.name.to_owned()).collect(),
-            rules: usual.map(|it| it.name.to_owned()).collect(),
+            only: scenarios.map(|it| it.name.to_owned()).collect(),
+            rules: rules.map(|it| it.name.to_owned()).collect(),
             rates: vec![1.0, 10.0, 100.0, 1000.0],
             replicates: [300, 200],
             last: 0.98,

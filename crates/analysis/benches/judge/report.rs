@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::rollout::{Plan, STEPS};
 use super::rules::Kind;
-use super::scenario::{Scenario, Truth};
+use super::scenario::{LAST, Scenario, Truth};
 use super::tally::{Reached, Tally, upper_limit};
 use super::wald::{self, Chances};
 
@@ -145,8 +145,9 @@ fn bound(text: &mut String, rule: &Kind, number: usize, cells: &[Cell]) {
         let Some(information) = wald::information(cell.scenario, (1.0 - share) / share) else {
             continue;
         };
-        // Information that comes and goes has no such bound.
-        if cell.scenario.name == "crash-loop" {
+        // Information that comes and goes has no such bound, and the last step another split.
+        let last = cell.scenario.truth == (Truth::Bad { onset: LAST });
+        if last || cell.scenario.name == "crash-loop" {
             continue;
         }
         let rate = cell.plan.rate * share;

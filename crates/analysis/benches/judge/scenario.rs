@@ -77,6 +77,8 @@ pub(crate) struct Scenario {
     /// What it is called on the command line.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
+    /// It is played unless others are asked for.
+    pub(crate) usual: bool,
     pub(crate) truth: Truth,
     pub(crate) bursts: Option<Bursts>,
     /// The warm-up that the service is configured with.
@@ -91,6 +93,7 @@ impl Scenario {
         Self {
             name,
             title,
+            usual: true,
             truth: Truth::Good,
             bursts: None,
             warm_up: Duration::ZERO,
@@ -112,6 +115,14 @@ impl Scenario {
         }
     }
 
+    const fn last(name: &'static str, title: &'static str, at: fn(f64) -> Moment) -> Self {
+        Self {
+            usual: false,
+            truth: Truth::Bad { onset: LAST },
+            ..Self::good(name, title, at)
+        }
+    }
+
     const fn bursts(self, variation: f64, seconds: i32, shared: bool) -> Self {
         Self {
             bursts: Some(Bursts {
@@ -126,6 +137,9 @@ impl Scenario {
 
 /// When a regression begins that is not there at once: 15 minutes into the first step.
 const LATE: u32 = 900;
+
+/// When a regression begins that only shows with most of the requests: with the last step.
+pub(crate) const LAST: u32 = 5400;
 
 /// The share of errors of most services here.
 const FEW: Behaviour = Behaviour::errors(0.001);
@@ -221,5 +235,17 @@ pub(crate) const ALL: &[Scenario] = &[
     Scenario::bad("crash-loop", "crash loop, 5 s a minute", |at| {
         let down = at.rem_euclid(60.0) < 5.0;
         Moment::new(FEW, if down { Behaviour::errors(1.0) } else { FEW })
+    }),
+    Scenario::last("last-errors", "0.1 -> 5 % in the last step", |at| {
+        let bad = at >= f64::from(LAST);
+        Moment::new(FEW, if bad { Behaviour::errors(0.05) } else { FEW })
+    }),
+    Scenario::last("last-all-fail", "all fail in the last step", |at| {
+        let bad = at >= f64::from(LAST);
+        Moment::new(FEW, if bad { Behaviour::errors(1.0) } else { FEW })
+    }),
+    Scenario::last("last-p95", "p95 x 2 in the last step", |at| {
+        let bad = at >= f64::from(LAST);
+        Moment::new(FEW, if bad { FEW.slower(2.0) } else { FEW })
     }),
 ];

@@ -97,6 +97,13 @@ pub(crate) const ALL: &[Kind] = &[
         make: |warm_up| Box::new(Ours::new(warm_up, TWO_TIERS).with_reference()),
     },
     Kind {
+        name: "warning",
+        title: "ours, at a warning",
+        usual: false,
+        chances: None,
+        make: |warm_up| Box::new(Ours::new(warm_up, TWO_TIERS).at_a_warning()),
+    },
+    Kind {
         name: "flagger-1",
         title: "Flagger 1",
         usual: true,

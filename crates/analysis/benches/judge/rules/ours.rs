@@ -26,6 +26,8 @@ pub(crate) struct Ours {
     split: Option<Split>,
     /// It is also told what one instance of the baseline counted.
     with_reference: bool,
+    /// Its warning decides, not its verdict.
+    at_a_warning: bool,
 }
 
 impl Ours {
@@ -49,15 +51,22 @@ impl Ours {
             judge: Judge::new(limits),
             split: None,
             with_reference: false,
+            at_a_warning: false,
         }
     }
-}
 
-impl Ours {
     /// Estimates how unevenly errors come from one instance instead of the whole baseline.
     pub(crate) fn with_reference(self) -> Self {
         Self {
             with_reference: true,
+            ..self
+        }
+    }
+
+    /// Rolls back as soon as the canary is shown to be worse than stable at all.
+    pub(crate) fn at_a_warning(self) -> Self {
+        Self {
+            at_a_warning: true,
             ..self
         }
     }
@@ -84,7 +93,11 @@ impl Rule for Ours {
             reference: self.with_reference.then(|| figures(second.reference)),
             restarts: 0,
         }));
-        match self.judge.call().outcome {
+        let call = self.judge.call();
+        if self.at_a_warning && call.evidence.warn {
+            return Call::RollBack;
+        }
+        match call.outcome {
             Outcome::Fail => Call::RollBack,
             Outcome::Pass => Call::Pass,
             // A step ends when its soak is over, whatever is still open.
