@@ -278,17 +278,21 @@ fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 /// Checks that an arm can be true.
 fn check(arm: &'static str, figures: &Figures) -> Result<(), Wrong> {
     let requests = figures.requests;
-    let over = figures.over.into_iter().flatten();
-    let counts = [
-        ("errors", figures.errors),
-        ("latencies", figures.latency.count()),
-    ];
-    let over = over.map(|count| ("requests over a limit", count));
-    for (name, count) in counts.into_iter().chain(over) {
+    let latencies = figures.latency.count();
+    for (name, count) in [("errors", figures.errors), ("latencies", latencies)] {
         if count > requests {
             let what = format!("{count} {name} of {requests} requests");
             return Err(Wrong::Arm { arm, what });
         }
+    }
+    if let Some(over) = figures
+        .over
+        .into_iter()
+        .flatten()
+        .find(|over| *over > latencies)
+    {
+        let what = format!("{over} over a limit of {latencies} latencies");
+        return Err(Wrong::Arm { arm, what });
     }
     Ok(())
 }
@@ -406,14 +410,14 @@ mod tests {
         assert_eq!(told(&[&line]), Ok(history));
 
         let line = format!(
-            r#"{{"seconds":1,"canary":{text},"baseline":{{"requests":9,"errors":0,"over":[2,1]}},"restarts":3}}"#
+            r#"{{"seconds":1,"canary":{text},"baseline":{{"requests":9,"errors":0,"over":[0,0]}},"restarts":3}}"#
         );
         let window = Told::Window(Window {
             seconds: 1.0,
             canary: arm,
             baseline: Some(Figures {
                 requests: 9,
-                over: Some([2, 1]),
+                over: Some([0, 0]),
                 ..Figures::default()
             }),
             reference: None,
@@ -442,6 +446,7 @@ mod tests {
             with(r#""baseline":{"requests":1}"#),
             with(r#""baseline":{"requests":1,"errors":2}"#),
             with(r#""baseline":{"requests":1,"errors":0,"latency":[[600,1]]}"#),
+            with(r#""baseline":{"requests":1,"errors":0,"over":[1,0]}"#),
             with(r#""baseline":{"requests":1,"errors":-1}"#),
             with(r#""reference":{"requests":1,"errors":0}"#),
             with(r#""step":{"weight":1,"baseline_weight":0}"#),
@@ -460,6 +465,7 @@ mod tests {
             missing field `errors` (column 73)
             baseline: 2 errors of 1 requests (column 85)
             there is no bucket 600, the last one is 599 (column 103)
+            baseline: 1 over a limit of 0 latencies (column 98)
             invalid value: integer `-1`, expected u64 (column 84)
             a `reference` is a part of the `baseline`
             a `step` stands alone in its line
