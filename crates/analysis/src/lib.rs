@@ -15,6 +15,7 @@ mod histogram;
 mod judge;
 mod limits;
 mod plausible;
+pub mod power;
 mod told;
 pub mod tripwire;
 mod verdict;

@@ -23,6 +23,16 @@ impl Latencies {
             .extend(counts.map(|(bucket, count)| (bucket, *count as f64)));
     }
 
+    /// Returns what `histogram` has, each count times `scale`.
+    pub(super) fn scaled(histogram: &Histogram, scale: f64) -> Self {
+        let mut latencies = Self::new();
+        latencies.take(histogram);
+        for (_, count) in &mut latencies.0 {
+            *count *= scale;
+        }
+        latencies
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

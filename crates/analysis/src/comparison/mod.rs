@@ -9,6 +9,7 @@ mod bets;
 mod block;
 pub(crate) mod config;
 mod dispersion;
+pub(crate) mod expected;
 mod guard;
 mod latencies;
 mod memory;

@@ -6,7 +6,7 @@ use super::capital::Capital;
 pub(crate) const PARTS: [f64; 3] = [0.0, 0.25, 0.5];
 
 /// How the capital is divided among them.
-const SHARES: [f64; 3] = [0.5, 0.25, 0.25];
+pub(crate) const SHARES: [f64; 3] = [0.5, 0.25, 0.25];
 
 /// The bettors against "the limit is exceeded", over one step.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! The judge from outside.
 
 mod gauges;
+mod power;
 mod properties;
 mod stories;
 mod tripwire;
