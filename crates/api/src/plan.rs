@@ -68,4 +68,16 @@ pub struct PlannedStep {
     pub soak_ms: Option<u64>,
     /// How many instances the new revision has.
     pub instances: u16,
+    /// The fresh copy of the revision that serves, where one runs beside.
+    #[serde(default)]
+    pub baseline: Option<PlannedBaseline>,
+}
+
+/// A fresh copy of the revision that serves, to compare the new one with during a step.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedBaseline {
+    /// Its share of requests, in percent.
+    pub weight_percent: f64,
+    /// How many instances it has.
+    pub instances: u16,
 }

@@ -163,6 +163,9 @@ pub struct ServiceStatus {
     pub stable: Option<Side>,
     /// The revision that comes in, where one does.
     pub canary: Option<Side>,
+    /// A fresh copy of the revision that serves, while the one that comes in is compared with it.
+    #[serde(default)]
+    pub baseline: Option<Side>,
     /// The revision that served before, while it is kept ready for the way back.
     pub warm: Option<Side>,
     /// The traffic part of the deployment, while there is one.

@@ -11,7 +11,7 @@ use crate::event::{Event, Passed};
 use crate::id::{DeploymentNumber, ReleaseNumber, ServiceName};
 use crate::refusal::Refusal;
 use crate::release::{KnownRelease, ReleaseContent, Standing};
-use crate::spec::{OnInconclusive, ReleasedService, Sizing, Step, Strategy};
+use crate::spec::{BaselineKind, OnInconclusive, ReleasedService, Sizing, Step, Strategy};
 use crate::weight::Weight;
 
 /// Judges what `by` asks for. The events of a granted command are recorded together, on the very
@@ -159,6 +159,7 @@ fn way(
         keep_warm: Duration::ZERO,
         patience: strategy.patience,
         on_inconclusive: OnInconclusive::Hold,
+        baseline: BaselineKind::Stable,
     }
 }
 

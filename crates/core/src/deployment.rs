@@ -100,12 +100,29 @@ pub struct Rollout {
     /// The revision that serves and would serve again on the way back; `None` for a service that
     /// is new.
     pub from: Option<Revision>,
+    /// What the new revision is compared with.
+    pub baseline: Baseline,
     /// The way it takes.
     pub strategy: Strategy,
     /// Where it is.
     pub stage: Stage,
     /// The last recorded verdict on the present step.
     pub verdict: Option<Verdict>,
+}
+
+/// What the new revision of a rollout is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Baseline {
+    /// The revision that serves.
+    Stable,
+    /// A copy of it that came with the new revision. It never becomes stable: traffic goes on to
+    /// the new revision or back to the old one, and the copy is gone.
+    Fresh(Revision),
+    /// The revision that serves, because the copy could not be had.
+    GivenUp {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// Where a rollout is.
@@ -280,6 +297,24 @@ impl Rollout {
             Stage::Shifting { step, .. } | Stage::Soaking { step, .. } => self.step(step).weight,
             Stage::Promoted { .. } => Weight::ALL,
             Stage::Returning { weight, .. } => weight,
+        }
+    }
+
+    /// Returns the fresh copy of the previous revision that the new one is compared with, where
+    /// there is one.
+    pub fn copy(&self) -> Option<&Revision> {
+        match &self.baseline {
+            Baseline::Fresh(copy) => Some(copy),
+            Baseline::Stable | Baseline::GivenUp { .. } => None,
+        }
+    }
+
+    /// Returns the share of requests that the copy has beside a new revision with `weight`: the
+    /// same, or what is left.
+    pub fn copy_weight(&self, weight: Weight) -> Weight {
+        match self.baseline {
+            Baseline::Fresh(_) => weight.beside(),
+            Baseline::Stable | Baseline::GivenUp { .. } => Weight::NONE,
         }
     }
 

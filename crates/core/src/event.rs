@@ -50,6 +50,14 @@ pub enum Event {
         /// The service.
         service: ServiceName,
     },
+    /// The copy of the previous revision could not be had: what comes in is compared with that
+    /// revision itself. It does not speak against the release.
+    BaselineGivenUp {
+        /// The service.
+        service: ServiceName,
+        /// Why.
+        why: String,
+    },
     /// Enough instances are ready: the data plane shall give the new revision this weight.
     WeightShifted {
         /// The service.
@@ -182,6 +190,7 @@ impl Event {
             Self::DeploymentQueued { .. } => "deployment_queued",
             Self::DeploymentStarted { .. } => "deployment_started",
             Self::RolloutStarted { .. } => "rollout_started",
+            Self::BaselineGivenUp { .. } => "baseline_given_up",
             Self::WeightShifted { .. } => "weight_shifted",
             Self::SoakStarted { .. } => "soak_started",
             Self::VerdictReached { .. } => "verdict_reached",

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::deployment::{Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage};
+use crate::deployment::{
+    Baseline, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
+};
 use crate::environment::{Ended, Environment, Queued};
 use crate::event::Event;
 use crate::id::{RevisionId, ServiceName};
@@ -75,6 +77,11 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 step: 0,
                 since: at,
             });
+        }
+        Event::BaselineGivenUp { service, why } => {
+            if let Some(rollout) = rollout(&mut environment, service) {
+                rollout.baseline = Baseline::GivenUp { why: why.clone() };
+            }
         }
         Event::WeightShifted {
             service,
@@ -190,9 +197,11 @@ fn start_rollouts(
                 id,
                 service: Arc::clone(content.services.get(name)?),
             };
+            let from = environment.stable.get(name).cloned();
             let rollout = Rollout {
+                baseline: baseline(&to.id, from.as_ref(), strategy),
                 to,
-                from: environment.stable.get(name).cloned(),
+                from,
                 strategy: strategy.clone(),
                 stage: Stage::Waiting { since: at },
                 verdict: None,
@@ -200,6 +209,22 @@ fn start_rollouts(
             Some((name.clone(), rollout))
         })
         .collect()
+}
+
+/// Returns what the new revision `to` is compared with.
+fn baseline(to: &RevisionId, from: Option<&Revision>, strategy: &Strategy) -> Baseline {
+    match from {
+        // Of one and the same release the copy could not be told from what comes in.
+        Some(from) if strategy.has_fresh_baseline() && from.id.release != to.release => {
+            let id = RevisionId {
+                release: from.id.release,
+                ..to.clone()
+            };
+            let service = Arc::clone(&from.service);
+            Baseline::Fresh(Revision { id, service })
+        }
+        Some(_) | None => Baseline::Stable,
+    }
 }
 
 fn rollout<'a>(environment: &'a mut Environment, service: &ServiceName) -> Option<&'a mut Rollout> {

@@ -40,6 +40,7 @@ pub fn check(environment: &Environment, observed: &Observed, plan: &Plan) -> Vec
     ack_before_removal(environment, observed, plan, &mut broken);
     no_silent_pass(environment, plan, &mut broken);
     way_back(environment, plan, &mut broken);
+    no_more_than_beside(environment, observed, plan, &mut broken);
     always_a_reason(environment, plan, &mut broken);
     violations
 }
@@ -181,6 +182,52 @@ fn way_back(environment: &Environment, plan: &Plan, broken: &mut Broken<'_>) {
             broken(
                 "way-back",
                 format!("`{name}` keeps {kept} instances of {}", from.id),
+            );
+        }
+    }
+}
+
+/// A fresh baseline is there to be compared with and for nothing else: it has no more requests than
+/// the canary beside it, none without one, and is not what requests go back to. The exception is a
+/// service of which nothing else can answer.
+fn no_more_than_beside(
+    environment: &Environment,
+    observed: &Observed,
+    plan: &Plan,
+    broken: &mut Broken<'_>,
+) {
+    let rollouts = environment.deployment.iter().flat_map(|d| &d.rollouts);
+    for (name, rollout) in rollouts {
+        let sides = plan.routes.as_ref().and_then(|r| r.services.get(name));
+        let (Some(copy), Some(sides)) = (rollout.copy(), sides) else {
+            continue;
+        };
+        let Some(side) = sides.iter().find(|side| side.revision == copy.id) else {
+            continue;
+        };
+        let canary = rollout.weight();
+        let has_way_back = rollout.from.as_ref().is_some_and(|from| {
+            observed.instances.values().any(|seen| {
+                seen.revision == from.id
+                    && seen.state == InstanceState::Running
+                    && seen.ready_since.is_some()
+            })
+        });
+        let goes_back = matches!(rollout.stage, Stage::Returning { .. }) && has_way_back;
+        // Of what was cut off nothing is expected, and its share has to go somewhere.
+        let cut_off = |id| {
+            let routes = observed.routes.as_ref();
+            routes.is_some_and(|routes| routes.tripped.contains_key(id))
+        };
+        let mut others = sides.iter().map(|side| &side.revision);
+        let alone = !others.any(|id| *id != copy.id && !cut_off(id))
+            || rollout.from.as_ref().is_some_and(|from| cut_off(&from.id));
+        let too_much = side.weight > canary.beside() && !alone;
+        if too_much || goes_back {
+            let (weight, stage) = (side.weight, rollout.stage);
+            broken(
+                "no-more-than-beside",
+                format!("{weight} for the baseline of `{name}` beside {canary}, {stage:?}"),
             );
         }
     }

@@ -32,12 +32,14 @@ pub mod workload;
 
 pub use command::{Command, Scope};
 pub use decide::decide;
-pub use deployment::{Cause, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage};
+pub use deployment::{
+    Baseline, Cause, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
+};
 pub use environment::{Ended, Environment, Queued};
 pub use event::{ApplicationEvent, Event, Passed};
 pub use evolve::evolve;
 pub use observed::Observed;
-pub use plan::{Plan, plan};
-pub use reason::{Helps, Reason, Waiting, Who};
+pub use plan::{Plan, Sizes, plan, sizes};
+pub use reason::{Reason, Waiting, Who};
 pub use refusal::{Hint, Refusal};
 pub use release::{KnownRelease, ReleaseContent, Routing, Standing};

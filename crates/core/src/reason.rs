@@ -53,6 +53,17 @@ pub enum Waiting {
         /// What stands between one of them and being ready.
         detail: Option<String>,
     },
+    /// Instances of the copy that the new revision is to be compared with.
+    Baseline {
+        /// The service.
+        service: ServiceName,
+        /// How many are ready.
+        ready: u16,
+        /// How many are needed.
+        needed: u16,
+        /// What stands between one of them and being ready.
+        detail: Option<String>,
+    },
     /// The data plane's acknowledgement.
     Acknowledgement {
         /// The service.
@@ -74,6 +85,8 @@ pub enum Waiting {
         steps: usize,
         /// How much of the soak is left.
         left: Duration,
+        /// Why it is compared with stable although its strategy asks for a fresh baseline.
+        given_up: Option<String>,
     },
     /// The judge, after the soak is over.
     Verdict {
@@ -81,10 +94,10 @@ pub enum Waiting {
         service: ServiceName,
         /// The weight that is held.
         weight: Weight,
-        /// What the judge says.
+        /// What the judge says, with the time and the requests that it still needs.
         sentence: String,
-        /// What would make it sure.
-        helps: Helps,
+        /// Why it is compared with stable although its strategy asks for a fresh baseline.
+        given_up: Option<String>,
         /// What happens once its patience has ended, and in how long; `None` is nothing, or that
         /// it has ended.
         then: Option<(OnInconclusive, Duration)>,
@@ -121,22 +134,6 @@ pub enum Waiting {
     DataPlane,
 }
 
-/// What would make the judge sure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Helps {
-    /// Time, with as many requests as there are now.
-    Time {
-        /// How much more.
-        left: Duration,
-        /// How many requests that is.
-        requests: u64,
-    },
-    /// More requests than there are now: as things stand, time alone does not help.
-    Requests,
-    /// Figures.
-    Figures,
-}
-
 impl Reason {
     /// Returns the reason as one sentence, without a full stop.
     pub fn sentence(&self) -> String {
@@ -150,6 +147,7 @@ impl Waiting {
         match self {
             Self::Dependencies { .. } => "dependencies",
             Self::Ready { .. } => "ready",
+            Self::Baseline { .. } => "baseline",
             Self::Acknowledgement { .. } => "acknowledgement",
             Self::Soak { .. } => "soak",
             Self::Verdict { .. } => "verdict",
@@ -166,6 +164,7 @@ impl Waiting {
         match self {
             Self::Dependencies { service, .. }
             | Self::Ready { service, .. }
+            | Self::Baseline { service, .. }
             | Self::Acknowledgement { service, .. }
             | Self::Soak { service, .. }
             | Self::Verdict { service, .. }
@@ -203,6 +202,21 @@ impl fmt::Display for Waiting {
                     None => Ok(()),
                 }
             }
+            Self::Baseline {
+                service,
+                ready,
+                needed,
+                detail,
+            } => {
+                write!(
+                    f,
+                    "{ready} of {needed} instances of the baseline of `{service}` are ready"
+                )?;
+                match detail {
+                    Some(detail) => write!(f, ": {detail}"),
+                    None => Ok(()),
+                }
+            }
             Self::Acknowledgement {
                 service,
                 weight,
@@ -226,25 +240,28 @@ impl fmt::Display for Waiting {
                 step,
                 steps,
                 left,
+                given_up,
             } => {
                 let left = duration(*left);
                 write!(
                     f,
                     "step {step} of {steps} of `{service}` holds {weight} for {left} more"
-                )
+                )?;
+                instead(given_up.as_deref(), f)
             }
             Self::Verdict {
                 service,
                 weight,
                 sentence,
-                helps,
+                given_up,
                 then,
             } => {
                 write!(
                     f,
-                    "`{service}` stays at {weight} until the judge is sure: {sentence}; {helps}, \
-                     or `leadsman promote`"
+                    "`{service}` stays at {weight} until the judge is sure or somebody says \
+                     `leadsman promote`: {sentence}"
                 )?;
+                instead(given_up.as_deref(), f)?;
                 match then {
                     None | Some((OnInconclusive::Hold, _)) => Ok(()),
                     Some((OnInconclusive::Rollback, left)) => {
@@ -286,24 +303,12 @@ impl fmt::Display for Waiting {
     }
 }
 
-impl fmt::Display for Helps {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Time { left, requests } => {
-                let (left, requests) = (duration(*left), rounded(*requests));
-                write!(f, "about {requests} more requests would do ({left})")
-            }
-            Self::Requests => f.write_str("more requests would help"),
-            Self::Figures => f.write_str("it goes on when there are figures"),
-        }
+/// Writes why something is compared with stable that was to be compared with a copy of it.
+fn instead(given_up: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match given_up {
+        Some(why) => write!(f, "; it is compared with stable: its fresh baseline {why}"),
+        None => Ok(()),
     }
-}
-
-/// Rounds an estimate up to two digits.
-fn rounded(requests: u64) -> u64 {
-    let digits = requests.max(1).ilog10();
-    let unit = 10_u64.pow(digits.saturating_sub(1));
-    requests.div_ceil(unit).saturating_mul(unit)
 }
 
 /// Returns a duration as people say it: its two largest units, rounded up to whole seconds, or

@@ -38,6 +38,12 @@ impl fmt::Display for Event {
             Self::RolloutStarted { service } => {
                 write!(f, "`{service}` starts its new instances")
             }
+            Self::BaselineGivenUp { service, why } => {
+                write!(
+                    f,
+                    "`{service}` is compared with stable from here on: its fresh baseline {why}"
+                )
+            }
             Self::WeightShifted {
                 service, weight, ..
             } => {

@@ -128,6 +128,26 @@ pub struct Strategy {
     pub patience: Duration,
     /// What happens then.
     pub on_inconclusive: OnInconclusive,
+    /// What the new revision is compared with; only a canary ([`Sizing::Proportional`]) can have
+    /// something else than stable.
+    #[serde(default, skip_serializing_if = "BaselineKind::is_stable")]
+    pub baseline: BaselineKind,
+}
+
+impl Strategy {
+    /// Returns how many instances the new revision needs for `weight`, if `whole` are needed for
+    /// all requests.
+    pub fn instances_at(&self, weight: Weight, whole: u16) -> u16 {
+        match self.sizing {
+            Sizing::Proportional | Sizing::InTurn => weight.of_instances(whole).max(1),
+            Sizing::Full => whole,
+        }
+    }
+
+    /// Whether a fresh copy of stable is started beside the new revision.
+    pub fn has_fresh_baseline(&self) -> bool {
+        self.baseline == BaselineKind::Fresh && self.sizing == Sizing::Proportional
+    }
 }
 
 /// One stage of a rollout.
@@ -151,6 +171,29 @@ pub enum Sizing {
     /// One is started, one is stopped, in turn: rolling. The old side shrinks on the way, so the
     /// way back has to grow first.
     InTurn,
+}
+
+/// What a new revision is compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaselineKind {
+    /// The revision that serves, as it runs.
+    #[default]
+    Stable,
+    /// A copy of it that is started together with the canary, has as many instances and as much
+    /// traffic: what is new about being started then differs no more.
+    Fresh,
+}
+
+impl BaselineKind {
+    /// Whether nothing is started for it.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_stable(&self) -> bool {
+        *self == Self::Stable
+    }
 }
 
 /// What happens to a step that stays inconclusive.

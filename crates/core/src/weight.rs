@@ -45,10 +45,23 @@ impl Weight {
         self.0
     }
 
+    /// Returns both shares together, at most all requests.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self::from_hundredths(self.0.saturating_add(other.0))
+    }
+
     /// Returns what is left of all requests.
     #[must_use]
     pub const fn rest(self) -> Self {
         Self(10_000 - self.0)
+    }
+
+    /// Returns the share of a fresh baseline beside a canary that has this one: the same, or what
+    /// is left.
+    #[must_use]
+    pub fn beside(self) -> Self {
+        self.min(self.rest())
     }
 
     /// Returns how many of `instances` are needed to carry this share: rounded up.

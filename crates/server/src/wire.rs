@@ -9,6 +9,7 @@ use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
     Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Stage, Who,
+    sizes,
 };
 use leadsman_engine::{Rate, View};
 
@@ -134,8 +135,9 @@ fn services(view: &View) -> Vec<api::ServiceStatus> {
         .map(|(name, stable)| {
             let status = api::ServiceStatus {
                 name: name.to_string(),
-                stable: Some(side(view, stable)),
+                stable: Some(side(view, stable, stable.service.spec.instances)),
                 canary: None,
+                baseline: None,
                 warm: None,
                 rollout: None,
             };
@@ -143,21 +145,27 @@ fn services(view: &View) -> Vec<api::ServiceStatus> {
         })
         .collect();
     for (name, rollout) in rollouts.into_iter().flatten() {
-        let from = rollout.from.as_ref().map(|from| side(view, from));
-        let to = side(view, &rollout.to);
+        let sizes = sizes(rollout);
+        let from = rollout
+            .from
+            .as_ref()
+            .map(|from| side(view, from, sizes.from));
+        let to = side(view, &rollout.to, sizes.to);
+        let copy = rollout.copy().map(|copy| side(view, copy, sizes.copy));
         // From promotion on the new revision is what serves, and the old one the way back.
-        let (stable, canary, warm) = match rollout.stage {
-            Stage::Promoted { .. } => (Some(to), None, from),
-            Stage::Waiting { .. } | Stage::Returned => (from, None, None),
+        let (stable, canary, baseline, warm) = match rollout.stage {
+            Stage::Promoted { .. } => (Some(to), None, None, from),
+            Stage::Waiting { .. } | Stage::Returned => (from, None, None, None),
             Stage::Preparing { .. }
             | Stage::Shifting { .. }
             | Stage::Soaking { .. }
-            | Stage::Returning { .. } => (from, Some(to), None),
+            | Stage::Returning { .. } => (from, Some(to), copy, None),
         };
         let status = api::ServiceStatus {
             name: name.to_string(),
             stable,
             canary,
+            baseline,
             warm,
             rollout: Some(self::rollout(view, rollout)),
         };
@@ -257,7 +265,7 @@ fn outcome(outcome: leadsman_analysis::Outcome) -> api::Outcome {
     }
 }
 
-fn side(view: &View, revision: &Revision) -> api::Side {
+fn side(view: &View, revision: &Revision, wanted: u16) -> api::Side {
     let id = &revision.id;
     let routes = view.observed.routes.as_ref();
     let in_force = routes.and_then(|routes| routes.weights.get(&id.service));
@@ -270,7 +278,7 @@ fn side(view: &View, revision: &Revision) -> api::Side {
         release: id.release.0,
         deployment: id.deployment.0,
         weight_percent: percent(weight),
-        wanted: revision.service.spec.instances,
+        wanted,
         instances: instances(view, id),
         figures: view.rates.get(id).map(figures),
         cut_off: tripped.map(|tripped| tripped.sentence.clone()),

@@ -55,6 +55,7 @@ fn status() -> EnvironmentStatus {
                 }),
                 cut_off: None,
             }),
+            baseline: None,
             warm: None,
             rollout: Some(Rollout {
                 stage: RolloutStage::Soaking,
@@ -138,6 +139,7 @@ fn a_status_reads_as_documented() {
                   "p99_ms": null
                 }
               },
+              "baseline": null,
               "warm": null,
               "rollout": {
                 "stage": "soaking",

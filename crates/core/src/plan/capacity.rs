@@ -11,63 +11,81 @@ use crate::weight::Weight;
 use crate::workload::{InstanceState, ObservedInstance};
 
 /// How many instances each side of a rollout should have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Sizes {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
     /// Of the revision that comes in.
-    pub(super) to: u16,
+    pub to: u16,
     /// Of the one that served before.
-    pub(super) from: u16,
+    pub from: u16,
+    /// Of the copy of that one.
+    pub copy: u16,
 }
 
 /// Returns how many instances each side should have at the present stage.
-pub(super) fn sizes(rollout: &Rollout) -> Sizes {
+pub fn sizes(rollout: &Rollout) -> Sizes {
     let whole = rollout.to.service.spec.instances;
-    let whole_from = rollout
+    let from = rollout
         .from
         .as_ref()
         .map_or(0, |from| from.service.spec.instances);
     match rollout.stage {
         Stage::Waiting { .. } | Stage::Returned => Sizes {
-            to: 0,
-            from: whole_from,
+            from,
+            ..Sizes::default()
         },
-        Stage::Preparing { step, .. }
-        | Stage::Shifting { step, .. }
-        | Stage::Soaking { step, .. } => {
-            let to = match rollout.strategy.sizing {
-                Sizing::Proportional | Sizing::InTurn => {
-                    rollout.step(step).weight.of_instances(whole).max(1)
-                }
-                Sizing::Full => whole,
+        Stage::Preparing { step, .. } => {
+            // Beside all requests there is no share left for the copy; until then it keeps its own.
+            let beside = match rollout.step(step).weight {
+                Weight::ALL => rollout.weight_before(step),
+                weight => weight,
             };
             Sizes {
-                to,
-                from: from_at(rollout, step, whole_from),
+                to: newcomers(rollout, rollout.step(step).weight),
+                from: from_at(rollout, step, from),
+                copy: copies(rollout, beside),
             }
         }
-        Stage::Promoted { .. } => {
-            let kept = if rollout.strategy.keep_warm.is_zero() {
+        Stage::Shifting { step, .. } | Stage::Soaking { step, .. } => {
+            let weight = rollout.step(step).weight;
+            Sizes {
+                to: newcomers(rollout, weight),
+                from: from_at(rollout, step, from),
+                copy: copies(rollout, weight),
+            }
+        }
+        Stage::Promoted { .. } => Sizes {
+            to: whole,
+            from: if rollout.strategy.keep_warm.is_zero() {
                 0
             } else {
-                whole_from
-            };
-            Sizes {
-                to: whole,
-                from: kept,
-            }
-        }
+                from
+            },
+            copy: 0,
+        },
         // What goes back keeps what it has until its traffic is gone.
-        Stage::Returning { weight, .. } => {
-            let to = if weight == Weight::NONE {
-                0
-            } else {
-                weight.of_instances(whole).max(1)
-            };
-            Sizes {
-                to,
-                from: whole_from,
-            }
-        }
+        Stage::Returning { weight, .. } => Sizes {
+            to: match weight {
+                Weight::NONE => 0,
+                weight => weight.of_instances(whole).max(1),
+            },
+            from,
+            copy: copies(rollout, weight),
+        },
+    }
+}
+
+/// Returns how many instances of the revision that comes in a step of this weight needs.
+fn newcomers(rollout: &Rollout, weight: Weight) -> u16 {
+    let whole = rollout.to.service.spec.instances;
+    rollout.strategy.instances_at(weight, whole)
+}
+
+/// Returns how many instances of the copy belong beside a new revision of this weight: as many as
+/// that has, so that the two differ in their program alone.
+pub(super) fn copies(rollout: &Rollout, weight: Weight) -> u16 {
+    match rollout.copy_weight(weight) {
+        Weight::NONE => 0,
+        _ => newcomers(rollout, weight),
     }
 }
 

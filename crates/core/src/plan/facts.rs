@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leadsman_analysis::{Outcome, Verdict};
 
-use super::capacity::{back_by, ready, ready_by, sizes, steady};
+use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::routes::weight_on_the_way_back;
 use crate::decide::start;
-use crate::deployment::{Cause, Deployment, End, Phase, Rollout, Stage};
+use crate::deployment::{Cause, Deployment, End, Phase, Revision, Rollout, Stage};
 use crate::environment::Environment;
 use crate::event::{Event, Passed};
 use crate::id::{RevisionId, ServiceName};
@@ -16,7 +16,7 @@ use crate::route::Routes;
 use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
 use crate::weight::Weight;
-use crate::workload::InstanceState;
+use crate::workload::{InstanceState, ObservedInstance};
 
 /// What is looked at.
 struct Look<'a> {
@@ -55,6 +55,13 @@ pub(super) fn facts(
     }
     if let Some(why) = look.blocked_way_back() {
         facts.push(Event::DeploymentFrozen { why });
+        return facts;
+    }
+    facts.extend(look.lost_copies());
+    if facts
+        .iter()
+        .any(|fact| matches!(fact, Event::BaselineGivenUp { .. }))
+    {
         return facts;
     }
     facts.extend(
@@ -194,6 +201,59 @@ impl Look<'_> {
         })
     }
 
+    /// Copies that cannot be started, did not become ready for a step in the time that they have,
+    /// or had requests and can take no more: one that comes back is younger than what comes in. The
+    /// release is not to blame for any of it, nor does it wait for ever.
+    fn lost_copies(&self) -> Vec<Event> {
+        let lost = |(name, rollout): (&ServiceName, &Rollout)| {
+            let why = self.lost_copy(rollout)?;
+            let service = name.clone();
+            Some(Event::BaselineGivenUp { service, why })
+        };
+        self.deployment.rollouts.iter().filter_map(lost).collect()
+    }
+
+    fn lost_copy(&self, rollout: &Rollout) -> Option<String> {
+        let copy = rollout.copy()?;
+        let late = match rollout.stage {
+            Stage::Preparing { step, since } => {
+                self.now >= ready_by(copy, since) && !self.copy_is_steady(rollout, step)
+            }
+            Stage::Shifting { .. } | Stage::Soaking { .. } => false,
+            Stage::Waiting { .. }
+            | Stage::Promoted { .. }
+            | Stage::Returning { .. }
+            | Stage::Returned => return None,
+        };
+        let instances = || {
+            let mine = |seen: &&ObservedInstance| seen.revision == copy.id;
+            self.observed.instances.values().filter(mine)
+        };
+        let broken = instances().find(|seen| seen.state == InstanceState::Broken);
+        let unready = instances().find(|seen| seen.ready_since.is_none());
+        let detail = broken.or(unready).and_then(|seen| seen.detail.as_deref());
+        let detail = detail.unwrap_or("nothing was heard of it");
+        let serves = rollout.copy_weight(rollout.weight()) > Weight::NONE;
+        if broken.is_some() {
+            Some(format!("cannot be started: {detail}"))
+        } else if serves && ready(self.observed, copy) == 0 {
+            Some(format!("stopped being ready: {detail}"))
+        } else if late {
+            let within = crate::reason::duration(copy.service.spec.ready.within);
+            Some(format!("was not ready within {within}: {detail}"))
+        } else {
+            None
+        }
+    }
+
+    /// Whether the copy has been ready for long enough to get what `step` gives it.
+    fn copy_is_steady(&self, rollout: &Rollout, step: usize) -> bool {
+        let needed = copies(rollout, rollout.step(step).weight);
+        rollout
+            .copy()
+            .is_none_or(|copy| steady(self.observed, copy, self.now) >= needed)
+    }
+
     fn failed(&self, cause: Cause) -> Event {
         let services: BTreeSet<ServiceName> = self
             .deployment
@@ -240,7 +300,8 @@ impl Look<'_> {
             }
             Stage::Preparing { step, .. } => {
                 let needed = sizes(rollout).to;
-                let ready = steady(self.observed, &rollout.to, self.now) >= needed;
+                let ready = steady(self.observed, &rollout.to, self.now) >= needed
+                    && self.copy_is_steady(rollout, step);
                 let weight = rollout.step(step).weight;
                 (ready && !held).then_some(Event::WeightShifted {
                     service,
@@ -331,7 +392,8 @@ impl Look<'_> {
             // The data plane knows no such service: nobody gets any of it.
             return gone && self.observed.routes.is_some();
         };
-        gone && !in_force.contains_key(&rollout.to.id)
+        let has_some = |revision: &Revision| in_force.contains_key(&revision.id);
+        gone && !has_some(&rollout.to) && !rollout.copy().is_some_and(has_some)
     }
 
     fn decided(&self, name: &ServiceName) -> Option<BTreeMap<RevisionId, Weight>> {
@@ -363,10 +425,15 @@ fn is_judged(rollout: &Rollout) -> bool {
 /// requests, and they speak no more against the new revision than chance does. That is evidence of
 /// less than half of what it takes to fail, the bound that a verdict of pass keeps as well.
 fn advances(rollout: &Rollout, verdict: &Verdict) -> bool {
-    let alpha = rollout.to.service.spec.limits.risk.steps;
-    let nothing_against = verdict
-        .evidence
-        .is_some_and(|evidence| !evidence.warn && evidence.log_e < -alpha.ln() / 2.0);
+    let risk = rollout.to.service.spec.limits.risk;
+    let is_weak = |log_e: f64, alpha: f64| log_e < -alpha.ln() / 2.0;
+    let nothing_against = verdict.evidence.is_some_and(|evidence| {
+        !evidence.warn
+            && is_weak(evidence.log_e, risk.steps)
+            && evidence
+                .log_e_alone
+                .is_none_or(|log_e| is_weak(log_e, risk.alone))
+    });
     rollout.strategy.on_inconclusive == OnInconclusive::Advance
         && verdict.outcome == Outcome::Inconclusive
         && verdict.requests > 0

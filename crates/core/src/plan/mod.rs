@@ -15,6 +15,8 @@ mod routes;
 mod watches;
 mod workloads;
 
+pub use capacity::{Sizes, sizes};
+
 use crate::environment::Environment;
 use crate::event::Event;
 use crate::observed::Observed;

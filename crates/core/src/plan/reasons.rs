@@ -1,16 +1,14 @@
 //! Why a deployment is not finished, and when to look again.
 
-use std::time::Duration;
+use leadsman_analysis::Outcome;
 
-use leadsman_analysis::{Outcome, Verdict};
-
-use super::capacity::{back_by, ready, ready_by, sizes};
+use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::facts::{settled_at, waits_for};
-use crate::deployment::{Deployment, Phase, Rollout, Stage};
+use crate::deployment::{Baseline, Deployment, Phase, Revision, Rollout, Stage};
 use crate::environment::Environment;
 use crate::id::ServiceName;
 use crate::observed::Observed;
-use crate::reason::{Helps, Reason, Waiting, Who};
+use crate::reason::{Reason, Waiting, Who};
 use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
 use crate::weight::Weight;
@@ -115,21 +113,30 @@ fn of_rollout(
                 Who::Leadsman,
             )
         }
-        Stage::Preparing { since, .. } => {
-            let detail = observed
-                .instances
-                .values()
-                .filter(|seen| seen.revision == rollout.to.id && seen.ready_since.is_none())
-                .find_map(|seen| seen.detail.clone());
-            let (ready, needed) = (ready(observed, &rollout.to), sizes(rollout).to);
-            let waiting = Waiting::Ready {
-                service,
-                ready,
-                needed,
-                detail,
+        Stage::Preparing { step, since } => {
+            let (revision, needed) = (&rollout.to, sizes(rollout).to);
+            let beside = copies(rollout, rollout.step(step).weight);
+            let (waiting, until) = match rollout.copy() {
+                // The copy is named where it alone is still waited for.
+                Some(copy) if beside > 0 && steady(observed, revision, now) >= needed => {
+                    let waiting = Waiting::Baseline {
+                        service,
+                        ready: ready(observed, copy),
+                        needed: beside,
+                        detail: unready(observed, copy),
+                    };
+                    (waiting, steady_at(observed, copy, beside, since))
+                }
+                Some(_) | None => {
+                    let waiting = Waiting::Ready {
+                        service,
+                        ready: ready(observed, revision),
+                        needed,
+                        detail: unready(observed, revision),
+                    };
+                    (waiting, steady_at(observed, revision, needed, since))
+                }
             };
-            let steady = steady_at(rollout, observed);
-            let until = steady.unwrap_or_else(|| ready_by(&rollout.to, since));
             reason(waiting, since, Some(until), Who::Either(&["abort"]))
         }
         Stage::Shifting { since, .. } => {
@@ -147,6 +154,10 @@ fn of_rollout(
         Stage::Soaking { step, since } => {
             let until = since + rollout.step(step).soak.unwrap_or_default();
             let (weight, steps) = (rollout.weight(), rollout.strategy.steps.len());
+            let given_up = match &rollout.baseline {
+                Baseline::GivenUp { why } => Some(why.clone()),
+                Baseline::Stable | Baseline::Fresh(_) => None,
+            };
             if now < until {
                 let (step, left) = (step + 1, until.since(now));
                 let waiting = Waiting::Soak {
@@ -155,6 +166,7 @@ fn of_rollout(
                     step,
                     steps,
                     left,
+                    given_up,
                 };
                 return reason(waiting, since, Some(until), HOLD);
             }
@@ -177,7 +189,7 @@ fn of_rollout(
                     || "no figures so far".to_owned(),
                     |verdict| verdict.sentence.clone(),
                 ),
-                helps: helps(verdict, now.since(since)),
+                given_up,
                 then: applies.then(|| (then, patient_until.since(now))),
             };
             reason(waiting, since, Some(patient_until), HOLD)
@@ -207,43 +219,29 @@ fn of_rollout(
     }
 }
 
-/// Returns what would make the judge sure whose verdict this is, after a step was held for `held`.
-fn helps(verdict: Option<&Verdict>, held: Duration) -> Helps {
-    /// What takes longer does not come: by then everything is different.
-    const FORESEEABLE: Duration = Duration::from_secs(30 * 86_400);
-    let Some(verdict) = verdict else {
-        return Helps::Figures;
-    };
-    match verdict.outcome {
-        Outcome::SourceError => Helps::Figures,
-        Outcome::NoData => Helps::Requests,
-        Outcome::Pass | Outcome::Fail | Outcome::Inconclusive => {
-            let left = verdict.evidence.and_then(|evidence| evidence.passes_in);
-            let left = left.and_then(|seconds| Duration::try_from_secs_f64(seconds.ceil()).ok());
-            let left = left.filter(|left| *left <= FORESEEABLE);
-            left.map_or(Helps::Requests, |left| Helps::Time {
-                left,
-                requests: requests_in(left, verdict.requests, held),
-            })
-        }
-    }
-}
-
-/// Returns how many requests come in `left` if so many came in `held`.
-fn requests_in(left: Duration, requests: u64, held: Duration) -> u64 {
-    let expected = u128::from(requests) * left.as_millis() / held.as_millis().max(1);
-    u64::try_from(expected).unwrap_or(u64::MAX)
-}
-
-/// Returns when the first instance will have been ready for long enough, where one is on its way.
-fn steady_at(rollout: &Rollout, observed: &Observed) -> Option<Timestamp> {
-    let steady = rollout.to.service.spec.ready.steady;
+/// Returns what stands between an instance of `revision` and being ready, where one is not.
+fn unready(observed: &Observed, revision: &Revision) -> Option<String> {
     observed
         .instances
         .values()
-        .filter(|seen| seen.revision == rollout.to.id)
+        .filter(|seen| seen.revision == revision.id && seen.ready_since.is_none())
+        .find_map(|seen| seen.detail.clone())
+}
+
+/// Returns when `needed` instances of `revision` will have been ready for long enough; while not so
+/// many are ready, when they must be, if they began `since`.
+fn steady_at(observed: &Observed, revision: &Revision, needed: u16, since: Timestamp) -> Timestamp {
+    let steady = revision.service.spec.ready.steady;
+    let last = observed
+        .instances
+        .values()
+        .filter(|seen| seen.revision == revision.id)
         .filter_map(|seen| Some(seen.ready_since? + steady))
-        .max()
+        .max();
+    match last {
+        Some(last) if ready(observed, revision) >= needed => last,
+        Some(_) | None => ready_by(revision, since),
+    }
 }
 
 /// Returns when instances that drain will be cut, at the latest.

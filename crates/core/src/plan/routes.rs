@@ -21,14 +21,13 @@ pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<R
     let mut services: BTreeMap<ServiceName, Vec<Side>> = environment
         .stable
         .iter()
-        .map(|(name, stable)| (name.clone(), vec![(stable, Weight::ALL)]))
-        .map(|(name, sides)| (name, admit(&wanted, observed, &sides)))
+        .map(|(name, stable)| (name, admit(&wanted, observed, &[(stable, Weight::ALL)])))
+        .map(|(name, sides)| (name.clone(), sides))
         .collect();
     for (name, rollout) in environment.deployment.iter().flat_map(|d| &d.rollouts) {
-        services.insert(
-            name.clone(),
-            admit(&wanted, observed, &sides(rollout, observed)),
-        );
+        let mut admitted = admit(&wanted, observed, &sides(rollout, observed));
+        fill_up(&mut admitted, rollout.copy());
+        services.insert(name.clone(), admitted);
     }
     let watches = watches(environment, &services);
     let mut routes = Routes {
@@ -66,7 +65,15 @@ fn sides<'a>(rollout: &'a Rollout, observed: &Observed) -> Vec<(&'a Revision, We
         // What is not trusted with requests yet, or any more, is no way back either.
         (Weight::NONE, _) => vec![(from, Weight::ALL)],
         (_, Stage::Promoted { .. }) => vec![(&rollout.to, Weight::ALL), (from, Weight::NONE)],
-        _ => vec![(from, weight.rest()), (&rollout.to, weight)],
+        _ => match rollout.copy() {
+            // The revision that served is there for whatever the copy cannot take.
+            Some(copy) if ready(observed, copy) > 0 => {
+                let share = rollout.copy_weight(weight);
+                let rest = weight.and(share).rest();
+                vec![(from, rest), (copy, share), (&rollout.to, weight)]
+            }
+            Some(_) | None => vec![(from, weight.rest()), (&rollout.to, weight)],
+        },
     }
 }
 
@@ -92,14 +99,13 @@ pub(super) fn weight_on_the_way_back(
     }
 }
 
-/// Gives each side its instances. A side that has none gets no weight: it goes to the side that
-/// has (`ready-before-traffic`), and all weights still sum to 100 % (`weights-sum`).
+/// Gives each side its instances, and leaves out those that have none (`ready-before-traffic`).
 fn admit(
     wanted: &BTreeMap<InstanceId, Instance>,
     observed: &Observed,
     sides: &[(&Revision, Weight)],
 ) -> Vec<Side> {
-    let mut admitted: Vec<Side> = sides
+    sides
         .iter()
         .map(|(revision, weight)| Side {
             revision: revision.id.clone(),
@@ -108,13 +114,22 @@ fn admit(
             probe: revision.service.spec.ready.probe.clone(),
         })
         .filter(|side| !side.instances.is_empty())
-        .collect();
-    let sum: u16 = admitted.iter().map(|side| side.weight.hundredths()).sum();
+        .collect()
+}
+
+/// Gives the weight of sides that were left out to those that are there, so that all still sum to
+/// 100 % (`weights-sum`). The copy is there to be compared with: it gets more than its share only
+/// where nothing else is left.
+fn fill_up(sides: &mut [Side], copy: Option<&Revision>) {
+    let sum: u16 = sides.iter().map(|side| side.weight.hundredths()).sum();
     let missing = Weight::ALL.hundredths().saturating_sub(sum);
-    if let Some(side) = admitted.iter_mut().max_by_key(|side| side.weight) {
+    let is_copy = |side: &Side| copy.is_some_and(|copy| copy.id == side.revision);
+    if let Some(side) = sides
+        .iter_mut()
+        .max_by_key(|side| (!is_copy(side), side.weight))
+    {
         side.weight = Weight::from_hundredths(side.weight.hundredths() + missing);
     }
-    admitted
 }
 
 fn instances(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leadsman_analysis::{Limits, tripwire};
 
-use crate::deployment::{Rollout, Stage};
+use crate::deployment::{Revision, Rollout, Stage};
 use crate::environment::Environment;
 use crate::id::ServiceName;
 use crate::route::{Side, Tripwire, Watch};
@@ -51,17 +51,13 @@ fn tripwire(rollout: &Rollout, limits: &Limits, sides: &[Side]) -> Option<Tripwi
     if rollout.strategy.sizing == Sizing::InTurn {
         return None;
     }
-    let (canary, baseline) = (&rollout.to.id, &rollout.from.as_ref()?.id);
-    let both = [canary, baseline];
-    if !both
-        .iter()
-        .all(|id| sides.iter().any(|side| side.revision == **id))
-    {
-        return None;
-    }
+    let has = |revision: &&Revision| sides.iter().any(|side| side.revision == revision.id);
+    let canary = Some(&rollout.to).filter(has)?;
+    let stable = rollout.from.as_ref().filter(has)?;
+    let baseline = rollout.copy().filter(has).unwrap_or(stable);
     Some(Tripwire {
-        canary: canary.clone(),
-        baseline: baseline.clone(),
+        canary: canary.id.clone(),
+        baseline: baseline.id.clone(),
         limit: tripwire::limit(limits)?,
         alpha: limits.risk.tripwire,
     })

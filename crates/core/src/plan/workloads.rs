@@ -61,6 +61,9 @@ pub(super) fn wanted(environment: &Environment) -> BTreeMap<InstanceId, Instance
         if let Some(from) = &rollout.from {
             want(from, sizes.from);
         }
+        if let Some(copy) = rollout.copy() {
+            want(copy, sizes.copy);
+        }
     }
     wanted
 }

@@ -10,7 +10,8 @@ use super::read::looks_typed;
 use super::units;
 use crate::metric::{MetricSource, PrometheusServer};
 use crate::spec::{
-    EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step, Strategy,
+    BaselineKind, EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step,
+    Strategy,
 };
 
 /// Writes the file. Read again, it resolves to the same environment.
@@ -111,6 +112,13 @@ fn put_strategy(file: &mut Lines, strategy: &Strategy) {
             let (weight, soak) = (units::weight(*weight), or_null(soak.map(units::duration)));
             file.line(5, &format!("- {{ weight: {weight}, soak: {soak} }}"));
         }
+    }
+    if strategy.sizing == Sizing::Proportional {
+        let baseline = match strategy.baseline {
+            BaselineKind::Stable => "stable",
+            BaselineKind::Fresh => "fresh",
+        };
+        file.put(4, "baseline", baseline);
     }
     file.put(3, "keep_warm", units::duration(strategy.keep_warm));
     file.put(3, "patience", units::duration(strategy.patience));

@@ -24,7 +24,7 @@ use super::values::{
 };
 use super::yaml::{Node, Value};
 use crate::metric::{Fold, Measured};
-use crate::spec::OnInconclusive;
+use crate::spec::{BaselineKind, OnInconclusive};
 
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
@@ -230,6 +230,12 @@ keys! {
         /// How long each step is held and judged that says nothing else.
         #[schemars(extend("default" = "10m"))]
         soak: Time<1, { 30 * DAY }>,
+        /// What the new revision is compared with. `stable`: the old one as it runs. `fresh`: a copy
+        /// of it that is started together with the new one, has as many instances and as many
+        /// requests, and is gone afterwards; so that cold caches are compared with cold caches. It
+        /// takes as many instances more as the new revision has at each step.
+        #[schemars(extend("default" = "stable"))]
+        baseline: Word<BaselineKind>,
     }
     empty: Left;
     check: check_canary;

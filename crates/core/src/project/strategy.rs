@@ -15,7 +15,7 @@ use super::shape::{List, Short};
 use super::suggest;
 use super::values::Time;
 use super::yaml::Node;
-use crate::spec::{OnInconclusive, Sizing, Step, Strategy};
+use crate::spec::{BaselineKind, OnInconclusive, Sizing, Step, Strategy};
 use crate::weight::Weight;
 
 const SOAK: Duration = Duration::from_secs(600);
@@ -144,9 +144,15 @@ fn is_another_kind(lower: &Keys, upper: &Keys) -> bool {
 }
 
 fn filled_in(keys: &Keys, instances: u16) -> Strategy {
-    let (sizing, steps, keep_warm) = if keys.rolling.is_present() {
+    let stable = BaselineKind::Stable;
+    let (sizing, steps, keep_warm, baseline) = if keys.rolling.is_present() {
         let soak = keys.rolling.get().and_then(|rolling| soak(&rolling.soak));
-        (Sizing::InTurn, in_turn(instances, soak), Duration::ZERO)
+        (
+            Sizing::InTurn,
+            in_turn(instances, soak),
+            Duration::ZERO,
+            stable,
+        )
     } else if keys.blue_green.is_present() {
         let BlueGreen { steps, soak: held } = keys.blue_green.get().cloned().unwrap_or_default();
         let steps = match steps.get() {
@@ -156,9 +162,14 @@ fn filled_in(keys: &Keys, instances: u16) -> Strategy {
             }],
             Some(steps) => listed(steps, default_soak(&held)),
         };
-        (Sizing::Full, steps, KEEP_WARM)
+        (Sizing::Full, steps, KEEP_WARM, stable)
     } else {
-        let Canary { steps, soak: held } = keys.canary.get().cloned().unwrap_or_default();
+        let Canary {
+            steps,
+            soak: held,
+            baseline,
+        } = keys.canary.get().cloned().unwrap_or_default();
+        let baseline = baseline.get().map_or(stable, |word| word.0);
         let held = default_soak(&held);
         let steps = match steps.get() {
             Some(steps) => listed(steps, held),
@@ -171,7 +182,7 @@ fn filled_in(keys: &Keys, instances: u16) -> Strategy {
                     .into(),
             ),
         };
-        (Sizing::Proportional, steps, KEEP_WARM)
+        (Sizing::Proportional, steps, KEEP_WARM, baseline)
     };
     Strategy {
         steps,
@@ -182,6 +193,7 @@ fn filled_in(keys: &Keys, instances: u16) -> Strategy {
             .on_inconclusive
             .get()
             .map_or(OnInconclusive::Hold, |word| word.0),
+        baseline,
     }
 }
 

@@ -17,7 +17,7 @@ use super::shape::MapKey;
 use super::yaml::{Key, Node, Value};
 use super::{suggest, units};
 use crate::id::is_name;
-use crate::spec::OnInconclusive;
+use crate::spec::{BaselineKind, OnInconclusive};
 use crate::weight::Weight;
 
 const NAME_PATTERN: &str = "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$";
@@ -485,6 +485,11 @@ impl Words for OnInconclusive {
         ("rollback", Self::Rollback),
         ("advance", Self::Advance),
     ];
+}
+
+impl Words for BaselineKind {
+    const ALL: &'static [(&'static str, Self)] =
+        &[("stable", Self::Stable), ("fresh", Self::Fresh)];
 }
 
 /// The word `true`.

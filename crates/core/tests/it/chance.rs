@@ -3,7 +3,7 @@
 
 use leadsman_analysis::{Evidence, Outcome};
 use leadsman_core::id::ReleaseNumber;
-use leadsman_core::spec::{OnInconclusive, Strategy};
+use leadsman_core::spec::{BaselineKind, OnInconclusive, Strategy};
 use leadsman_core::workload::InstanceState;
 use leadsman_core::{Command, Environment, Phase, Scope, evolve};
 
@@ -58,8 +58,14 @@ fn play(seed: u64) {
                 1 => OnInconclusive::Rollback,
                 _ => OnInconclusive::Advance,
             };
+            let baseline = if chance.one_in(2) {
+                BaselineKind::Fresh
+            } else {
+                BaselineKind::Stable
+            };
             let strategy = Strategy {
                 on_inconclusive,
+                baseline,
                 ..strategy
             };
             let version = if chance.one_in(3) {
@@ -115,7 +121,7 @@ fn play(seed: u64) {
             let _granted = world.ask(&command);
         }
         if chance.one_in(15) {
-            let sick = chance.below(8);
+            let sick = chance.below(16);
             if let Some((_, seen)) = world
                 .instances
                 .iter_mut()
@@ -138,8 +144,13 @@ fn play(seed: u64) {
                 }
             }
         }
-        if chance.one_in(20) && world.data_plane {
-            world.trip(released);
+        let deployment = world.environment.deployment.as_ref();
+        let coming_in = deployment.filter(|d| d.phase == Phase::Moving);
+        if let Some(release) = coming_in.map(|deployment| deployment.release.0)
+            && chance.one_in(20)
+            && world.data_plane
+        {
+            world.trip(release);
         }
         world.data_plane = if world.data_plane {
             !chance.one_in(40)

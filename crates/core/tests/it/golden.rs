@@ -10,7 +10,7 @@ use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
     Fold, Measured, MetricSource, PrometheusServer, Queried, Query, Selector, Shown,
 };
-use leadsman_core::spec::{Probe, ServiceSpec};
+use leadsman_core::spec::{BaselineKind, OnInconclusive, Probe, ServiceSpec, Strategy};
 use leadsman_core::weight::Weight;
 use leadsman_core::{ApplicationEvent, Cause, End, Event, Origin, Passed};
 
@@ -101,6 +101,10 @@ fn examples() -> Vec<Event> {
             step: 0,
             weight: Weight::percent(5),
         },
+        Event::BaselineGivenUp {
+            service: web(),
+            why: "cannot be started: no such file".to_owned(),
+        },
         Event::SoakStarted {
             service: web(),
             step: 0,
@@ -121,6 +125,19 @@ fn examples() -> Vec<Event> {
             why: "0 of 2 instances are ready".to_owned(),
         },
     ];
+    let fresh = Strategy {
+        baseline: BaselineKind::Fresh,
+        on_inconclusive: OnInconclusive::Advance,
+        ..strategy.clone()
+    };
+    events.push(Event::DeploymentStarted {
+        number: DeploymentNumber(7),
+        release,
+        content: content(),
+        origin: Origin::Ship,
+        rollouts: BTreeMap::from([(web(), fresh)]),
+        by: by(),
+    });
     for origin in [
         Origin::Ship,
         Origin::Retry,
@@ -210,7 +227,7 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
         );
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 16, "an event has no example");
+    assert_eq!(written.len(), 17, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -241,7 +258,7 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 16, "an event has no file");
+    assert_eq!(kinds, 17, "an event has no file");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Tests of the domain from outside.
 
+mod baseline;
 mod chance;
 mod golden;
 mod project;
 mod stories;
 mod tripwire;
+mod watching;
 mod world;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
-use leadsman_core::id::{EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName};
+use leadsman_core::id::{
+    DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
+};
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::spec::{
-    OnInconclusive, Probe, Readiness, ReleasedService, RouteRule, ServiceSpec, Sizing, Step, Stop,
-    Strategy,
+    BaselineKind, OnInconclusive, Probe, Readiness, ReleasedService, RouteRule, ServiceSpec,
+    Sizing, Step, Stop, Strategy,
 };
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
@@ -49,6 +51,7 @@ pub(crate) fn canary(percents: &[u16]) -> Strategy {
         keep_warm: Duration::from_secs(300),
         patience: Duration::from_secs(600),
         on_inconclusive: OnInconclusive::Hold,
+        baseline: BaselineKind::Stable,
     }
 }
 
@@ -227,6 +230,7 @@ impl World {
                 format!(" {release} ({})", services.join(", "))
             }
             Event::DeploymentQueued { release, .. } => format!(" {release}"),
+            Event::BaselineGivenUp { service, why } => format!(" {service}: {why}"),
             Event::RolloutStarted { service }
             | Event::SoakStarted { service, .. }
             | Event::StepsSkipped { service, .. }
@@ -263,10 +267,16 @@ impl World {
         let mut verdicts = BTreeMap::new();
         let rollouts = self.environment.deployment.iter().flat_map(|d| &d.rollouts);
         for (service, rollout) in rollouts {
-            let (Stage::Soaking { since, .. } | Stage::Promoted { at: since }) = rollout.stage
+            let (Stage::Preparing { since, .. }
+            | Stage::Shifting { since, .. }
+            | Stage::Soaking { since, .. }
+            | Stage::Promoted { at: since }) = rollout.stage
             else {
                 continue;
             };
+            if rollout.weight() == Weight::NONE {
+                continue;
+            }
             let held = self.now.since(since);
             if let Some(outcome) = (self.judge)(service, &rollout.to.id, held) {
                 let requests = if outcome == Outcome::NoData { 0 } else { 500 };
@@ -422,6 +432,21 @@ impl World {
             .filter(|(revision, _)| revision.release == ReleaseNumber(release))
             .map(|(_, weight)| *weight)
             .max()
+            .unwrap_or_default()
+    }
+
+    /// Returns the share of `release` as `deployment` brought it in.
+    pub(crate) fn revision_share(&self, service: &str, release: u64, deployment: u64) -> Weight {
+        let revision = RevisionId {
+            service: name(service),
+            release: ReleaseNumber(release),
+            deployment: DeploymentNumber(deployment),
+        };
+        let weights = self.acknowledged.as_ref().map(|a| &a.weights);
+        let weights = weights.and_then(|weights| weights.get(&revision.service));
+        weights
+            .and_then(|weights| weights.get(&revision))
+            .copied()
             .unwrap_or_default()
     }
 

@@ -60,7 +60,12 @@ fn service(service: &PlannedService) -> String {
             None => "once ready".to_owned(),
         };
         let instances = count(step.instances.into(), "instance");
-        table.row([percent(step.weight_percent), soak, instances]);
+        let beside = step.baseline.map_or_else(String::new, |baseline| {
+            let share = percent(baseline.weight_percent);
+            let instances = count(baseline.instances.into(), "instance");
+            format!("beside a baseline with {share}, {instances}")
+        });
+        table.row([percent(step.weight_percent), soak, instances, beside]);
     }
     for line in table.to_lines(4) {
         text.push_str(&line);
@@ -82,7 +87,7 @@ fn service(service: &PlannedService) -> String {
 #[cfg(test)]
 mod tests {
     use expect_test::expect;
-    use leadsman_api::{Change, PlannedStep};
+    use leadsman_api::{Change, PlannedBaseline, PlannedStep};
 
     use super::super::samples::plain;
     use super::*;
@@ -104,6 +109,7 @@ mod tests {
             weight_percent,
             soak_ms,
             instances,
+            baseline: None,
         };
         Plan {
             application: "shop".to_owned(),
@@ -153,6 +159,32 @@ mod tests {
             ! `web` gets 2 requests a minute: a step needs at least 50
         "#]]
         .assert_eq(&plain(&text(&plan())));
+    }
+
+    #[test]
+    fn a_plan_names_the_baseline_beside_each_step() {
+        let mut plan = plan();
+        plan.services.remove(0);
+        plan.services.truncate(1);
+        plan.services[0].limits.clear();
+        plan.changes.clear();
+        plan.warnings.clear();
+        for step in &mut plan.services[0].steps[..2] {
+            step.baseline = Some(PlannedBaseline {
+                weight_percent: step.weight_percent,
+                instances: step.instances,
+            });
+        }
+        expect![[r#"
+            release 5 into shop/production  takes over from release 4
+              all traffic after 20m30s at the earliest
+              web  rolls, 4 instances, after api
+                5 %    held for 10m  1 instance   beside a baseline with 5 %, 1 instance
+                25 %   held for 10m  1 instance   beside a baseline with 25 %, 1 instance
+                100 %  once ready    4 instances
+                the revision before it is kept warm for 10m
+        "#]]
+        .assert_eq(&plain(&text(&plan)));
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn sides(service: &ServiceStatus) -> impl Iterator<Item = (&'static str, &Side)>
     };
     [
         ("canary", &service.canary),
+        ("baseline", &service.baseline),
         (stable, &service.stable),
         ("warm", &service.warm),
     ]
@@ -332,6 +333,26 @@ mod tests {
               api          release 3  100 %  2/2 ready  48.0/s  errors 0.1 %  p95 79 ms
               web  canary  release 4  25 %   1/1 ready  12.0/s  errors 0.1 %  p95 81 ms
                    stable  release 3  75 %   4/4 ready  36.0/s  errors 0.1 %  p95 79 ms
+                step 2 of 4  █████░░░░░░░  4m12s of 10m
+              - step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
+                `leadsman promote`, `leadsman abort`)
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_fresh_baseline_stands_between_the_canary_and_stable() {
+        let mut status = soaking();
+        status.services.remove(0);
+        status.services[0].stable = Some(side(3, 50.0, 4));
+        status.services[0].baseline = Some(side(3, 25.0, 1));
+        check(
+            &status,
+            &expect![[r#"
+            shop/production  http://127.0.0.1:8080  release 3 serves, release 4 on its way
+              web  canary    release 4  25 %  1/1 ready  12.0/s  errors 0.1 %  p95 81 ms
+                   baseline  release 3  25 %  1/1 ready  12.0/s  errors 0.1 %  p95 79 ms
+                   stable    release 3  50 %  4/4 ready  24.0/s  errors 0.1 %  p95 79 ms
                 step 2 of 4  █████░░░░░░░  4m12s of 10m
               - step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
                 `leadsman promote`, `leadsman abort`)

@@ -1,8 +1,8 @@
 //! Why an environment is as it is.
 
-use leadsman_api::{Deployment, Origin, Outcome, Phase, Verdict, Why};
+use leadsman_api::{Deployment, Origin, Outcome, Phase, ServiceStatus, Verdict, Why};
 
-use super::words::{Clock, clean, count, outcome, wrapped};
+use super::words::{Clock, clean, count, outcome, percent, wrapped};
 use super::{history, paint, status};
 
 /// Returns why an environment is as it is: first one sentence, then what it rests on.
@@ -35,7 +35,7 @@ pub(crate) fn text(why: &Why, clock: &Clock) -> String {
         .status
         .services
         .iter()
-        .filter_map(|service| Some((&service.name, service.rollout.as_ref()?.verdict.as_ref()?)))
+        .filter_map(|service| Some((service, service.rollout.as_ref()?.verdict.as_ref()?)))
         .collect();
     if !verdicts.is_empty() {
         text.push_str("\nthe judge\n");
@@ -93,16 +93,22 @@ fn sentence(why: &Why, deployment: &Deployment, clock: &Clock) -> String {
     }
 }
 
-fn judged(service: &str, verdict: &Verdict) -> String {
+fn judged(service: &ServiceStatus, verdict: &Verdict) -> String {
     let mut text = wrapped(
         "  ",
         &format!(
-            "{service}: {} after {}: {}",
+            "{}: {} after {}: {}",
+            service.name,
             painted(verdict.outcome),
             count(verdict.requests, "request"),
             clean(&verdict.sentence)
         ),
     );
+    if let Some(baseline) = service.baseline.as_ref().filter(|b| b.weight_percent > 0.0) {
+        let share = percent(baseline.weight_percent);
+        let beside = format!("compared with a fresh baseline, which gets {share}");
+        text.push_str(&wrapped("    ", &beside));
+    }
     for finding in &verdict.findings {
         let finding = format!("{}: {}", clean(&finding.sentence), painted(finding.outcome));
         text.push_str(&wrapped("    ", &finding));
@@ -169,6 +175,28 @@ mod tests {
                   14:00  release 4 is on its way (mia)
                   14:09  the weight of `web` is 25 %
             "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_compared_with_a_fresh_baseline_says_so() {
+        let mut status = soaking();
+        status.services[1].baseline = Some(super::super::samples::side(3, 25.0, 1));
+        check(
+            status,
+            Vec::new(),
+            &expect![[r#"
+            shop/production: release 4, shipped by mia at 14:00, is on its way and waits:
+              step 2 of 4 of `web` holds 25 % for 5 min 48 s more (since 14:09; by hand:
+              `leadsman promote`, `leadsman abort`)
+
+            the judge
+              web: inconclusive after 412 requests: errors 0.2 % of 412 requests, too few to
+              be sure
+                compared with a fresh baseline, which gets 25 %
+                errors 0.2 % (limit 5 %): inconclusive
+                p95 81 ms (limit 1 s): pass
+        "#]],
         );
     }
 

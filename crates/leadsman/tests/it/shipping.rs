@@ -33,6 +33,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         name: "web".to_owned(),
         stable: None,
         canary: None,
+        baseline: None,
         warm: None,
         rollout: Some(rollout),
     };

@@ -9,7 +9,8 @@ use leadsman_core::id::{
     DeploymentNumber, Digest, EnvironmentId, InstanceId, ReleaseNumber, RevisionId,
 };
 use leadsman_core::spec::{
-    OnInconclusive, Probe, Readiness, ReleasedService, ServiceSpec, Sizing, Stop, Strategy,
+    BaselineKind, OnInconclusive, Probe, Readiness, ReleasedService, ServiceSpec, Sizing, Stop,
+    Strategy,
 };
 use leadsman_core::workload::{Instance, InstanceState, ObservedInstance, Workloads};
 use leadsman_runtime::process::{Config, ProcessRuntime};
@@ -304,6 +305,7 @@ pub(crate) fn running(run: Vec<String>) -> Service {
             keep_warm: Duration::ZERO,
             patience: Duration::ZERO,
             on_inconclusive: OnInconclusive::Hold,
+            baseline: BaselineKind::Stable,
         },
         limits: serde_json::from_str(LIMITS).unwrap(),
         metrics: BTreeMap::new(),

@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use leadsman_analysis::{GaugeLimit, Limits, Worse};
-use leadsman_api::{Plan, PlannedAction, PlannedService, PlannedStep, Shipment};
+use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
 use leadsman_core::id::ServiceName;
 use leadsman_core::project::units;
-use leadsman_core::spec::{Sizing, Strategy};
+use leadsman_core::spec::{Sizing, Step, Strategy};
+use leadsman_core::weight::Weight;
 use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
 
 use super::diff::{changes, running};
@@ -102,13 +103,19 @@ fn planned(
 ) -> PlannedService {
     let spec = content.services.get(name).map(|service| &service.spec);
     let instances = spec.map_or(0, |spec| spec.instances);
-    let step = |step: &leadsman_core::spec::Step, sizing: Sizing| PlannedStep {
-        weight_percent: percent(step.weight),
-        soak_ms: step.soak.map(millis),
-        instances: match sizing {
-            Sizing::Full => instances,
-            Sizing::Proportional | Sizing::InTurn => step.weight.of_instances(instances).max(1),
-        },
+    let step = |step: &Step, strategy: &Strategy| {
+        let instances = strategy.instances_at(step.weight, instances);
+        let beside = step.weight.beside();
+        let has_baseline = strategy.has_fresh_baseline() && beside > Weight::NONE;
+        PlannedStep {
+            weight_percent: percent(step.weight),
+            soak_ms: step.soak.map(millis),
+            instances,
+            baseline: has_baseline.then(|| PlannedBaseline {
+                weight_percent: percent(beside),
+                instances,
+            }),
+        }
     };
     PlannedService {
         name: name.to_string(),
@@ -127,7 +134,7 @@ fn planned(
             strategy
                 .steps
                 .iter()
-                .map(|s| step(s, strategy.sizing))
+                .map(|each| step(each, strategy))
                 .collect()
         }),
         limits: match (spec, strategy) {

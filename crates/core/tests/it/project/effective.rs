@@ -41,6 +41,7 @@ fn every_default_is_shown() {
                   - { weight: 50%, soak: 10m }
                   - { weight: 90%, soak: 10m }
                   - { weight: 100%, soak: null }
+                baseline: stable
               keep_warm: 10m
               patience: 1h
               on_inconclusive: hold

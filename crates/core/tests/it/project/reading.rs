@@ -100,6 +100,7 @@ fn five_lines_are_enough() {
                         keep_warm: 600s,
                         patience: 3600s,
                         on_inconclusive: Hold,
+                        baseline: Stable,
                     },
                     limits: Limits {
                         errors: Some(
