@@ -240,7 +240,6 @@ impl Actor {
 
     /// Shows how the environment stands, without doing anything about it.
     async fn look(&mut self) {
-        self.judging.follow(&self.state, &self.traffic);
         self.observe().await;
         let now = self.tools.clock.now();
         let plan = plan(&self.state, &self.observed, now);
@@ -250,9 +249,8 @@ impl Actor {
     /// Drives the environment as far as it goes at this moment. Returns when to look again.
     async fn pass(&mut self) -> Option<Timestamp> {
         for _ in 0..ROUNDS {
-            self.judging.follow(&self.state, &self.traffic);
-            self.keep_if_due().await;
             self.observe().await;
+            self.keep_if_due().await;
             let now = self.tools.clock.now();
             let plan = plan(&self.state, &self.observed, now);
             if !plan.facts.is_empty() {
@@ -288,6 +286,8 @@ impl Actor {
             }
         }
         self.observed.routes = self.tools.data_plane.acknowledged(&self.state.id);
+        self.judging
+            .follow(&self.state, &self.observed, &self.traffic);
         self.observed.verdicts = self.judging.verdicts();
     }
 

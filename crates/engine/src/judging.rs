@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadsman_analysis::{Failed, Figures, Judge, Metric, Sample, Split, Told, Verdict, Window};
-use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
+use leadsman_core::id::{DeploymentNumber, EnvironmentId, RevisionId, ServiceName};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_core::{Deployment, Environment, Observed, Revision, Rollout, Stage};
@@ -38,8 +38,12 @@ pub(crate) struct Judging {
 #[derive(Debug)]
 struct Seat {
     deployment: DeploymentNumber,
-    /// When the present step began to be judged.
-    step_since: Option<Timestamp>,
+    /// How requests are split, as the judge was told last.
+    split: Option<Split>,
+    /// Since when, as far as this control knows.
+    split_since: Option<Timestamp>,
+    /// What the canary is compared with, where it is compared with anything.
+    beside: Option<Revision>,
     /// The restarts that the judge was told of.
     restarts: u32,
     /// Up to here old windows need not be told: they are from before the first step, or an
@@ -72,23 +76,28 @@ pub(crate) fn series(
     format!("{environment}/{}/{service}", deployment.0)
 }
 
-/// Returns since when the present step is judged, where it is.
-fn judged_since(rollout: &Rollout) -> Option<Timestamp> {
+/// Returns since when a rollout is where it is, if its judge is to be listened to: from the first
+/// request on, whatever it waits for, until it goes back or is over.
+fn watched_since(rollout: &Rollout) -> Option<Timestamp> {
     match rollout.stage {
-        Stage::Soaking { since, .. } | Stage::Promoted { at: since } => Some(since),
-        Stage::Waiting { .. }
-        | Stage::Preparing { .. }
-        | Stage::Shifting { .. }
-        | Stage::Returning { .. }
-        | Stage::Returned => None,
+        Stage::Preparing { since, .. }
+        | Stage::Shifting { since, .. }
+        | Stage::Soaking { since, .. }
+        | Stage::Promoted { at: since } => Some(since),
+        Stage::Waiting { .. } | Stage::Returning { .. } | Stage::Returned => None,
     }
 }
 
 impl Judging {
-    /// Makes the judges those of the present rollouts. A step that begins to soak is judged anew;
-    /// between steps the evidence of the last one stands. A judge that is new is told first how
-    /// the traffic has been.
-    pub(crate) fn follow(&mut self, environment: &Environment, traffic: &Record) {
+    /// Makes the judges those of the rollouts whose new revision has had requests, and tells them
+    /// how requests are split whenever what the data plane has in force is another split. A judge
+    /// that is new is told first how the traffic has been.
+    pub(crate) fn follow(
+        &mut self,
+        environment: &Environment,
+        observed: &Observed,
+        traffic: &Record,
+    ) {
         let Some(deployment) = &environment.deployment else {
             self.seats.clear();
             return;
@@ -97,9 +106,14 @@ impl Judging {
             seat.deployment == deployment.number && deployment.rollouts.contains_key(service)
         });
         for (service, rollout) in &deployment.rollouts {
-            let Some(since) = judged_since(rollout) else {
+            let (Some(since), Some((split, beside))) =
+                (watched_since(rollout), split(service, rollout, observed))
+            else {
                 continue;
             };
+            if split.canary <= 0.0 && !self.seats.contains_key(service) {
+                continue;
+            }
             let heard = self.heard.unwrap_or(deployment.started_at);
             let seat = self.seats.entry(service.clone()).or_insert_with(|| {
                 let mut seat = Seat::new(deployment, rollout, Known::FirstStep(since), heard);
@@ -108,11 +122,13 @@ impl Judging {
                 history.for_each(|told| seat.tell(told));
                 seat
             });
-            if seat.step_since != Some(since) {
-                // Told once more after a restart: the same split changes nothing.
-                seat.tell(Told::Step(split(rollout)));
-                seat.step_since = Some(since);
+            seat.beside = beside.cloned();
+            if seat.split != Some(split) {
+                seat.tell(Told::Step(split));
+                seat.split = Some(split);
+                seat.split_since = None;
             }
+            seat.split_since.get_or_insert(since);
         }
     }
 
@@ -139,7 +155,8 @@ impl Judging {
             let window = seat.window(&environment.id, rollout, observed, sides);
             seat.tell(Told::Window(window));
             seat.heard = sides.started_at;
-            for sample in measured::samples(rollout, baseline(rollout), observed, sides.seconds) {
+            for sample in measured::samples(rollout, seat.beside.as_ref(), observed, sides.seconds)
+            {
                 seat.tell(Told::Sample(sample));
             }
         }
@@ -157,8 +174,8 @@ impl Judging {
             let judged = Judged {
                 deployment: seat.deployment,
                 rollout,
-                baseline: baseline(rollout),
-                since: seat.step_since?,
+                baseline: seat.beside.as_ref(),
+                since: seat.split_since?,
             };
             Some((service, judged))
         })
@@ -249,8 +266,10 @@ impl Judging {
         seat.kept = Some(at);
         seat.heard = at;
         for told in told {
-            if let Told::Window(window) = told {
-                seat.restarts += window.restarts;
+            match told {
+                Told::Window(window) => seat.restarts += window.restarts,
+                Told::Step(split) => seat.split = Some(*split),
+                Told::History(_) | Told::Sample(_) | Told::Failed(_) => {}
             }
             seat.judge.tell(told);
         }
@@ -268,7 +287,9 @@ impl Seat {
     fn new(deployment: &Deployment, rollout: &Rollout, known: Known, heard: Timestamp) -> Self {
         Self {
             deployment: deployment.number,
-            step_since: None,
+            split: None,
+            split_since: None,
+            beside: None,
             restarts: 0,
             known,
             judge: Judge::new(rollout.to.service.spec.limits.clone()),
@@ -320,7 +341,7 @@ impl Seat {
         observed: &Observed,
         sides: &SideWindow,
     ) -> Window {
-        let figures = |id: &leadsman_core::id::RevisionId| -> Figures {
+        let figures = |id: &RevisionId| -> Figures {
             let key = (environment.clone(), id.clone());
             sides.sides.get(&key).cloned().unwrap_or_default()
         };
@@ -328,40 +349,47 @@ impl Seat {
         let restarts: u32 = restarts.sum();
         let before = self.restarts;
         self.restarts = before.max(restarts);
-        let baseline = baseline(rollout);
-        let reference = baseline.and_then(|from| {
-            let key = (environment.clone(), from.id.clone());
+        let beside = self.beside.as_ref();
+        let reference = beside.and_then(|beside| {
+            let key = (environment.clone(), beside.id.clone());
             sides.references.get(&key).cloned()
         });
-        let baseline = baseline.map(|from| figures(&from.id));
         Window {
             seconds: sides.seconds,
             canary: figures(&rollout.to.id),
-            baseline,
+            baseline: beside.map(|beside| figures(&beside.id)),
             reference,
             restarts: restarts.saturating_sub(before),
         }
     }
 }
 
-/// Returns what the canary is compared with. A stable side that has no weight any more is nothing
-/// to compare with.
-fn baseline(rollout: &Rollout) -> Option<&Revision> {
-    let from = rollout.from.as_ref();
-    from.filter(|_| rollout.weight() < Weight::ALL)
-}
-
-/// Returns how requests are split while the present step is judged.
-fn split(rollout: &Rollout) -> Split {
-    let share =
-        |weight: Weight| f64::from(weight.hundredths()) / f64::from(Weight::ALL.hundredths());
-    let rest = rollout.weight().rest();
-    Split {
-        canary: share(rollout.weight()),
-        baseline: if rollout.from.is_some() {
-            share(rest)
-        } else {
-            0.0
-        },
+/// Returns how requests are split between a new revision and what it is compared with, and what
+/// that is: a fresh copy of the revision that serves where one has requests, else that revision
+/// itself, and nothing where it has no requests any more. `None` while the data plane says nothing,
+/// or has a side in force that is no longer one of the rollout's.
+fn split<'a>(
+    service: &ServiceName,
+    rollout: &'a Rollout,
+    observed: &Observed,
+) -> Option<(Split, Option<&'a Revision>)> {
+    let weights = observed.routes.as_ref()?.weights.get(service)?;
+    let share = |revision: &Revision| {
+        let weight = weights.get(&revision.id).copied().unwrap_or_default();
+        f64::from(weight.hundredths()) / f64::from(Weight::ALL.hundredths())
+    };
+    let older = || rollout.copy().into_iter().chain(&rollout.from);
+    let known = |id: &RevisionId| *id == rollout.to.id || older().any(|side| side.id == *id);
+    if weights
+        .iter()
+        .any(|(id, weight)| *weight > Weight::NONE && !known(id))
+    {
+        return None;
     }
+    let beside = older().find(|side| share(side) > 0.0);
+    let split = Split {
+        canary: share(&rollout.to),
+        baseline: beside.map_or(0.0, share),
+    };
+    Some((split, beside))
 }

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub struct FakeRuntime {
     instances: Mutex<BTreeMap<InstanceId, ObservedInstance>>,
-    never_ready: Mutex<Vec<ReleaseNumber>>,
+    /// How many instances of a release become ready, where that is not all of them.
+    ready_at_most: Mutex<BTreeMap<ReleaseNumber, usize>>,
     breaks_off: Mutex<bool>,
     changed: Notify,
 }
@@ -21,7 +22,13 @@ pub struct FakeRuntime {
 impl FakeRuntime {
     /// Instances of this release will not become ready.
     pub fn never_ready(&self, release: ReleaseNumber) {
-        locked(&self.never_ready).push(release);
+        self.ready_at_most(release, 0);
+    }
+
+    /// Instances of this release that are started from now on become ready only while there are
+    /// fewer than `count`.
+    pub fn ready_at_most(&self, release: ReleaseNumber, count: usize) {
+        locked(&self.ready_at_most).insert(release, count);
     }
 
     /// The next observation panics, as a mistake of ours would.
@@ -62,7 +69,13 @@ impl Runtime for FakeRuntime {
         for (id, instance) in &desired.instances {
             let port = 20_000 + u16::try_from(instances.len()).unwrap_or(0);
             let release = instance.revision.release;
-            let ready = !locked(&self.never_ready).contains(&release);
+            let others = instances
+                .values()
+                .filter(|seen| seen.revision.release == release)
+                .count();
+            let ready = locked(&self.ready_at_most)
+                .get(&release)
+                .is_none_or(|most| others < *most);
             instances
                 .entry(id.clone())
                 .or_insert_with(|| ObservedInstance {

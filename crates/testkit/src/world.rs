@@ -86,12 +86,21 @@ impl World {
     ///
     /// Whatever the engine refuses.
     pub async fn ship_limited(&self, version: u64, limits: &str) -> Result<ReleaseNumber, Error> {
-        let project = format!(
-            "application: shop\nservices:\n  web:\n    run: serve {version}\n    memory: 1GiB\n    \
-             limits: {limits}\nstrategies:\n  \
-             steps:\n    canary: {{ steps: [5%, 50%], soak: 1m }}\n    keep_warm: 5m\n\
-             environments:\n  production: {{ services: {{ web: {{ strategy: steps }} }} }}\n"
+        let keys = format!(
+            "memory: 1GiB, limits: {limits}, \
+             strategy: {{ canary: {{ steps: [5%, 50%], soak: 1m }}, keep_warm: 5m }}"
         );
+        self.ship_with(version, &keys).await
+    }
+
+    /// Does as [`World::ship`], with these keys of the service as they stand between braces.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the engine refuses.
+    pub async fn ship_with(&self, version: u64, keys: &str) -> Result<ReleaseNumber, Error> {
+        let project =
+            format!("application: shop\nservices:\n  web: {{ run: serve {version}, {keys} }}\n");
         let new = NewRelease {
             project,
             file_name: "leadsman.yaml".to_owned(),

@@ -17,7 +17,7 @@ fn web() -> ServiceName {
 }
 
 /// Returns everything that the judge of release 2 was told.
-async fn told(world: &World) -> Vec<Told> {
+pub(crate) async fn told(world: &World) -> Vec<Told> {
     let (mut told, mut after) = (Vec::new(), None);
     loop {
         let (environment, number) = (World::environment(), DeploymentNumber(2));

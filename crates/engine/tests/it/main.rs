@@ -5,3 +5,4 @@ mod metrics;
 mod passes;
 mod sources;
 mod trouble;
+mod watching;
