@@ -222,7 +222,7 @@ mod tests {
     use std::time::Duration;
 
     use leadsman_analysis::{Figures, History, Window};
-    use leadsman_core::spec::{OnInconclusive, Sizing, Step as StepSpec, Strategy};
+    use leadsman_core::spec::{BaselineKind, OnInconclusive, Sizing, Step as StepSpec, Strategy};
 
     use super::*;
 
@@ -294,6 +294,7 @@ mod tests {
             keep_warm: Duration::ZERO,
             patience: Duration::ZERO,
             on_inconclusive: OnInconclusive::Hold,
+            baseline: BaselineKind::Stable,
         };
         let recorded = recorded.iter().map(|(after, percent)| Recorded {
             at: Timestamp::from_millis(*after as u64 * 1_000),

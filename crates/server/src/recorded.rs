@@ -107,12 +107,12 @@ impl Deployment {
             Event::StepPassed {
                 service, passed, ..
             } => {
-                if let Passed::Judged { verdict } = passed {
+                if let Passed::Judged { verdict } | Passed::Unproven { verdict } = passed {
                     self.add(&service, at, kind, verdict);
                 }
             }
             Event::ServicePromoted { service, passed } => {
-                if let Passed::Judged { verdict } = passed {
+                if let Passed::Judged { verdict } | Passed::Unproven { verdict } = passed {
                     self.add(&service, at, kind, verdict);
                 }
                 if let Some(rollout) = self.rollouts.get_mut(&service)
@@ -133,6 +133,7 @@ impl Deployment {
             | Event::DeploymentQueued { .. }
             | Event::DeploymentStarted { .. }
             | Event::RolloutStarted { .. }
+            | Event::BaselineGivenUp { .. }
             | Event::WeightShifted { .. }
             | Event::StepsSkipped { .. }
             | Event::DeploymentPromoted {}
