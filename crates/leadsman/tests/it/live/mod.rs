@@ -8,6 +8,7 @@ mod prometheus;
 mod random;
 mod service;
 
+mod baseline;
 mod by_hand;
 mod crash;
 mod ends;
