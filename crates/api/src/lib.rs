@@ -39,7 +39,10 @@ pub use command::{Accepted, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
 pub use logs::{LogLine, LogsQuery};
-pub use plan::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep};
+pub use plan::{
+    Plan, PlannedAction, PlannedBaseline, PlannedRise, PlannedService, PlannedSight, PlannedStep,
+    PlannedTraffic,
+};
 pub use problem::Problem;
 pub use replay::{
     RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,

@@ -39,6 +39,10 @@ pub struct PlannedService {
     pub instances: u16,
     /// Its steps; empty where it does not move.
     pub steps: Vec<PlannedStep>,
+    /// What its traffic was lately, by which it is said what its steps see; `None` where it does
+    /// not roll, or where nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<PlannedTraffic>,
     /// The limits it is held to, each as a person would say it, such as `errors at most 5 %`.
     pub limits: Vec<String>,
     /// How long the revision before it stays ready after promotion.
@@ -71,6 +75,47 @@ pub struct PlannedStep {
     /// The fresh copy of the revision that serves, where one runs beside.
     #[serde(default)]
     pub baseline: Option<PlannedBaseline>,
+    /// What it can see, if traffic goes on as it was; `None` where it is not judged beside what
+    /// serves, or where no traffic is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sight: Option<PlannedSight>,
+}
+
+/// What a service's traffic was while one revision served it alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedTraffic {
+    /// How long that was, in milliseconds.
+    pub over_ms: u64,
+    /// Requests per second.
+    pub requests_per_second: f64,
+    /// The share of failed ones, 0 to 1.
+    pub error_ratio: f64,
+    /// The 95th percentile of latency, in milliseconds; `None` where no answer was timed.
+    pub p95_ms: Option<f64>,
+}
+
+/// What a step can see of the new revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedSight {
+    /// How many requests the new revision will get.
+    pub requests: u64,
+    /// The smallest rise in the share of failed requests, 0 to 1, that fails the step in nine cases
+    /// of ten; `None` where errors have no limit.
+    pub errors: Option<PlannedRise>,
+    /// The same for the 95th percentile of latency, in milliseconds.
+    pub p95_ms: Option<PlannedRise>,
+    /// After how much of the step a revision that is as good as what serves can pass, in nine cases
+    /// of ten; `None` is never. It may be longer than the step is held.
+    pub passes_after_ms: Option<u64>,
+}
+
+/// A rise that can be seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRise {
+    /// What it is now.
+    pub from: f64,
+    /// What it would rise to; `None` where no rise can be seen.
+    pub to: Option<f64>,
 }
 
 /// A fresh copy of the revision that serves, to compare the new one with during a step.

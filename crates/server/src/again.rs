@@ -154,7 +154,11 @@ impl Again {
     }
 
     fn end_step(&mut self) -> Option<ReplayLine> {
-        let step = self.step.take()?;
+        // What was cut off, or has no requests yet, is at no step.
+        let step = self
+            .step
+            .take()
+            .filter(|step| step.weight() > Weight::NONE)?;
         let verdict = self.judge.verdict();
         let mut recorded = self.recorded.iter().rev().map(|it| &it.recorded);
         let last = recorded.find(|it| it.step.0 == step.weight());

@@ -14,6 +14,7 @@ mod problem;
 mod recorded;
 mod serve;
 mod shelf;
+mod sight;
 mod wire;
 
 pub use problem::CODES;

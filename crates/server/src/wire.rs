@@ -316,13 +316,12 @@ fn instances(view: &View, revision: &RevisionId) -> Vec<api::Instance> {
 }
 
 fn figures(rate: &Rate) -> api::Figures {
-    let in_ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
     api::Figures {
         window_ms: millis(rate.over),
         requests_per_second: rate.requests_per_second,
         error_ratio: rate.errors,
-        p95_ms: rate.p95.map(in_ms),
-        p99_ms: rate.p99.map(in_ms),
+        p95_ms: rate.p95.map(latency_ms),
+        p99_ms: rate.p99.map(latency_ms),
     }
 }
 
@@ -363,6 +362,11 @@ fn reason(reason: &Reason) -> api::Reason {
             .map(|command| format!("leadsman {command}"))
             .collect(),
     }
+}
+
+/// Returns a latency in milliseconds.
+pub(crate) fn latency_ms(latency: Duration) -> f64 {
+    latency.as_secs_f64() * 1000.0
 }
 
 /// Returns seconds in whole milliseconds.

@@ -1,9 +1,11 @@
 //! What shipping would do.
 
-use leadsman_api::{Plan, PlannedAction, PlannedService};
+use leadsman_api::{
+    Plan, PlannedAction, PlannedRise, PlannedService, PlannedSight, PlannedTraffic,
+};
 
 use super::table::Table;
-use super::words::{clean, count, duration, percent, wrapped};
+use super::words::{clean, count, duration, latency, percent, rate, ratio, wrapped};
 use super::{diff, paint};
 
 /// Returns a plan as people read it.
@@ -53,6 +55,9 @@ fn service(service: &PlannedService) -> String {
         names => format!(", after {}", names.join(" and ")),
     };
     let mut text = format!("  {name}  {what}{after}\n");
+    if let Some(traffic) = &service.traffic {
+        text.push_str(&format!("    {}\n", lately(traffic)));
+    }
     let mut table = Table::default();
     for step in &service.steps {
         let soak = match step.soak_ms {
@@ -67,9 +72,12 @@ fn service(service: &PlannedService) -> String {
         });
         table.row([percent(step.weight_percent), soak, instances, beside]);
     }
-    for line in table.to_lines(4) {
+    for (line, step) in table.to_lines(4).into_iter().zip(&service.steps) {
         text.push_str(&line);
         text.push('\n');
+        if let Some(sight) = &step.sight {
+            text.push_str(&wrapped("      ", &seen(sight)));
+        }
     }
     if !service.limits.is_empty() {
         let limits: Vec<_> = service.limits.iter().map(|limit| clean(limit)).collect();
@@ -82,6 +90,60 @@ fn service(service: &PlannedService) -> String {
         ));
     }
     text
+}
+
+/// What it goes by that steps are said to see something.
+fn lately(traffic: &PlannedTraffic) -> String {
+    let over = duration(nearest_minute(traffic.over_ms));
+    let requests = rate(traffic.requests_per_second);
+    let errors = ratio(traffic.error_ratio);
+    let p95 = traffic.p95_ms.map(|p95| format!(", p95 {}", latency(p95)));
+    let p95 = p95.unwrap_or_default();
+    format!("by the last {over} ({requests}, errors {errors}{p95}), in 9 of 10 cases:")
+}
+
+/// What a step sees.
+fn seen(sight: &PlannedSight) -> String {
+    let rise = |what: &str, rise: &PlannedRise, number: fn(f64) -> String| {
+        let from = number(rise.from);
+        match rise.to {
+            Some(to) => format!("{what} from {from} to {}", number(to)),
+            None => format!("no rise of {what}"),
+        }
+    };
+    let errors = sight.errors.as_ref();
+    let p95 = sight.p95_ms.as_ref();
+    let seen: Vec<String> = [
+        errors.map(|errors| rise("errors", errors, ratio)),
+        p95.map(|p95| rise("p95", p95, latency)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let sees = match seen.as_slice() {
+        [] => String::new(),
+        seen => format!(" see {}", seen.join(", ")),
+    };
+    let passes = match sight.passes_after_ms {
+        Some(after) => format!("passes after {}", duration(rounded_up(after))),
+        None => "never passes".to_owned(),
+    };
+    format!("{}{sees}; {passes}", count(sight.requests, "request"))
+}
+
+/// Rounds to whole minutes where there are any.
+const fn nearest_minute(millis: u64) -> u64 {
+    if millis < 60_000 {
+        millis
+    } else {
+        (millis + 30_000) / 60_000 * 60_000
+    }
+}
+
+/// Rounds up to what matters of a length of time: seconds, and minutes from ten of them on.
+const fn rounded_up(millis: u64) -> u64 {
+    let unit = if millis < 600_000 { 1_000 } else { 60_000 };
+    millis.div_ceil(unit) * unit
 }
 
 #[cfg(test)]
@@ -99,6 +161,7 @@ mod tests {
             after: Vec::new(),
             instances: 4,
             steps: Vec::new(),
+            traffic: None,
             limits: Vec::new(),
             keep_warm_ms: 0,
         }
@@ -110,6 +173,7 @@ mod tests {
             soak_ms,
             instances,
             baseline: None,
+            sight: None,
         };
         Plan {
             application: "shop".to_owned(),
@@ -185,6 +249,69 @@ mod tests {
                 the revision before it is kept warm for 10m
         "#]]
         .assert_eq(&plain(&text(&plan)));
+    }
+
+    #[test]
+    fn a_plan_says_what_each_step_sees() {
+        let mut plan = plan();
+        plan.services.remove(0);
+        plan.services.truncate(1);
+        plan.services[0].limits.clear();
+        plan.changes.clear();
+        plan.warnings = vec![
+            "`web`: 5 % for 10m at 0.4 requests/s shows a rise of errors to 9 % at best; 25 % \
+             would show one to 3 %"
+                .to_owned(),
+        ];
+        plan.services[0].traffic = Some(PlannedTraffic {
+            over_ms: 3 * 3_600_000 - 12_345,
+            requests_per_second: 41.72,
+            error_ratio: 0.001,
+            p95_ms: Some(215.3),
+        });
+        let rise = |from, to| Some(PlannedRise { from, to });
+        let sights = [
+            (1_252, rise(0.001, Some(0.0312)), rise(215.3, None), None),
+            (
+                6_258,
+                rise(0.001, Some(0.019)),
+                rise(215.3, Some(290.2)),
+                Some(312_400),
+            ),
+            (41_720, None, None, Some(2_912_400)),
+        ];
+        for (step, (requests, errors, p95_ms, passes_after_ms)) in
+            plan.services[0].steps.iter_mut().zip(sights)
+        {
+            step.sight = Some(PlannedSight {
+                requests,
+                errors,
+                p95_ms,
+                passes_after_ms,
+            });
+        }
+        let text = plain(&text(&plan));
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        expect![[r#"
+            release 5 into shop/production  takes over from release 4
+              all traffic after 20m30s at the earliest
+              web  rolls, 4 instances, after api
+                by the last 3h (41.7/s, errors 0.1 %, p95 215 ms), in 9 of 10 cases:
+                5 %    held for 10m  1 instance
+                  1252 requests see errors from 0.1 % to 3.1 %, no rise of p95; never passes
+                25 %   held for 10m  1 instance
+                  6258 requests see errors from 0.1 % to 1.9 %, p95 from 215 ms to 290 ms;
+                  passes after 5m13s
+                100 %  once ready    4 instances
+                  41720 requests; passes after 49m
+                the revision before it is kept warm for 10m
+            ! `web`: 5 % for 10m at 0.4 requests/s shows a rise of errors to 9 % at best;
+              25 % would show one to 3 %
+        "#]]
+        .assert_eq(&text);
     }
 
     #[test]

@@ -205,7 +205,12 @@ pub(crate) fn wrapped(first: &str, text: &str) -> String {
     let indent = width(first);
     let mut lines = first.to_owned();
     let mut column = indent;
-    for (index, word) in text.split_whitespace().enumerate() {
+    let mut words = text.split_whitespace().peekable();
+    let mut index = 0;
+    while let Some(word) = words.next() {
+        // A number stays with its unit.
+        let unit = words.next_if(|next| ["%", "ms", "s"].contains(next));
+        let word = &unit.map_or_else(|| word.to_owned(), |unit| format!("{word} {unit}"));
         let length = width(word);
         if index > 0 && column + 1 + length > PAGE {
             lines.push('\n');
@@ -217,6 +222,7 @@ pub(crate) fn wrapped(first: &str, text: &str) -> String {
         }
         lines.push_str(word);
         column += length;
+        index += 1;
     }
     lines.push('\n');
     lines

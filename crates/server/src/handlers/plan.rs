@@ -1,5 +1,6 @@
 //! What a shipment would do, before anything moves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -16,6 +17,7 @@ use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
 use super::diff::{changes, running};
 use super::{Shared, ship};
 use crate::problem::Failure;
+use crate::sight::Planned;
 use crate::wire::{millis, percent};
 
 pub(crate) async fn post(
@@ -58,11 +60,28 @@ pub(crate) async fn post(
         }
     });
     let rolls = |name: &ServiceName| rollouts.and_then(|rollouts| rollouts.get(name));
+    let mut traffic = BTreeMap::new();
+    for name in content.services.keys() {
+        if rolls(name).is_some() && state.stable.contains_key(name) {
+            traffic.insert(name, server.engine.traffic(&state.id, name).await?);
+        }
+    }
+    let sees = |name: &ServiceName| {
+        let (name, service) = content.services.get_key_value(name)?;
+        Some(Planned {
+            name: name.as_str(),
+            limits: &service.spec.limits,
+            strategy: rolls(name)?,
+            traffic: traffic.get(name)?,
+        })
+    };
     let services: Vec<PlannedService> = in_order(&content)
         .into_iter()
-        .map(|name| planned(&state, &content, name, rolls(name)))
+        .map(|name| planned(&state, &content, name, rolls(name), sees(name).as_ref()))
         .chain(ending(&state, &content))
         .collect();
+    let seen = content.services.keys().filter_map(sees);
+    warnings.extend(seen.flat_map(|planned| planned.warnings()));
     warnings.extend(content.services.iter().filter_map(|(name, service)| {
         let strategy = rolls(name)?;
         let alone = strategy.sizing == Sizing::InTurn && service.spec.instances == 1;
@@ -100,10 +119,11 @@ fn planned(
     content: &ReleaseContent,
     name: &ServiceName,
     strategy: Option<&Strategy>,
+    sees: Option<&Planned<'_>>,
 ) -> PlannedService {
     let spec = content.services.get(name).map(|service| &service.spec);
     let instances = spec.map_or(0, |spec| spec.instances);
-    let step = |step: &Step, strategy: &Strategy| {
+    let step = |(index, step): (usize, &Step), strategy: &Strategy| {
         let instances = strategy.instances_at(step.weight, instances);
         let beside = step.weight.beside();
         let has_baseline = strategy.has_fresh_baseline() && beside > Weight::NONE;
@@ -115,6 +135,7 @@ fn planned(
                 weight_percent: percent(beside),
                 instances,
             }),
+            sight: sees.and_then(|sees| sees.step(index)),
         }
     };
     PlannedService {
@@ -134,9 +155,11 @@ fn planned(
             strategy
                 .steps
                 .iter()
+                .enumerate()
                 .map(|each| step(each, strategy))
                 .collect()
         }),
+        traffic: sees.and_then(Planned::traffic),
         limits: match (spec, strategy) {
             (Some(spec), Some(_)) => limits(&spec.limits),
             (None, _) | (_, None) => Vec::new(),
@@ -156,6 +179,7 @@ fn ending<'a>(
         after: Vec::new(),
         instances: 0,
         steps: Vec::new(),
+        traffic: None,
         limits: Vec::new(),
         keep_warm_ms: 0,
     })
@@ -166,8 +190,7 @@ fn at_least<'a>(
     content: &ReleaseContent,
     rolls: &impl Fn(&ServiceName) -> Option<&'a Strategy>,
 ) -> Duration {
-    let mut done: std::collections::BTreeMap<&ServiceName, Duration> =
-        std::collections::BTreeMap::new();
+    let mut done: BTreeMap<&ServiceName, Duration> = BTreeMap::new();
     for name in in_order(content) {
         let Some(service) = content.services.get(name) else {
             continue;

@@ -7,6 +7,8 @@ use leadsman_api::{
     Command, DiffQuery, Error, HistoryQuery, Phase, PlannedAction, Problem, RolloutStage, Standing,
     StatusQuery,
 };
+use leadsman_core::time::Timestamp;
+use leadsman_store::FigureRow;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -216,6 +218,62 @@ async fn what_is_refused_says_why_and_what_to_do() {
             .expect_err("it was not uploaded"),
     );
     assert_eq!((missing.status, missing.code.as_str()), (422, "L031"));
+}
+
+#[tokio::test]
+async fn a_plan_says_what_its_steps_see_by_the_traffic_that_was_kept() {
+    let served = Served::start().await;
+    served
+        .client
+        .ship(&shipment(1))
+        .await
+        .expect("it is the first release");
+    until(&served, |status| {
+        let deployment = status.deployment.as_ref();
+        deployment.is_some_and(|d| d.phase == Phase::Settled)
+    })
+    .await;
+    let next = shipment(2);
+    let unknown = served.client.plan(&next).await;
+    let unknown = unknown.expect("nothing stands in the way");
+    let warned = |plan: &leadsman_api::Plan, words: &str| {
+        let mut warnings = plan.warnings.iter();
+        assert!(warnings.any(|it| it.contains(words)), "{:?}", plan.warnings);
+    };
+    warned(&unknown, "no traffic is known of `web`");
+    assert_eq!(unknown.services[0].traffic, None);
+
+    // Two requests a second for an hour; one in a hundred failed.
+    let minute = |minute: u64| FigureRow {
+        series: "shop/production/traffic/web".to_owned(),
+        at: Timestamp::from_millis(minute * 60_000),
+        body: "[1,1,60.0,[120,1,[290,60,10,50,20,10]]]".to_owned(),
+    };
+    let rows = (1..=60).map(minute).collect();
+    served
+        .world
+        .figures
+        .append_figures(rows)
+        .await
+        .expect("there is room");
+    let plan = served.client.plan(&next).await;
+    let plan = plan.expect("nothing stands in the way");
+    let web = &plan.services[0];
+    let traffic = web.traffic.as_ref().expect("it is known");
+    assert_eq!(traffic.over_ms, 3_600_000);
+    assert!((traffic.requests_per_second - 2.0).abs() < 1e-9);
+    let sights: Vec<_> = web.steps.iter().map(|step| step.sight.as_ref()).collect();
+    let [Some(first), Some(second), None] = sights[..] else {
+        unreachable!("two steps are held, the last is not: {sights:?}")
+    };
+    assert_eq!((first.requests, second.requests), (6, 60));
+    let errors = second.errors.as_ref().expect("errors have a limit");
+    assert!((errors.from - 1.0 / 120.0).abs() < 1e-9);
+    assert!(
+        errors.to.is_some_and(|to| to > 0.1 && to < 0.5),
+        "{errors:?}"
+    );
+    warned(&plan, "5 % for 1m at 2 requests/s shows ");
 }
 
 /// Sends bytes as they are and returns the answer.
