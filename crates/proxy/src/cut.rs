@@ -14,7 +14,9 @@ pub(crate) fn in_force(asked: &Table, cuts: &Cuts) -> Table {
     table
 }
 
-/// Forgets those cuts that `asked` ends: the side is gone, or its tripwire is in a higher round.
+/// Forgets those cuts that `asked` ends: the side is gone, its tripwire is in a higher round, or it
+/// is the only one left. The last means that whoever decides made do with it (a person who gave up
+/// on a blocked way back): were it still cut off, the next revision beside it would get everything.
 pub(crate) fn forget(cuts: &mut Cuts, asked: &Table) {
     cuts.retain(|side, tripped| {
         let of_side = services(asked).find(|service| has(service, side));
@@ -22,7 +24,7 @@ pub(crate) fn forget(cuts: &mut Cuts, asked: &Table) {
             let tripwire = service.tripwire.as_ref();
             tripwire.is_some_and(|wire| wire.canary == *side && wire.round > tripped.round)
         };
-        of_side.is_some_and(|service| !rearmed(service))
+        of_side.is_some_and(|service| !rearmed(service) && service.sides.len() > 1)
     });
 }
 
@@ -153,6 +155,15 @@ mod tests {
             let found = in_force(&table(asked, None), &cuts(cut));
             assert_eq!(found, table(wanted, None), "{asked:?} without {cut:?}");
         }
+    }
+
+    #[test]
+    fn a_cut_is_forgotten_where_nothing_else_is_left() {
+        let mut cuts = cuts(&["new"]);
+        forget(&mut cuts, &table(&[("-old", 0), ("new", 10_000)], None));
+        assert!(!cuts.is_empty());
+        forget(&mut cuts, &table(&[("new", 10_000)], None));
+        assert!(cuts.is_empty());
     }
 
     #[test]
