@@ -28,7 +28,8 @@
 //! for what is seen on the way.
 //!
 //! Turns are grouped into blocks. A block is closed by counts and time alone: as soon as both sides
-//! have had a turn, the baseline at least half as many as it should, and `SPAN` is over.
+//! have had a turn, the baseline at least half as many as it should, and `SPAN` is over; or when
+//! `LONGEST` is.
 //!
 //! *Alone*, a turn is multiplied by `p1 / limit` if it failed, and by `(1 - p1) / (1 - limit)`
 //! otherwise. The mean is at most 1 while the probability of failure is at most `limit`.
@@ -64,11 +65,15 @@
 //! were not given by turns (a second attempt, a side that had to help out) are not to be counted
 //! in it: they were chosen by what happened.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Limits;
+use crate::comparison::WARM_POINTS;
 
 /// Failures below this share are never gross, however strict the limit: they are the judge's.
 const LEAST: f64 = 0.05;
@@ -95,6 +100,10 @@ const HALF: Duration = Duration::from_secs(1800);
 /// The shortest time that a block covers. On a busy service it bounds how many blocks wait for
 /// slow answers of the baseline, and is what the evidence may be late.
 const SPAN: Duration = Duration::from_millis(10);
+
+/// The longest. Where the canary has had no turn for so long, older answers of the baseline say
+/// little about how it is now.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// How many blocks wait for answers. Older ones count as they stand.
 const BLOCKS: usize = 256;
@@ -154,16 +163,22 @@ impl Trip {
 }
 
 /// Returns the share of failures, 0 to 1, that a tripwire excuses under `limits`: the larger one of
-/// the absolute limit on errors and what is tolerated beyond stable, and at least 5 %. `None` where
-/// errors are not judged, or hardly limited at all: then there is no tripwire.
+/// the absolute limit on errors and what is tolerated beyond stable, and at least 5 %; where the
+/// revision may warm up, what that grants at first is added. `None` where errors are not judged, or
+/// hardly limited at all: then there is no tripwire.
 pub fn limit(limits: &Limits) -> Option<f64> {
     let limit = match (limits.errors, limits.against_stable.errors) {
         (None, None) => return None,
         (Some(limit), None) | (None, Some(limit)) => limit,
         (Some(limit), Some(margin)) => limit.max(margin),
     };
+    let warm = if limits.warm_up.is_zero() {
+        0.0
+    } else {
+        WARM_POINTS
+    };
     // Not a number is no limit either.
-    (limit <= MOST).then(|| limit.max(LEAST))
+    (limit <= MOST).then(|| (limit.max(LEAST) + warm).min(MOST))
 }
 
 /// Counts answers of two sides until it trips.
@@ -241,10 +256,10 @@ impl Tripwire {
         }
         block.turns[arm as usize] += 1;
         let [of_canary, of_baseline] = block.turns.map(u64::from);
-        block.is_closed = of_canary > 0
-            && of_baseline > 0
-            && of_baseline * canary * 2 >= of_canary * baseline
-            && at.saturating_sub(block.since) >= SPAN;
+        let age = at.saturating_sub(block.since);
+        let fair = of_baseline * canary * 2 >= of_canary * baseline;
+        let whole = of_canary > 0 && of_baseline > 0 && fair && age >= SPAN;
+        block.is_closed = whole || age >= LONGEST;
         Turn { block: number, arm }
     }
 
@@ -440,248 +455,5 @@ impl Seen {
         let (failed, good) = (block.failed[arm as usize], block.good[arm as usize]);
         self.answers += u64::from(failed) + u64::from(good);
         self.failures += u64::from(failed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Gives turns a millisecond apart.
-    struct Turns(Tripwire, u32);
-
-    impl Turns {
-        fn new(canary: u32) -> Self {
-            let mut wire = Tripwire::new(0.05, 0.001);
-            wire.split(canary, 10_000 - canary);
-            Self(wire, 0)
-        }
-
-        fn turn(&mut self, arm: Arm) -> Turn {
-            self.1 += 1;
-            self.0.turn(arm, Duration::from_millis(1) * self.1)
-        }
-
-        /// A turn that is answered at once.
-        fn give(&mut self, arm: Arm, failed: bool) -> Option<Trip> {
-            let turn = self.turn(arm);
-            self.0.answered(turn, failed)
-        }
-
-        /// Twenty turns, one of which is the canary's.
-        fn twenty(&mut self, failed: [bool; 2]) -> Option<Trip> {
-            let mut trip = self.give(Arm::Canary, failed[0]);
-            for _ in 0..19 {
-                trip = trip.or(self.give(Arm::Baseline, failed[1]));
-            }
-            trip
-        }
-    }
-
-    const GOOD: [bool; 2] = [false; 2];
-    const CRASH: [bool; 2] = [true, false];
-
-    fn seen(failures: u64, answers: u64) -> Seen {
-        Seen { answers, failures }
-    }
-
-    #[test]
-    fn three_of_three_beside_a_good_baseline_trip_it() {
-        let mut turns = Turns::new(500);
-        assert_eq!(turns.twenty(CRASH), None);
-        assert_eq!(turns.twenty(CRASH), None);
-        let trip = turns.twenty(CRASH).expect("it has tripped");
-        assert_eq!((trip.canary, trip.baseline), (seen(3, 3), seen(0, 38)));
-        assert_eq!(
-            trip.sentence(),
-            "3 of 3 answers failed on the new revision while 0 of 38 did on stable: cut off by the \
-             data plane"
-        );
-        assert_eq!(turns.twenty(CRASH), None, "it trips once");
-    }
-
-    #[test]
-    fn a_crash_after_a_good_hour_is_told_by_its_own_numbers() {
-        let mut turns = Turns::new(500);
-        for _ in 0..5_000 {
-            assert_eq!(turns.twenty(GOOD), None);
-        }
-        let trip = (0..12).find_map(|_| turns.twenty(CRASH));
-        let Trip { canary, baseline } = trip.expect("it has tripped");
-        assert!(canary.failures <= 8, "{canary:?}");
-        assert!(canary.answers <= canary.failures + 5, "{canary:?}");
-        assert!(
-            baseline.failures == 0 && baseline.answers < 300,
-            "{baseline:?}"
-        );
-    }
-
-    #[test]
-    fn what_fails_both_sides_trips_nothing() {
-        let mut turns = Turns::new(500);
-        for _ in 0..1_000 {
-            assert_eq!(turns.twenty([true; 2]), None);
-        }
-    }
-
-    #[test]
-    fn without_answers_of_the_baseline_nothing_is_compared() {
-        let mut turns = Turns::new(5_000);
-        let mut of_baseline = Vec::new();
-        for _ in 0..100 {
-            of_baseline.push(turns.turn(Arm::Baseline));
-            assert_eq!(turns.give(Arm::Canary, true), None);
-        }
-        // As soon as they are there, they tell.
-        let tripped = of_baseline
-            .into_iter()
-            .find_map(|turn| turns.0.answered(turn, false));
-        assert!(tripped.is_some());
-    }
-
-    #[test]
-    fn answers_that_come_after_their_block_has_left_are_ignored() {
-        let mut turns = Turns::new(500);
-        let late = turns.turn(Arm::Canary);
-        for _ in 0..2 * BLOCKS {
-            assert_eq!(turns.twenty(GOOD), None);
-        }
-        let before = turns.0.evidence();
-        assert_eq!(turns.0.answered(late, true), None);
-        assert_eq!(format!("{before:?}"), format!("{:?}", turns.0.evidence()));
-    }
-
-    #[test]
-    fn the_order_of_answers_does_not_matter() {
-        // The failures are heard of first, the good answers given before them come later.
-        let mut turns = Turns::new(5_000);
-        let mut good = Vec::new();
-        let mut failed = Vec::new();
-        for _ in 0..40 {
-            good.push(turns.turn(Arm::Canary));
-            good.push(turns.turn(Arm::Baseline));
-        }
-        for _ in 0..2 {
-            failed.push(turns.turn(Arm::Canary));
-            good.push(turns.turn(Arm::Baseline));
-        }
-        for turn in failed {
-            assert_eq!(turns.0.answered(turn, true), None);
-        }
-        for turn in good {
-            assert_eq!(turns.0.answered(turn, false), None);
-        }
-    }
-
-    #[test]
-    fn a_new_split_begins_a_step() {
-        // As many failures in a row after a good while, with and without a step that begins there.
-        let crash_after = |step: bool| {
-            let mut turns = Turns::new(500);
-            for _ in 0..200 {
-                turns.twenty(GOOD);
-            }
-            if step {
-                // Nearly the same, so that nothing but the beginning differs.
-                turns.0.split(501, 9_499);
-            }
-            (1..20).find(|_| turns.twenty(CRASH).is_some())
-        };
-        assert_eq!((crash_after(true), crash_after(false)), (Some(4), Some(7)));
-    }
-
-    /// Returns how often `hits` of `of` are seen when each has the probability `p`.
-    fn binomial(hits: u32, of: u32, p: f64) -> f64 {
-        let ways = (0..hits).fold(1.0, |ways, hit| {
-            ways * f64::from(of - hit) / f64::from(hit + 1)
-        });
-        let exponent = |count: u32| i32::try_from(count).expect("a small count");
-        ways * p.powi(exponent(hits)) * (1.0 - p).powi(exponent(of - hits))
-    }
-
-    #[test]
-    fn no_process_can_be_expected_to_grow_while_its_statement_is_true() {
-        for limit in [0.05, 0.3, 0.9] {
-            for (part, weight) in ALTERNATIVES {
-                let alternative = Alternative::new(limit, part, weight);
-                for turns in [[1, 19], [1, 1], [5, 2], [2, 7]] {
-                    for p in [0.0, 0.01, 0.05, 0.3, 0.7, 1.0_f64] {
-                        let (mut alone, mut beside) = (0.0, 0.0);
-                        for e in 0..=turns[0] {
-                            let seen = binomial(e, turns[0], p.min(limit));
-                            let block = Block {
-                                turns,
-                                failed: [e, 0],
-                                ..Block::default()
-                            };
-                            alone += seen * alternative.alone(&block);
-                            for f in 0..=turns[1] {
-                                let seen = binomial(e, turns[0], p) * binomial(f, turns[1], p);
-                                let block = Block {
-                                    turns,
-                                    failed: [e, f],
-                                    good: [0, turns[1] - f],
-                                    ..Block::default()
-                                };
-                                beside += seen * alternative.beside(&block);
-                            }
-                        }
-                        assert!(alone <= 1.0 + 1e-9, "{limit} {part} {turns:?} {p}: {alone}");
-                        assert!(
-                            beside <= 1.0 + 1e-9,
-                            "{limit} {part} {turns:?} {p}: {beside}"
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn all_prior_weight_is_one_at_most() {
-        let alternatives: f64 = ALTERNATIVES.iter().map(|(_, weight)| weight).sum();
-        assert!((alternatives - 1.0).abs() < 1e-12);
-        assert!((START + STEPS + OVER_TIME - 1.0).abs() < 1e-12);
-        let mut wire = Tripwire::new(0.05, 0.001);
-        let mut weight = 0.0;
-        for step in 1..60_u32 {
-            wire.split(step, 60);
-            for (arm, ms) in [(Arm::Canary, 0), (Arm::Baseline, 20), (Arm::Canary, 40)] {
-                let turn = wire.turn(arm, Duration::from_millis(ms) + HALF * (step - 1));
-                if wire.block_mut(turn.block).turns
-                    == [
-                        u32::from(arm == Arm::Canary),
-                        u32::from(arm == Arm::Baseline),
-                    ]
-                {
-                    weight += wire.block_mut(turn.block).weight;
-                }
-            }
-        }
-        assert!((0.99..=1.0).contains(&weight), "{weight}");
-    }
-
-    #[test]
-    fn what_is_excused_is_the_larger_limit_and_never_little() {
-        let limits = |errors, margin| {
-            let mut limits = Limits {
-                errors,
-                ..Limits::default()
-            };
-            limits.against_stable.errors = margin;
-            limit(&limits)
-        };
-        for (errors, margin, excused) in [
-            (Some(0.05), Some(0.01), Some(0.05)),
-            (Some(0.001), Some(0.01), Some(0.05)),
-            (Some(0.1), Some(0.2), Some(0.2)),
-            (Some(0.1), None, Some(0.1)),
-            (None, Some(0.01), Some(0.05)),
-            (None, None, None),
-            (Some(1.0), Some(0.01), None),
-            (Some(f64::NAN), None, None),
-        ] {
-            assert_eq!(limits(errors, margin), excused, "{errors:?} {margin:?}");
-        }
     }
 }

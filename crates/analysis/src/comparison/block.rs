@@ -13,7 +13,7 @@ const LEAST_PART: f64 = 0.5;
 const LONGEST: f64 = 60.0;
 
 /// What a revision that warms up may exceed its limits by at first; it shrinks to nothing.
-const WARM_POINTS: f64 = 0.10;
+pub(crate) const WARM_POINTS: f64 = 0.10;
 const WARM_BUCKETS: f64 = 60.0;
 
 /// A block, and all that was settled when it began, so that nothing in it can influence the bets.

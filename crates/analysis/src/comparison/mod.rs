@@ -33,6 +33,7 @@ use crate::evidence::process::{Process, alternative};
 use crate::{Figures, History, Split, Window};
 
 pub(crate) use self::alone::Alone;
+pub(crate) use self::block::WARM_POINTS;
 pub(crate) use self::memory::TAILS;
 pub(crate) use self::outlook::Outlook;
 

@@ -55,10 +55,12 @@ fn tripwire(rollout: &Rollout, limits: &Limits, sides: &[Side]) -> Option<Tripwi
     let canary = Some(&rollout.to).filter(has)?;
     let stable = rollout.from.as_ref().filter(has)?;
     let baseline = rollout.copy().filter(has).unwrap_or(stable);
-    Some(Tripwire {
+    let (limit, alpha) = (tripwire::limit(limits)?, limits.risk.tripwire);
+    // Without any risk nothing can ever be shown.
+    (alpha > 0.0 && alpha < 1.0).then(|| Tripwire {
         canary: canary.id.clone(),
         baseline: baseline.id.clone(),
-        limit: tripwire::limit(limits)?,
-        alpha: limits.risk.tripwire,
+        limit,
+        alpha,
     })
 }
