@@ -5,7 +5,7 @@ use std::time::Duration;
 use expect_test::expect;
 use leadsman_analysis::Outcome;
 use leadsman_core::route::{Routes, Tripwire, Watch};
-use leadsman_core::spec::Strategy;
+use leadsman_core::spec::{BaselineKind, Strategy};
 use leadsman_core::weight::Weight;
 use leadsman_core::{Command, Observed, plan};
 
@@ -142,6 +142,30 @@ fn a_tripwire_is_there_while_both_sides_can_take_all_requests() {
         assert_eq!((canary.release.0, baseline.release.0), (2, 1));
         assert_eq!((limit, alpha), (0.05, 0.001));
     }
+}
+
+#[test]
+fn a_fresh_baseline_is_compared_with_and_never_what_requests_go_to() {
+    let strategy = Strategy {
+        baseline: BaselineKind::Fresh,
+        ..canary(&[50])
+    };
+    let mut world = coming_in(&strategy);
+    let tripwire = watch(&mut world)
+        .tripwire
+        .expect("both sides have requests");
+    let (canary, baseline) = (tripwire.canary, tripwire.baseline);
+    assert_eq!((canary.release.0, canary.deployment.0), (2, 2));
+    assert_eq!((baseline.release.0, baseline.deployment.0), (1, 2));
+    world.trip(2);
+    let routes = routes(&mut world);
+    let sides = &routes.services[&name("web")];
+    let weights = sides
+        .iter()
+        .map(|side| (side.revision.deployment.0, side.weight));
+    let half = Weight::percent(50);
+    let wanted = [(1, half), (2, half), (2, Weight::NONE)];
+    assert_eq!(weights.collect::<Vec<_>>(), wanted);
 }
 
 #[test]
