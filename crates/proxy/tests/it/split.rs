@@ -35,16 +35,17 @@ fn five_percent_of_twenty_thousand_requests_are_a_thousand() {
     // Less than one request off for each of the two workers.
     let canaries = canaries.into_inner();
     assert!((999..=1001).contains(&canaries), "{canaries}");
-    let all = 20_000;
-    let of_canary = world.figures("canary", |counted| counted.figures.requests >= 999);
-    let of_stable = world.figures("stable", |counted| counted.figures.requests >= all - 1001);
-    assert_eq!(of_canary.figures.requests, canaries as u64);
-    assert_eq!(of_stable.figures.requests, all - canaries as u64);
-    assert_eq!(of_canary.status, [0, canaries as u64, 0, 0, 0]);
+    // All of them: the window that holds the last ones may not be closed yet.
+    let (canaries, stables) = (canaries as u64, 20_000 - canaries as u64);
+    let of_canary = world.figures("canary", |counted| counted.figures.requests >= canaries);
+    let of_stable = world.figures("stable", |counted| counted.figures.requests >= stables);
+    assert_eq!(of_canary.figures.requests, canaries);
+    assert_eq!(of_stable.figures.requests, stables);
+    assert_eq!(of_canary.status, [0, canaries, 0, 0, 0]);
     assert_eq!(of_canary.figures.errors, 0);
     assert_eq!(
         of_canary.figures.latency.counts().iter().sum::<u64>(),
-        canaries as u64
+        canaries
     );
 }
 
