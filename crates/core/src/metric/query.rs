@@ -9,7 +9,7 @@ use super::Side;
 /// The longest query, in bytes. It travels in an address.
 const BYTES_MAX: usize = 4096;
 
-/// A query in `PromQL`. `$NAME` and `${NAME}` in capitals stand for a [`Variable`]; any other `$` is
+/// A query in `PromQL`. `$NAME` and `${NAME}` in capitals stand for a variable; any other `$` is
 /// part of the query, as in `"$1"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
