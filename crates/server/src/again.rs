@@ -30,6 +30,8 @@ struct Step {
     split: Split,
     /// Whether none before it failed.
     reached: bool,
+    /// What the new revision got.
+    requests: u64,
     seconds: f64,
     /// After how many seconds it began to pass, and still does.
     passes: Option<f64>,
@@ -88,6 +90,7 @@ impl Again {
             self.compare(&verdict);
             if let (Told::Window(window), Some(step)) = (told, &mut self.step) {
                 step.seconds += window.seconds;
+                step.requests += window.canary.requests;
                 step.follow(&verdict);
                 lines.extend(self.window(&verdict));
             }
@@ -168,7 +171,7 @@ impl Again {
             weight_percent: wire::percent(step.weight()),
             reached: step.reached,
             held_ms: wire::in_ms(step.seconds),
-            requests: verdict.requests,
+            requests: step.requests,
             verdict: wire::wire_verdict(&verdict),
             passes_after_ms: step.passes.map(wire::in_ms),
             fails_after_ms: step.fails.map(wire::in_ms),
@@ -194,6 +197,7 @@ impl Step {
         Self {
             split,
             reached,
+            requests: 0,
             seconds: 0.0,
             passes: None,
             fails: None,

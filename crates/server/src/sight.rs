@@ -185,11 +185,11 @@ impl Planned<'_> {
         let step = self.strategy.steps.get(index)?;
         let (weight, soak) = (step.weight, step.soak?);
         let has = soak + self.strategy.patience;
-        let passes = |weight: Weight, soak: Duration| {
+        let passes = |weight: Weight| {
             let sight = self.sight(index, weight, soak)?;
             sight.passes_in.map(Duration::from_secs_f64)
         };
-        let needed = passes(weight, has);
+        let needed = passes(weight);
         if needed.is_some_and(|needed| needed <= has) {
             return None;
         }
@@ -198,9 +198,9 @@ impl Planned<'_> {
             None => "never passes".to_owned(),
         };
         let other = WEIGHTS.map(Weight::percent).into_iter().find_map(|other| {
-            let needed = passes(other, has).filter(|needed| *needed <= has)?;
+            let needed = passes(other).filter(|needed| *needed <= has)?;
             let needed = units::duration(rounded(needed));
-            (other > weight).then(|| format!("; at {other} it takes {needed}"))
+            (other != weight).then(|| format!("; at {other} it takes {needed}"))
         });
         let then = match self.strategy.on_inconclusive {
             OnInconclusive::Hold => "a person will be asked",
@@ -397,12 +397,12 @@ mod tests {
         says(
             (0.4, 30, 60),
             &expect![[r#"
-            36 see errors 0.0009 to 0.2015, p95 227 to 604, pass in Some(121856) s
-            180 see errors 0.0009 to 0.0821, p95 227 to 459, pass in Some(30976) s
-            360 see errors 0.0009 to 0.0711, p95 227 to nothing, pass in None s
-            `web`: 5 % for 30m at 0.4 requests/s shows a rise of errors to 20 % at best; 8h would show one to 3.7 %
-            `web`: even a good release takes 1d10h to pass at 5 % and 0.4 requests/s: after 1h30m a person will be asked
-        "#]],
+                36 see errors 0.0009 to 0.2015, p95 227 to 604, pass in Some(121856) s
+                180 see errors 0.0009 to 0.0821, p95 227 to 459, pass in Some(30976) s
+                360 see errors 0.0009 to 0.0711, p95 227 to 590, pass in Some(75264) s
+                `web`: 5 % for 30m at 0.4 requests/s shows a rise of errors to 20 % at best; 8h would show one to 3.7 %
+                `web`: even a good release takes 1d10h to pass at 5 % and 0.4 requests/s: after 1h30m a person will be asked
+            "#]],
         );
         says(
             (2.0, 10, 30),

@@ -11,7 +11,7 @@ use super::Total;
 use super::bets::{kept_limit, kept_margin};
 use super::config::Config;
 use super::latencies::Latencies;
-use super::memory::{Memory, Tail};
+use super::memory::{LEAST_REQUESTS, Memory, Tail};
 use crate::Histogram;
 use crate::evidence::bernoulli::{Arms, Bet, Margin, Tally, projection};
 use crate::evidence::gate::{self, PARTS};
@@ -62,7 +62,9 @@ pub(crate) struct Stage {
 /// What is known of the baseline in a stage.
 struct Known {
     memory: Memory,
+    /// Where the percentiles lie, and in which part of the time enough is known to say so.
     tails: Option<[Tail; 2]>,
+    often: f64,
 }
 
 impl Expected {
@@ -129,20 +131,35 @@ impl Expected {
 
     fn known(&self, stage: &Stage) -> Known {
         let requests = self.figures.requests.max(1) as f64;
-        let scale = stage.known / requests;
+        // The faded number of requests that are known varies like one of half as many; the
+        // logistic curve is near enough to the normal one.
+        let timed = (self.figures.latency.count() as f64 / requests).clamp(1e-6, 1.0);
+        let known = stage.known * timed;
+        let beyond = (known - LEAST_REQUESTS) / (known / 2.0).max(1.0).sqrt();
+        let often = 1.0 / (1.0 + (-1.702 * beyond).exp());
+        // When a percentile is guessed, it is known by so many at least.
+        let least = (LEAST_REQUESTS + 1.0) / timed;
+        let of_tails = self.memory(stage.known.max(least), requests);
+        let longer = self.config.longer.map(Option::unwrap_or_default);
+        Known {
+            memory: self.memory(stage.known, requests),
+            tails: of_tails.tails(longer).filter(|_| often > 0.01),
+            often,
+        }
+    }
+
+    /// What is remembered of a baseline by `known` of its `requests`.
+    fn memory(&self, known: f64, requests: f64) -> Memory {
+        let scale = known / requests;
         let mut memory = Memory::new();
         let errors = Tally {
             hits: self.figures.errors as f64 * scale,
-            of: stage.known,
+            of: known,
         };
-        let over = [0, 1].map(|i| self.over(i, 0) * stage.known);
+        let over = [0, 1].map(|i| self.over(i, 0) * known);
         let latencies = Latencies::scaled(&self.figures.latency, scale);
         memory.add(1.0, errors, over, &latencies);
-        let longer = self.config.longer.map(Option::unwrap_or_default);
-        Known {
-            tails: memory.tails(longer),
-            memory,
-        }
+        memory
     }
 
     /// The share of requests above a bucket, where each takes `longer` buckets longer.
@@ -184,7 +201,7 @@ impl Expected {
     fn beside(&self, stage: &Stage, canary: Behaviour, seconds: f64) -> Total {
         let known = self.known(stage);
         let (beside, limits) = self.config.weights();
-        let have = |shares: Arms<f64>, usual: f64, margin: Margin| {
+        let have = |shares: Arms<f64>, usual: f64, margin: Margin, seconds: f64| {
             let limit = margin.of(usual);
             together(stage.capital, |k| {
                 let bet_on = Arms {
@@ -196,9 +213,13 @@ impl Expected {
         };
         let mut total = Sum::default();
         let (shares, usual) = self.on_limit(0, &known, canary);
-        let errors_at_all = have(shares, usual, Margin::NONE);
+        let errors_at_all = have(shares, usual, Margin::NONE, seconds);
         if let Some(margin) = self.config.margin {
-            total.add(beside[0], have(shares, usual, margin), errors_at_all);
+            total.add(
+                beside[0],
+                have(shares, usual, margin, seconds),
+                errors_at_all,
+            );
         }
         for (i, tail) in known.tails.into_iter().flatten().enumerate() {
             let Some(tolerated) = self.config.longer[i] else {
@@ -208,8 +229,10 @@ impl Expected {
                 canary: self.share_above(edge, canary.longer),
                 baseline: self.share_above(tail.edge, 0),
             };
-            let beyond = have(shares(tail.edge + tolerated), tail.above, tail.margin());
-            let at_all = have(shares(tail.edge), tail.above, Margin::NONE);
+            let seconds = seconds * known.often;
+            let far = shares(tail.edge + tolerated);
+            let beyond = have(far, tail.above, tail.margin(), seconds);
+            let at_all = have(shares(tail.edge), tail.above, Margin::NONE, seconds);
             total.add(beside[1 + i], beyond, at_all);
         }
         for (i, weight) in limits.into_iter().enumerate() {
@@ -221,7 +244,7 @@ impl Expected {
             let blamed = if i == 0 {
                 errors_at_all
             } else {
-                have(shares, usual, Margin::NONE)
+                have(shares, usual, Margin::NONE, seconds)
             };
             let counts = exceeded.min(blamed);
             total.add(weight, counts, counts);
@@ -317,7 +340,8 @@ impl Expected {
             if bet_on.canary >= limit {
                 return 0.0;
             }
-            won_beside(stage.rates, shares, bet_on, margin).in_most(NINETEEN_IN_TWENTY, seconds)
+            won_beside(stage.rates, shares, bet_on, margin)
+                .in_most(NINETEEN_IN_TWENTY, seconds * known.often)
         }))
     }
 }

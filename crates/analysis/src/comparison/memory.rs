@@ -7,7 +7,7 @@ use crate::evidence::bernoulli::{Margin, Tally};
 const HALF_LIFE: f64 = 300.0;
 
 /// With fewer (faded) latencies than this no percentile is guessed.
-const LEAST_REQUESTS: f64 = 100.0;
+pub(super) const LEAST_REQUESTS: f64 = 100.0;
 
 /// The shares that may lie above a percentile: of p95 and of p99.
 pub(crate) const TAILS: [f64; 2] = [0.05, 0.01];

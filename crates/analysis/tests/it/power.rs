@@ -1,10 +1,11 @@
 //! What a plan says a step can see, held against the judge that will look.
 //!
 //! Seeded: the same runs every time. With `RUNS=1000` in its environment each test plays that many
-//! and prints what came of it; the figures in `docs/guide/choose-limits.md` are from there.
+//! and prints what came of it; the figures in `docs/guide/choosing.md` are from there.
 
 use std::time::Duration;
 
+use expect_test::expect;
 use leadsman_analysis::power::{Seen, Sight, Step, Traffic, sight};
 use leadsman_analysis::{
     BUCKETS, Figures, Histogram, History, Judge, Limits, Outcome, Split, Told, Window,
@@ -85,7 +86,8 @@ struct Case {
     seconds: f64,
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
+    case(0.4, 0.5, 7200.0),
     case(1.0, 0.25, 1800.0),
     case(2.0, 0.5, 600.0),
     case(10.0, 0.05, 1800.0),
@@ -103,6 +105,15 @@ const fn case(rate: f64, share: f64, seconds: f64) -> Case {
     }
 }
 
+/// Three hours.
+const LATELY: f64 = 10_800.0;
+
+/// What was counted of a service in three hours.
+fn lately(service: &Service, rate: f64) -> Figures {
+    let mut random = SmallRng::seed_from_u64(7);
+    service.draw(rate * LATELY, service.usual(), &mut random)
+}
+
 impl Case {
     fn split(self) -> Split {
         Split {
@@ -113,12 +124,14 @@ impl Case {
 
     /// What a plan says of it.
     fn planned(self, service: &Service) -> Sight {
-        let mut random = SmallRng::seed_from_u64(7);
-        let seconds = 3.0 * 3600.0;
-        let figures = service.draw(self.rate * seconds, service.usual(), &mut random);
+        self.planned_by(&lately(service, self.rate))
+    }
+
+    /// The same by what was counted in three hours.
+    fn planned_by(self, figures: &Figures) -> Sight {
         let traffic = Traffic {
-            figures: &figures,
-            seconds,
+            figures,
+            seconds: LATELY,
         };
         let step = Step {
             split: self.split(),
@@ -203,7 +216,7 @@ fn about_nine_in_ten(shares: &[f64]) {
 #[test]
 fn the_rise_of_errors_that_a_plan_names_is_found_in_nine_of_ten_steps() {
     let mut shares = Vec::new();
-    for (errors, cases) in [(0.001, &CASES[..]), (0.02, &CASES[1..4])] {
+    for (errors, cases) in [(0.001, &CASES[..]), (0.02, &CASES[2..5])] {
         let service = Service::new(errors);
         for case in cases.iter().copied() {
             let Seen::Rise { from, to } = case.planned(&service).errors else {
@@ -278,4 +291,73 @@ fn a_canary_like_its_baseline_passes_in_the_time_that_a_plan_names() {
     }
     assert!(shares.len() >= 4, "{shares:?}");
     about_nine_in_ten(&shares);
+}
+
+/// Requests a second: so many that the baseline is well known.
+const RATE: f64 = 100.0;
+
+/// Returns how many answers of the canary it takes, in two digits, until a step with this share
+/// of requests is `enough`.
+fn answers(figures: &Figures, share: f64, enough: impl Fn(&Sight) -> bool) -> String {
+    let mut seconds = 0.1;
+    while seconds < 1e6 {
+        let case = case(RATE, share, seconds);
+        if enough(&case.planned_by(figures)) {
+            let answers = RATE * share * seconds;
+            let unit = 10_f64.powf((answers.log10().floor() - 1.0).max(0.0));
+            return format!("{}", (answers / unit).ceil() * unit);
+        }
+        seconds *= 1.1;
+    }
+    "never".to_owned()
+}
+
+#[test]
+fn how_many_answers_it_takes_is_as_the_guide_says() {
+    let figures = lately(&Service::new(0.001), RATE);
+    let shares = [0.05, 0.25, 0.5];
+    let mut table = String::new();
+    let mut row = |what: String, enough: &dyn Fn(&Sight) -> bool| {
+        let counts = shares.map(|share| answers(&figures, share, enough));
+        table += &format!("| {what} | {} |\n", counts.join(" | "));
+    };
+    for percent in [100.0, 20.0, 10.0, 5.0, 3.0, 2.0] {
+        row(
+            format!("errors from 0.1 % to {percent} %"),
+            &|sight| matches!(sight.errors, Seen::Rise { to, .. } if to * 100.0 <= percent * 1.001),
+        );
+    }
+    for (ratio, buckets) in [("4", 61), ("2", 31), ("1.5", 18), ("1.4", 15), ("1.3", 12)] {
+        row(
+            format!("p95 {ratio} times as long"),
+            &|sight| match sight.p95 {
+                Seen::Rise { from, to } => {
+                    Histogram::bucket(to) - Histogram::bucket(from) <= buckets
+                }
+                Seen::Nothing | Seen::NotJudged => false,
+            },
+        );
+    }
+    let mut passes = Vec::new();
+    for share in shares {
+        let sight = case(RATE, share, 600.0).planned_by(&figures);
+        let seconds = sight.passes_in.expect("it is as good as its baseline");
+        passes.push(format!("{:.0}", seconds * RATE * share));
+    }
+    table += &format!("| a pass | {} |\n", passes.join(" | "));
+    expect![[r#"
+        | errors from 0.1 % to 100 % | 6 | 9 | 15 |
+        | errors from 0.1 % to 20 % | 41 | 59 | 96 |
+        | errors from 0.1 % to 10 % | 110 | 130 | 210 |
+        | errors from 0.1 % to 5 % | 330 | 360 | 450 |
+        | errors from 0.1 % to 3 % | 1100 | 1200 | 1300 |
+        | errors from 0.1 % to 2 % | 3900 | 3900 | 4400 |
+        | p95 4 times as long | 13 | 19 | 28 |
+        | p95 2 times as long | 86 | 120 | 180 |
+        | p95 1.5 times as long | 580 | 770 | 1200 |
+        | p95 1.4 times as long | 1500 | 1800 | 2700 |
+        | p95 1.3 times as long | 5200 | 6200 | 9400 |
+        | a pass | 1410 | 1775 | 2650 |
+    "#]]
+    .assert_eq(&table);
 }
