@@ -150,7 +150,7 @@ fn a_benchmark_gets_what_stands_behind_its_name() {
         ("--quick", None),
     ] {
         let output = with_dev(
-            &format!("prepare() {{ :; }}; bench {arguments}"),
+            &format!("prepare() {{ :; }}; ensure_tools() {{ :; }}; bench {arguments}"),
             tools.path(),
         );
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -160,10 +160,25 @@ fn a_benchmark_gets_what_stands_behind_its_name() {
     }
 }
 
+#[test]
+fn the_benchmark_of_the_data_plane_gets_what_it_compares_with() {
+    let tools = tools(&[("cargo", "")]);
+    for (name, wanted) in [
+        ("proxy", "nginx haproxy h2load\n"),
+        ("", "nginx haproxy h2load\n"),
+        ("judge", ""),
+    ] {
+        let script = "prepare() { :; }; ensure_tools() { echo \"$*\"; }; bench";
+        let output = with_dev(&format!("{script} {name}"), tools.path());
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), wanted, "{name}");
+    }
+}
+
 /// Says where Prometheus is, or why there is none, on a machine that has none installed.
 const FIND_PROMETHEUS: &str = r#"
 here() { [ "$1" != prometheus ] && command -v "$1" >/dev/null 2>&1; }
-ensure_prometheus
+ensure_tools prometheus
 echo "${LEADSMAN_PROMETHEUS:-none: $LEADSMAN_WITHOUT_PROMETHEUS}"
 ls -- "$target/tools""#;
 
@@ -182,7 +197,7 @@ fn prometheus_is_unpacked_below_the_target_folder_once() {
 printf '#!/bin/sh\n' > "$3/usr/bin/prometheus"
 chmod +x "$3/usr/bin/prometheus""#;
     let tools = tools(&[("apt-get", apt), ("dpkg-deb", unpack)]);
-    let found = "/target folder/tools/prometheus/usr/bin/prometheus\nprometheus\n";
+    let found = "/target folder/tools/prometheus/run\nprometheus\n";
     assert_eq!(find_prometheus(&tools), found);
     fs::remove_file(tools.path().join("apt-get")).expect("it is there");
     assert_eq!(find_prometheus(&tools), found);
@@ -192,7 +207,7 @@ chmod +x "$3/usr/bin/prometheus""#;
 fn a_prometheus_that_cannot_be_had_is_a_reason_and_leaves_nothing() {
     let broken = "mkdir -p \"$3/usr/bin\"; touch \"$3/usr/bin/prometheus\"";
     let download = "case \"$*\" in *download*) touch prometheus_1_all.deb ;; esac";
-    let why = "none: it is not installed, and Debian's package could not be fetched\n";
+    let why = "none: it is not installed, and Debian's package prometheus could not be fetched\n";
     for (apt, unpack) in [
         ("exit 1", "exit 1"),
         (download, "exit 1"),
@@ -204,9 +219,40 @@ fn a_prometheus_that_cannot_be_had_is_a_reason_and_leaves_nothing() {
 }
 
 #[test]
+fn a_tool_finds_the_libraries_that_came_with_it() {
+    let apt = r#"case "$*" in
+*-s*) printf 'Inst %s (1 Debian)\n' libsail libhull adduser sail ;;
+*download*) shift 2; for name; do touch "${name}_1.deb"; done ;;
+esac"#;
+    let unpack = r#"mkdir -p "$3/usr/bin"; printf '%s ' "${2##*/}" >> "$3/unpacked"
+printf '#!/bin/sh\necho "$LD_LIBRARY_PATH $1"' > "$3/usr/bin/sail"
+chmod +x "$3/usr/bin/sail""#;
+    let tools = tools(&[
+        ("apt-get", apt),
+        ("dpkg-deb", unpack),
+        ("ldd", "echo 'libsail.so.1 => not found'"),
+        ("uname", "echo pdp11"),
+    ]);
+    let target = tools.path().join("target folder");
+    let script = format!(
+        "target='{}'; ensure_tool sail sail usr/bin/sail --version
+        \"$LEADSMAN_SAIL\" hoist; cat -- \"$target/tools/sail/unpacked\"",
+        target.display()
+    );
+    let output = with_dev(&script, tools.path());
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let folder = target.join("tools/sail").display().to_string();
+    let wanted = format!(
+        "{folder}/usr/lib/pdp11-linux-gnu:{folder}/lib/pdp11-linux-gnu hoist
+sail_1.deb libhull_1.deb libsail_1.deb "
+    );
+    assert_eq!(stdout, wanted, "{output:?}");
+}
+
+#[test]
 fn a_prometheus_that_is_installed_or_named_is_the_one() {
     let tools = tools(&[("prometheus", "")]);
-    let script = "target=/nonexistent; ensure_prometheus; echo \"$LEADSMAN_PROMETHEUS\"";
+    let script = "target=/nonexistent; ensure_tools prometheus; echo \"$LEADSMAN_PROMETHEUS\"";
     let installed = format!("{}/prometheus\n", tools.path().display());
     for (before, found) in [
         ("", installed.as_str()),
