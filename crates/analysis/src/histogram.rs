@@ -19,6 +19,8 @@ pub const BUCKETS: usize = 600;
 #[serde(from = "Vec<(u16, u64)>", into = "Vec<(u16, u64)>")]
 pub struct Histogram {
     counts: Vec<u64>,
+    /// Their sum.
+    all: u64,
     /// All that is not 0 lies from here ...
     low: usize,
     /// ... up to but not including here. Latencies of one window lie close together.
@@ -29,6 +31,7 @@ impl Default for Histogram {
     fn default() -> Self {
         Self {
             counts: vec![0; BUCKETS],
+            all: 0,
             low: BUCKETS,
             end: 0,
         }
@@ -89,14 +92,16 @@ impl Histogram {
         self.low = self.low.min(bucket);
         self.end = self.end.max(bucket + 1);
         let mine = &mut self.counts[bucket];
+        // Figures from elsewhere may claim any number.
         *mine = mine.saturating_add(count);
+        self.all = self.all.saturating_add(count);
     }
 
     /// Forgets all counts.
     pub fn clear(&mut self) {
         let used = self.used();
         self.counts[used].fill(0);
-        (self.low, self.end) = (BUCKETS, 0);
+        (self.all, self.low, self.end) = (0, BUCKETS, 0);
     }
 
     /// Returns the range of buckets outside of which nothing was counted.
@@ -111,13 +116,16 @@ impl Histogram {
 
     /// Returns how many latencies were counted.
     pub fn count(&self) -> u64 {
-        sum(&self.counts[self.used()])
+        self.all
     }
 
     /// Returns how many latencies were surely longer than `threshold`: those in the buckets above
     /// the one that holds it. Exact where the threshold is an edge.
     pub fn count_above(&self, threshold: Duration) -> u64 {
-        sum(&self.counts[Self::bucket(threshold) + 1..])
+        let above = &self.counts[Self::bucket(threshold) + 1..];
+        above
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// Returns the share of latencies that were surely longer than `threshold`, 0 to 1; `None`
@@ -146,6 +154,7 @@ impl Histogram {
 
     /// Adds all counts of `other`.
     pub fn add(&mut self, other: &Self) {
+        self.all = self.all.saturating_add(other.all);
         self.low = self.low.min(other.low);
         self.end = self.end.max(other.end);
         let used = other.used();
@@ -154,18 +163,6 @@ impl Histogram {
             *mine = mine.saturating_add(*theirs);
         }
     }
-}
-
-/// Adds up without overflow: figures from elsewhere may claim any number.
-fn sum(counts: &[u64]) -> u64 {
-    /// A thousand counts below this cannot overflow, which is cheap to see for all at once.
-    const SMALL: u64 = 1 << 54;
-    if counts.iter().fold(0, |any, count| any | count) < SMALL {
-        return counts.iter().sum();
-    }
-    counts
-        .iter()
-        .fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]

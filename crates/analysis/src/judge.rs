@@ -199,21 +199,12 @@ impl Judge {
     }
 
     fn alone_fails(&self) -> bool {
-        self.alone_capital() >= self.comparison.needed().alone
+        self.alone.capital() >= self.comparison.needed().alone
     }
 
     fn others_fail(&self) -> bool {
         let restarts = self.limits.restarts;
         restarts.is_some_and(|limit| self.restarts > limit) || self.gauges.any_exceeded()
-    }
-
-    /// The logarithm of what all who bet against a canary that runs alone have.
-    fn alone_capital(&self) -> f64 {
-        let parts = self.alone.parts();
-        let mut sum = parts[0];
-        sum.add(parts[1]);
-        sum.add(parts[2]);
-        sum.ln()
     }
 
     fn evidence(&self) -> Evidence {
@@ -225,7 +216,7 @@ impl Judge {
         Evidence {
             log_e: recorded(total.beyond),
             log_e_strict: recorded(total.at_all),
-            log_e_alone: self.is_alone().then(|| recorded(self.alone_capital())),
+            log_e_alone: self.is_alone().then(|| recorded(self.alone.capital())),
             warn: self.warned,
             fails_in: fails_in.filter(|seconds| seconds.is_finite()),
             passes_in: passes_in.filter(|seconds| seconds.is_finite() && !self.is_alone()),
@@ -235,12 +226,11 @@ impl Judge {
     /// The limits on requests that are not shown to be kept yet.
     fn unmet(&self) -> impl Iterator<Item = usize> {
         let needed = self.comparison.needed().pass;
-        let beside = self.comparison.gates();
         let gates = if self.is_alone() {
             let [errors, p95, p99] = self.alone.gates();
             [None, None, None, errors, p95, p99]
         } else {
-            beside
+            self.comparison.gates()
         };
         (0..gates.len()).filter(move |i| gates[*i].is_some_and(|gate| gate < needed))
     }

@@ -9,7 +9,7 @@ use crate::evidence::bernoulli::{Tally, growth};
 use crate::evidence::capital::Capital;
 use crate::evidence::gate::Gate;
 use crate::evidence::prior;
-use crate::evidence::process::{Process, alternative};
+use crate::evidence::process::{Process, alternatives};
 
 /// Judges a canary by absolute limits while it runs alone.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,7 @@ pub(crate) struct Alone {
     rest: f64,
     exceeded: [Process; 3],
     gates: [Gate; 3],
+    capital: f64,
 }
 
 impl Alone {
@@ -29,6 +30,7 @@ impl Alone {
             rest: 1.0 - prior::AT_START,
             exceeded: std::array::from_fn(|_| Process::new()),
             gates: std::array::from_fn(|_| Gate::new()),
+            capital: 0.0,
         }
     }
 
@@ -53,14 +55,20 @@ impl Alone {
                 continue;
             }
             let tolerated = limit + warm_points;
-            self.exceeded[i].settle(|k| growth(seen, alternative(tolerated, k), tolerated));
+            self.exceeded[i].settle(growth(seen, alternatives(tolerated), [tolerated; 6]));
             if warm_points <= 0.0 {
                 // Nothing is known of what is usual: half of what is allowed, and less.
-                for (k, part) in [0.1, 0.3, 0.5].into_iter().enumerate() {
-                    self.gates[i].grow(k, growth(seen, part * limit, limit));
-                }
+                let kept = [0.1, 0.3, 0.5].map(|part| part * limit);
+                self.gates[i].settle(growth(seen, kept, [limit; 3]));
             }
         }
+        self.capital = Capital::sum(self.parts().map(|part| (part, 1.0))).ln();
+    }
+
+    /// Returns the logarithm of what all have together who bet that a limit is exceeded; of nothing
+    /// where there is none.
+    pub(crate) fn capital(&self) -> f64 {
+        self.capital
     }
 
     /// Returns the capital of those who bet that a limit is exceeded: errors, p95, p99, each with
@@ -76,6 +84,6 @@ impl Alone {
     /// Returns the logarithm of the capital of those who bet that a limit is kept, for those that
     /// are judged.
     pub(crate) fn gates(&self) -> [Option<f64>; 3] {
-        std::array::from_fn(|i| self.limits[i].map(|_| self.gates[i].ln()))
+        std::array::from_fn(|i| self.limits[i].map(|_| self.gates[i].total().ln()))
     }
 }

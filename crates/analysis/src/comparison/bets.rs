@@ -3,10 +3,12 @@
 use super::Comparison;
 use super::block::{Counts, tempered};
 use crate::Figures;
-use crate::evidence::bernoulli::{Arms, Bet, Margin, Tally, growth, growth_beside, projection};
+use crate::evidence::bernoulli::{
+    Alternatives, Arms, Bets, Margin, Tally, growth, growth_beside, projections,
+};
 use crate::evidence::gate::PARTS;
 use crate::evidence::prior;
-use crate::evidence::process::alternative;
+use crate::evidence::process::alternatives;
 
 impl Comparison {
     /// Bets of this window on the absolute limits.
@@ -26,24 +28,21 @@ impl Comparison {
         let counted = self.on_limits(canary);
         let warmth = self.block.warmth;
         for (i, absolute) in self.absolute.iter_mut().enumerate() {
-            let Some(limit) = self.config.shares[i] else {
+            let (Some(limit), Some(bets)) = (self.config.shares[i], &absolute.bets) else {
                 continue;
             };
             let seen = counted[i].tempered(self.block.effects[i].canary);
             if i == 0 || warmth.is_over() {
-                if warmth.is_over() {
-                    absolute.exceeded.settle(|k| absolute.bets[k].growth(seen));
+                absolute.exceeded.settle(if warmth.is_over() {
+                    bets.growth(seen)
                 } else {
                     let limit = limit + warmth.points;
-                    let process = &mut absolute.exceeded;
-                    process.settle(|k| growth(seen, alternative(limit, k), limit));
-                }
+                    growth(seen, alternatives(limit), [limit; 6])
+                });
             }
             if warmth.is_over() {
-                for (k, part) in PARTS.into_iter().enumerate() {
-                    let kept = kept_limit(usual[i], limit, part);
-                    absolute.gate.grow(k, growth(seen, kept, limit));
-                }
+                let kept = PARTS.map(|part| kept_limit(usual[i], limit, part));
+                absolute.gate.settle(growth(seen, kept, [limit; 3]));
             }
         }
     }
@@ -51,13 +50,6 @@ impl Comparison {
     pub(super) fn bet_on_errors(&mut self, counts: &Counts) {
         let seen = tempered(counts.errors(), self.block.effects[0]);
         let b = self.memory.errors();
-        let bet = |c: f64, margin: Margin| {
-            let alternative = Arms {
-                canary: c,
-                baseline: b,
-            };
-            growth_beside(seen, alternative, margin)
-        };
         let warm = self.block.warmth.points;
         let margin = self.config.margin.unwrap_or(Margin::NONE);
         if counts.requests.baseline > 0.0 {
@@ -66,28 +58,21 @@ impl Comparison {
                 ..margin
             };
             if self.config.margin.is_some() {
-                let limit = tolerated.of(b);
-                self.errors
-                    .beyond
-                    .settle(|k| bet(alternative(limit, k), tolerated));
+                let bets = beside(alternatives(tolerated.of(b)), b);
+                let growth = growth_beside(seen, &bets, tolerated);
+                self.errors.beyond.settle(growth);
             }
             let none = Margin {
                 points: warm,
                 ..Margin::NONE
             };
-            let limit = none.of(b);
-            self.errors
-                .at_all
-                .settle(|k| bet(alternative(limit, k), none));
+            let bets = beside(alternatives(none.of(b)), b);
+            let growth = growth_beside(seen, &bets, none);
+            self.errors.at_all.settle(growth);
         }
         if self.config.margin.is_some() {
-            for (k, part) in PARTS.into_iter().enumerate() {
-                let limit = margin.of(b);
-                let kept = kept_margin(b, limit, part);
-                if kept < limit {
-                    self.errors.gate.grow(k, bet(kept, margin));
-                }
-            }
+            let growth = growth_if_kept(seen, b, b, margin);
+            self.errors.gate.settle(growth);
         }
     }
 
@@ -102,37 +87,21 @@ impl Comparison {
             let effect = self.block.effects[1 + i];
             let beyond = tempered(counts.beyond(i), effect);
             let above = tempered(counts.above(i), effect);
-            let beside = &mut self.tails[i];
+            let bettors = &mut self.tails[i];
             // Where nothing more is granted, both bet on the same.
-            let bets: [Arms<Bet>; 6] = std::array::from_fn(|k| {
-                against_equal(beyond, alternative(tail.above, k), tail.above)
-            });
-            beside.at_all.settle(|k| grown(bets[k], above));
+            let bets = against_equal(beyond, alternatives(tail.above), tail.above);
+            bettors.at_all.settle(grown(&bets, above));
             let margin = tail.margin();
-            let limit = margin.of(tail.above);
-            if margin == Margin::NONE {
-                beside.beyond.settle(|k| grown(bets[k], beyond));
+            bettors.beyond.settle(if margin == Margin::NONE {
+                grown(&bets, beyond)
             } else {
-                beside.beyond.settle(|k| {
-                    let bet_on = Arms {
-                        canary: alternative(limit, k),
-                        baseline: tail.above,
-                    };
-                    growth_beside(beyond, bet_on, margin)
-                });
-            }
+                let worse = alternatives(margin.of(tail.above));
+                growth_beside(beyond, &beside(worse, tail.above), margin)
+            });
             if self.block.warmth.is_over() {
                 let seen = tempered(counts.beyond_when_warm(i), effect);
-                for (k, part) in PARTS.into_iter().enumerate() {
-                    let kept = kept_margin(tail.far_above, limit, part);
-                    if kept < limit {
-                        let bet_on = Arms {
-                            canary: kept,
-                            baseline: tail.above,
-                        };
-                        beside.gate.grow(k, growth_beside(seen, bet_on, margin));
-                    }
-                }
+                let growth = growth_if_kept(seen, tail.far_above, tail.above, margin);
+                bettors.gate.settle(growth);
             }
         }
     }
@@ -144,13 +113,9 @@ impl Comparison {
             }
             let seen = tempered(counts.over(i), self.block.effects[1 + i]);
             let b = self.memory.over(i);
-            self.absolute[1 + i].blamed.settle(|k| {
-                let alternative = Arms {
-                    canary: alternative(b, k),
-                    baseline: b,
-                };
-                growth_beside(seen, alternative, Margin::NONE)
-            });
+            let bets = beside(alternatives(b), b);
+            let growth = growth_beside(seen, &bets, Margin::NONE);
+            self.absolute[1 + i].blamed.settle(growth);
         }
     }
 }
@@ -167,23 +132,48 @@ pub(super) fn kept_limit(usual: f64, limit: f64, part: f64) -> f64 {
     usual + part * (limit - usual)
 }
 
-/// Returns the bets of both arms on `c` and `b` against their being equal.
-fn against_equal(seen: Arms<Tally>, c: f64, b: f64) -> Arms<Bet> {
+/// Returns what bettors take for the truth who agree on the baseline.
+pub(super) fn beside<const N: usize>(canary: [f64; N], baseline: f64) -> Alternatives<N> {
+    Alternatives { canary, baseline }
+}
+
+/// Returns the growth of the bets that a `margin` over what the `baseline` has is kept by a canary of
+/// which `usual` is to be expected. Where that is more than the margin allows, nobody bets.
+pub(super) fn growth_if_kept(
+    seen: Arms<Tally>,
+    usual: f64,
+    baseline: f64,
+    margin: Margin,
+) -> [f64; 3] {
+    let limit = margin.of(baseline);
+    let kept = PARTS.map(|part| kept_margin(usual, limit, part));
+    let mut growth = growth_beside(seen, &beside(kept, baseline), margin);
+    for k in 0..3 {
+        if kept[k] >= limit {
+            growth[k] = 0.0;
+        }
+    }
+    growth
+}
+
+/// Returns the bets of both arms on their alternatives against their being equal.
+fn against_equal(seen: Arms<Tally>, c: [f64; 6], b: f64) -> Arms<Bets<6>> {
     let of = Arms {
         canary: seen.canary.of,
         baseline: seen.baseline.of,
     };
-    let alternative = Arms {
-        canary: c,
-        baseline: b,
-    };
-    let null = projection(of, alternative, Margin::NONE);
+    let null = projections(of, &beside(c, b), Margin::NONE);
     Arms {
-        canary: Bet::new(c, null.canary),
-        baseline: Bet::new(b, null.baseline),
+        canary: Bets::new(c, null.canary),
+        baseline: Bets::new([b; 6], null.baseline),
     }
 }
 
-fn grown(bet: Arms<Bet>, seen: Arms<Tally>) -> f64 {
-    bet.canary.growth(seen.canary) + bet.baseline.growth(seen.baseline)
+fn grown(bets: &Arms<Bets<6>>, seen: Arms<Tally>) -> [f64; 6] {
+    let mut growth = bets.canary.growth(seen.canary);
+    let more = bets.baseline.growth(seen.baseline);
+    for k in 0..6 {
+        growth[k] += more[k];
+    }
+    growth
 }

@@ -6,6 +6,8 @@
 //! shares differ from one block of time to the next, in blocks of 1, 8 and 64 seconds. Slow drift
 //! does not count, because neighbours share it.
 
+use crate::evidence::bernoulli::Arms;
+
 /// The lengths of blocks, in seconds.
 const LENGTHS: [f64; 3] = [1.0, 8.0, 64.0];
 
@@ -62,19 +64,29 @@ impl Dispersion {
         }
     }
 
-    /// Returns how many requests of an arm that gets `rate` a second say as much as one that comes
-    /// alone: the design effect, 1 to 100.
-    pub(super) fn effect(&self, rate: f64) -> f64 {
-        let effects = self.blocks.iter().zip(LENGTHS).map(|(blocks, length)| {
-            let size = rate * length;
-            match blocks.correlation() {
-                Some(correlation) if correlation > 0.0 && size > 1.0 => {
-                    1.0 + correlation * (size - 1.0)
-                }
-                _ => 1.0,
-            }
-        });
-        effects.fold(1.0, f64::max).min(LARGEST_EFFECT)
+    /// Returns how many requests of each arm say as much as one that comes alone, where they get so
+    /// many a second: the design effect, 1 to 100.
+    pub(super) fn effects(&self, rates: Arms<f64>) -> Arms<f64> {
+        let correlations = self.blocks.each_ref().map(Blocks::correlation);
+        let of = |rate: f64| {
+            let effects = correlations
+                .iter()
+                .zip(LENGTHS)
+                .map(|(correlation, length)| {
+                    let size = rate * length;
+                    match correlation {
+                        Some(correlation) if *correlation > 0.0 && size > 1.0 => {
+                            1.0 + correlation * (size - 1.0)
+                        }
+                        _ => 1.0,
+                    }
+                });
+            effects.fold(1.0, f64::max).min(LARGEST_EFFECT)
+        };
+        Arms {
+            canary: of(rates.canary),
+            baseline: of(rates.baseline),
+        }
     }
 
     /// Whether hits come in violent bursts: if neighbours often differ by far more than chance

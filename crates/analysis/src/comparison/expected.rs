@@ -13,9 +13,9 @@ use super::config::Config;
 use super::latencies::Latencies;
 use super::memory::{LEAST_REQUESTS, Memory, Tail};
 use crate::Histogram;
-use crate::evidence::bernoulli::{Arms, Bet, Margin, Tally, projection};
+use crate::evidence::bernoulli::{Alternatives, Arms, Bets, Margin, Tally, projections};
 use crate::evidence::gate::{self, PARTS};
-use crate::evidence::process::{self, ALTERNATIVES, alternative};
+use crate::evidence::process::{self, ALTERNATIVES, alternatives};
 use crate::histogram::BUCKETS;
 use crate::{Figures, Limits};
 
@@ -205,7 +205,7 @@ impl Expected {
             let limit = margin.of(usual);
             together(stage.capital, |k| {
                 let bet_on = Arms {
-                    canary: alternative(limit, k),
+                    canary: alternatives(limit)[k],
                     baseline: usual,
                 };
                 won_beside(stage.rates, shares, bet_on, margin).in_most(NINE_IN_TEN, seconds)
@@ -255,7 +255,7 @@ impl Expected {
     /// The logarithm of what the bettors against an absolute limit have.
     fn exceeds(&self, stage: &Stage, share: f64, limit: f64, seconds: f64) -> f64 {
         together(stage.capital, |k| {
-            let bet = Bet::new(alternative(limit, k), limit);
+            let bet = Bets::new([alternatives(limit)[k]], [limit]);
             Winnings::of(&streams(stage.rates.canary, share, bet)).in_most(NINE_IN_TEN, seconds)
         })
     }
@@ -312,7 +312,7 @@ impl Expected {
                 } else {
                     kept_limit(usual, limit, part)
                 };
-                let bet = Bet::new(bet_on, limit);
+                let bet = Bets::new([bet_on], [limit]);
                 Winnings::of(&streams(stage.rates.canary, shares.canary, bet))
                     .in_most(NINETEEN_IN_TWENTY, seconds)
             }))
@@ -391,9 +391,13 @@ fn ln_of_sum(terms: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
 
 /// Returns what a bettor wins who bets on both arms.
 fn won_beside(rates: Arms<f64>, shares: Arms<f64>, bet_on: Arms<f64>, margin: Margin) -> Winnings {
-    let against = projection(rates, bet_on, margin);
-    let canary = Bet::new(bet_on.canary, against.canary);
-    let baseline = Bet::new(bet_on.baseline, against.baseline);
+    let alternatives = Alternatives {
+        canary: [bet_on.canary],
+        baseline: bet_on.baseline,
+    };
+    let against = projections(rates, &alternatives, margin);
+    let canary = Bets::new(alternatives.canary, against.canary);
+    let baseline = Bets::new([bet_on.baseline], against.baseline);
     let [a, b] = streams(rates.canary, shares.canary, canary);
     let [c, d] = streams(rates.baseline, shares.baseline, baseline);
     Winnings::of(&[a, b, c, d])
@@ -402,8 +406,8 @@ fn won_beside(rates: Arms<f64>, shares: Arms<f64>, bet_on: Arms<f64>, margin: Ma
 /// Answers of one kind: how many come in a second, and what each brings.
 type Stream = (f64, f64);
 
-fn streams(rate: f64, share: f64, bet: Bet) -> [Stream; 2] {
-    let one = |hits| bet.growth(Tally { hits, of: 1.0 });
+fn streams(rate: f64, share: f64, bet: Bets<1>) -> [Stream; 2] {
+    let one = |hits| bet.growth(Tally { hits, of: 1.0 })[0];
     [(rate * share, one(1.0)), (rate * (1.0 - share), one(0.0))]
 }
 

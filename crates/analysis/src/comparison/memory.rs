@@ -2,6 +2,7 @@
 
 use super::latencies::{Fading, Latencies};
 use crate::evidence::bernoulli::{Margin, Tally};
+use crate::evidence::lanes::{exp, power_of_two};
 
 /// After this many seconds what was seen weighs half.
 const HALF_LIFE: f64 = 300.0;
@@ -56,9 +57,14 @@ impl Tail {
     }
 }
 
+/// After so long, in half-lives over the logarithm of 2, nothing is left of anything.
+const LONG_GONE: f64 = 600.0;
+
 /// Returns by how much something fades in `seconds`.
 pub(super) fn fading(seconds: f64, half_life: f64) -> f64 {
-    (-seconds * std::f64::consts::LN_2 / half_life).exp()
+    let half_lives = seconds * std::f64::consts::LN_2 / half_life;
+    let ([mantissa], [power]) = exp([-half_lives.clamp(0.0, LONG_GONE)]);
+    mantissa * power_of_two(power)
 }
 
 impl Memory {
@@ -112,8 +118,11 @@ impl Memory {
     /// Guesses p95 and p99, and what lies above them where `longer` buckets more are tolerated.
     pub(super) fn tails(&self, longer: [usize; 2]) -> Option<[Tail; 2]> {
         (self.timed >= LEAST_REQUESTS).then(|| {
+            let [p95, p99] = TAILS.map(|tail| tail * self.timed);
+            let farther = self.latencies.edge_with_at_most(p99);
+            let nearer = self.latencies.edge_below(farther.0, farther.1, p95);
             [0, 1].map(|i| {
-                let (edge, above) = self.latencies.edge_with_at_most(TAILS[i] * self.timed);
+                let (edge, above) = [nearer, farther][i];
                 let far_above = self.latencies.above(edge + longer[i]);
                 let above = share(above, self.timed).clamp(1e-4, 0.5);
                 let holds = self.latencies.at(edge) > LUMP_HOLDS * TAILS[i] * self.timed;

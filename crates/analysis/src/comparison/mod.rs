@@ -25,11 +25,11 @@ use self::guard::Guard;
 use self::latencies::Latencies;
 use self::memory::{Memory, Tail, fading};
 use self::seen::Seen;
-use crate::evidence::bernoulli::{Arms, Bet, Tally};
+use crate::evidence::bernoulli::{Arms, Bets, Tally};
 use crate::evidence::capital::Capital;
 use crate::evidence::gate::Gate;
 use crate::evidence::prior;
-use crate::evidence::process::{Process, alternative};
+use crate::evidence::process::{Process, alternatives};
 use crate::{Figures, History, Split, Window};
 
 pub(crate) use self::alone::Alone;
@@ -65,6 +65,8 @@ pub(crate) struct Comparison {
     tails: [Beside; 2],
     absolute: [Absolute; 3],
     latencies: Scratch,
+    /// The logarithms of what all have together who bet that a limit is kept.
+    gates: [Option<f64>; 6],
     capital: Total,
     guard: Guard,
     /// This step.
@@ -80,6 +82,15 @@ pub(crate) struct Total {
     pub(crate) beyond: f64,
     /// Of those who bet that it is worse than its baseline at all.
     pub(crate) at_all: f64,
+}
+
+/// What bettors have, each with its weight.
+type Weighted = [(Capital, f64); 3];
+
+/// Those who bet on a comparison with the baseline: errors, p95, p99.
+struct Tiers {
+    beyond: Weighted,
+    at_all: Weighted,
 }
 
 /// Capital that does not bet yet.
@@ -108,7 +119,7 @@ struct Absolute {
     /// That the canary exceeds it.
     exceeded: Process,
     /// What they bet on once it is warm.
-    bets: [Bet; 6],
+    bets: Option<Bets<6>>,
     /// That the canary exceeds it more often than the baseline. Of errors that is asked anyway.
     blamed: Process,
     /// That the canary keeps it.
@@ -132,9 +143,7 @@ impl Comparison {
         };
         let absolute = |limit: Option<f64>| Absolute {
             exceeded: Process::new(),
-            bets: std::array::from_fn(|k| {
-                limit.map_or_else(Bet::default, |limit| Bet::new(alternative(limit, k), limit))
-            }),
+            bets: limit.map(|limit| Bets::new(alternatives(limit), [limit; 6])),
             blamed: Process::new(),
             gate: Gate::new(),
         };
@@ -174,6 +183,7 @@ impl Comparison {
                 baseline: Latencies::new(),
                 reference: Latencies::new(),
             },
+            gates: [None; 6],
             capital: Total::default(),
             guard: Guard::default(),
             step: Seen::new(),
@@ -214,6 +224,7 @@ impl Comparison {
         for absolute in &mut self.absolute {
             absolute.gate = Gate::new();
         }
+        self.gates = self.add_up_gates();
         self.recent = (Counts::default(), 0.0);
         self.step.clear();
         self.open_block();
@@ -251,10 +262,8 @@ impl Comparison {
             baseline,
             window.reference.as_ref(),
         );
-        self.capital = Total {
-            beyond: self.combined(|beside| &beside.beyond).ln(),
-            at_all: self.combined(|beside| &beside.at_all).ln(),
-        };
+        self.capital = self.total();
+        self.gates = self.add_up_gates();
         let (needed, bursty) = (self.config.needed, self.block.bursty);
         self.guard
             .follow(self.seconds, self.capital, needed, bursty);
@@ -347,32 +356,49 @@ impl Comparison {
     /// Returns the part of the capital bet on "worse than is tolerated" that each limit has: with the baseline (errors,
     /// p95, p99), then absolute (errors, p95, p99).
     pub(crate) fn parts(&self) -> [Capital; 6] {
-        self.weighted(|beside| &beside.beyond)
-    }
-
-    fn combined(&self, process: impl Fn(&Beside) -> &Process) -> Capital {
-        let mut sum = Capital::NONE;
-        for part in self.weighted(process) {
-            sum.add(part);
-        }
-        sum
-    }
-
-    fn weighted(&self, process: impl Fn(&Beside) -> &Process) -> [Capital; 6] {
-        let (beside, limits) = self.config.weights();
+        let (beside, limits) = self.weighted();
         let mut parts = [Capital::NONE; 6];
-        let comparisons = std::iter::once(&self.errors).chain(&self.tails);
-        for ((part, comparison), weight) in parts.iter_mut().zip(comparisons).zip(beside) {
-            if weight > 0.0 {
-                *part = process(comparison).total(self.rest.by_block).share(weight);
-            }
-        }
-        for (i, weight) in limits.into_iter().enumerate() {
-            if weight > 0.0 {
-                parts[3 + i] = self.limit_total(i).share(weight);
-            }
+        for (part, (capital, weight)) in parts
+            .iter_mut()
+            .zip(beside.beyond.into_iter().chain(limits))
+        {
+            *part = capital.share(weight);
         }
         parts
+    }
+
+    fn total(&self) -> Total {
+        let (Tiers { beyond, at_all }, limits) = self.weighted();
+        let sum = |[a, b, c]: Weighted| {
+            let [d, e, f] = limits;
+            Capital::sum([a, b, c, d, e, f]).ln()
+        };
+        Total {
+            beyond: sum(beyond),
+            at_all: sum(at_all),
+        }
+    }
+
+    /// Returns what the bettors have on the comparisons with the baseline, and those on the limits,
+    /// each with its weight.
+    fn weighted(&self) -> (Tiers, Weighted) {
+        let (beside, limits) = self.config.weights();
+        let comparisons = [&self.errors, &self.tails[0], &self.tails[1]];
+        let of = |process: fn(&Beside) -> &Process| {
+            [0, 1, 2].map(|i| match beside[i] {
+                0.0 => (Capital::NONE, 0.0),
+                weight => (process(comparisons[i]).total(self.rest.by_block), weight),
+            })
+        };
+        let tiers = Tiers {
+            beyond: of(|beside| &beside.beyond),
+            at_all: of(|beside| &beside.at_all),
+        };
+        let limits = [0, 1, 2].map(|i| match limits[i] {
+            0.0 => (Capital::NONE, 0.0),
+            weight => (self.limit_total(i), weight),
+        });
+        (tiers, limits)
     }
 
     /// The evidence against an absolute limit is that it is exceeded, and by the canary's fault.
@@ -395,16 +421,24 @@ impl Comparison {
     /// Returns the logarithm of the capital of those who bet that a limit is kept, for those that
     /// are judged, in the order of [`Comparison::parts`].
     pub(crate) fn gates(&self) -> [Option<f64>; 6] {
-        let (beside, limits) = self.config.weights();
-        let mut gates = [None; 6];
-        let comparisons = std::iter::once(&self.errors).chain(&self.tails);
-        for ((gate, comparison), weight) in gates.iter_mut().zip(comparisons).zip(beside) {
-            *gate = (weight > 0.0).then(|| comparison.gate.ln());
-        }
-        for (i, weight) in limits.into_iter().enumerate() {
-            gates[3 + i] = (weight > 0.0).then(|| self.absolute[i].gate.ln());
-        }
-        gates
+        self.gates
+    }
+
+    fn add_up_gates(&self) -> [Option<f64>; 6] {
+        let ([a, b, c], [d, e, f]) = self.config.weights();
+        let is_judged = [a, b, c, d, e, f].map(|weight| weight > 0.0);
+        let [d, e, f] = &self.absolute;
+        let [b, c] = &self.tails;
+        let gates = [
+            &self.errors.gate,
+            &b.gate,
+            &c.gate,
+            &d.gate,
+            &e.gate,
+            &f.gate,
+        ];
+        let ln = Capital::ln_of_each(gates.map(Gate::total));
+        [0, 1, 2, 3, 4, 5].map(|i| is_judged[i].then_some(ln[i]))
     }
 
     fn split(&self) -> Split {
@@ -457,10 +491,11 @@ impl Comparison {
         let split = self.split();
         let tails = self.guess_tails();
         let effects = if self.config.temper {
-            [0, 1, 2].map(|i| Arms {
-                canary: self.dispersions[i].effect(rate * split.canary),
-                baseline: self.dispersions[i].effect(rate * split.baseline),
-            })
+            let rates = Arms {
+                canary: rate * split.canary,
+                baseline: rate * split.baseline,
+            };
+            [0, 1, 2].map(|i| self.dispersions[i].effects(rates))
         } else {
             self.block.effects
         };

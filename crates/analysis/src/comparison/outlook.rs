@@ -5,11 +5,11 @@
 //! promise.
 
 use super::Comparison;
-use super::bets::{kept_limit, kept_margin};
+use super::bets::{beside, growth_if_kept, kept_limit};
 use super::block::{Counts, tempered};
 use crate::evidence::bernoulli::{Arms, Margin, Tally, growth, growth_beside, keeps};
 use crate::evidence::gate::PARTS;
-use crate::evidence::process::{ALTERNATIVES, Process, alternative};
+use crate::evidence::process::{Process, alternatives};
 
 /// What comes if things go on like this.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,7 +80,7 @@ impl Comparison {
         if alone.hits <= limit * alone.of {
             return None;
         }
-        let growths = |k| growth(alone, alternative(limit, k), limit);
+        let growths = growth(alone, alternatives(limit), [limit; 6]);
         let exceeded = self.rich_in(&self.absolute[i].exceeded, weight, Some(growths))?;
         if !self.config.attribute {
             return Some(exceeded);
@@ -100,49 +100,38 @@ impl Comparison {
 
     /// Returns by how much each bettor against `margin` grows in a second; `None` where none can,
     /// because what is seen keeps it.
-    fn beats(
-        &self,
-        seen: Arms<Tally>,
-        usual: f64,
-        margin: Margin,
-    ) -> Option<impl Fn(usize) -> f64 + use<>> {
-        let limit = margin.of(usual);
-        (!keeps(seen, margin)).then_some(move |k| {
-            let alternative = Arms {
-                canary: alternative(limit, k),
-                baseline: usual,
-            };
-            growth_beside(seen, alternative, margin)
+    fn beats(&self, seen: Arms<Tally>, usual: f64, margin: Margin) -> Option<[f64; 6]> {
+        (!keeps(seen, margin)).then(|| {
+            let worse = alternatives(margin.of(usual));
+            growth_beside(seen, &beside(worse, usual), margin)
         })
     }
 
     /// Returns in how many seconds the first of the bettors will be rich enough by himself.
-    fn rich_in(
-        &self,
-        process: &Process,
-        weight: f64,
-        growth: Option<impl Fn(usize) -> f64>,
-    ) -> Option<f64> {
+    fn rich_in(&self, process: &Process, weight: f64, growth: Option<[f64; 6]>) -> Option<f64> {
         let growth = growth?;
+        if growth.iter().all(|growth| *growth <= 0.0) {
+            return None;
+        }
         let needed = self.config.needed.at_all - weight.ln();
-        let times = (0..ALTERNATIVES.len()).filter_map(|k| {
-            let growth = growth(k);
-            (growth > 0.0).then(|| ((needed - process.ln_of(k)) / growth).max(0.0))
-        });
-        times.reduce(f64::min)
+        let times = growth
+            .into_iter()
+            .zip(process.ln())
+            .filter(|(growth, _)| *growth > 0.0);
+        times
+            .map(|(growth, ln)| ((needed - ln) / growth).max(0.0))
+            .reduce(f64::min)
     }
 
     /// The last limit that is shown to be kept decides.
     fn passes_in(&self, rates: &Counts) -> Option<f64> {
-        let gates = self.gates();
         let mut last: f64 = 0.0;
-        for (i, gate) in gates.into_iter().enumerate() {
+        for (i, gate) in self.gates.into_iter().enumerate() {
             let Some(missing) = gate.map(|gate| self.config.needed.pass - gate) else {
                 continue;
             };
             if missing > 0.0 {
-                let growth = (0..PARTS.len()).map(|k| self.kept_growth(i, k, rates));
-                let growth = growth.fold(0.0, f64::max);
+                let growth = self.kept_growth(i, rates).into_iter().fold(0.0, f64::max);
                 if growth <= 0.0 {
                     return None;
                 }
@@ -152,50 +141,35 @@ impl Comparison {
         Some(last)
     }
 
-    /// Returns by how much the `k`th bettor on "the `i`th limit is kept" grows in a second.
-    fn kept_growth(&self, i: usize, k: usize, rates: &Counts) -> f64 {
-        let part = PARTS[k];
+    /// Returns by how much each bettor on "the `i`th limit is kept" grows in a second.
+    fn kept_growth(&self, i: usize, rates: &Counts) -> [f64; 3] {
+        const NOTHING: [f64; 3] = [0.0; 3];
         match i {
             0 => {
                 let margin = self.config.margin.unwrap_or(Margin::NONE);
                 let usual = self.memory.errors();
-                let limit = margin.of(usual);
-                let kept = kept_margin(usual, limit, part);
-                if kept >= limit {
-                    return 0.0;
-                }
-                let alternative = Arms {
-                    canary: kept,
-                    baseline: usual,
-                };
                 let seen = tempered(rates.errors(), self.block.effects[0]);
-                growth_beside(seen, alternative, margin)
+                growth_if_kept(seen, usual, usual, margin)
             }
             1 | 2 => {
                 let Some(tail) = self.block.tails.map(|tails| tails[i - 1]) else {
-                    return 0.0;
+                    return NOTHING;
                 };
-                let margin = tail.margin();
-                let limit = margin.of(tail.above);
-                let kept = kept_margin(tail.far_above, limit, part);
-                if kept >= limit || rates.requests.baseline <= 0.0 {
-                    return 0.0;
+                if rates.requests.baseline <= 0.0 {
+                    return NOTHING;
                 }
-                let bet_on = Arms {
-                    canary: kept,
-                    baseline: tail.above,
-                };
                 let seen = tempered(rates.beyond_when_warm(i - 1), self.block.effects[i]);
-                growth_beside(seen, bet_on, margin)
+                growth_if_kept(seen, tail.far_above, tail.above, tail.margin())
             }
             _ => {
                 let i = i - 3;
                 let Some(limit) = self.config.shares[i] else {
-                    return 0.0;
+                    return NOTHING;
                 };
                 let (seen, usual) = self.of_limit(i, rates);
                 let seen = tempered(seen, self.block.effects[i]);
-                growth(seen.canary, kept_limit(usual, limit, part), limit)
+                let kept = PARTS.map(|part| kept_limit(usual, limit, part));
+                growth(seen.canary, kept, [limit; 3])
             }
         }
     }

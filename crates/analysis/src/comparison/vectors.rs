@@ -7,7 +7,10 @@ use serde_json::Value;
 use super::config::{Config, Needed};
 use super::*;
 use crate::Histogram;
-use crate::evidence::bernoulli::{Margin, Tally, growth, growth_beside, odds_times, projection};
+use crate::evidence::bernoulli::{
+    Alternatives, Margin, Tally, growth, growth_beside, odds_times, projections,
+};
+use crate::evidence::capital::Capitals;
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../tests/fixtures/vectors.json")).unwrap()
@@ -42,29 +45,28 @@ fn units() {
                     canary: tally(args[0], args[1]),
                     baseline: tally(args[2], args[3]),
                 };
-                let (canary, baseline) = (args[4], args[5]);
+                let (canary, baseline) = ([args[4]], args[5]);
                 let (ratio, points) = (args[6], args[7]);
-                let alternative = Arms { canary, baseline };
+                let alternatives = Alternatives { canary, baseline };
                 let margin = Margin { ratio, points };
                 let of = Arms {
                     canary: args[0],
                     baseline: args[2],
                 };
-                let theta = projection(of, alternative, margin).baseline;
+                let [theta] = projections(of, &alternatives, margin).baseline;
                 let expected = number(&unit["theta_b"]);
                 assert!(
                     (theta - expected).abs() <= 1e-12 * expected,
                     "{unit}: {theta}"
                 );
-                growth_beside(seen, alternative, margin)
+                growth_beside(seen, &alternatives, margin)[0]
             }
-            "log_s1" => growth(tally(args[0], args[1]), args[3], args[2]),
+            "log_s1" => growth(tally(args[0], args[1]), [args[3]], [args[2]])[0],
             "odds_mult" => odds_times(args[0], args[1]),
             "bucket_of" => Histogram::bucket(Duration::from_secs_f64(args[0] / 1e3)) as f64,
             "logaddexp" => {
-                let mut sum = grown_to(args[0]);
-                sum.add(grown_to(args[1]));
-                sum.ln()
+                let parts = [grown_to(args[0]), grown_to(args[1])];
+                Capital::sum(parts.map(|part| (part, 1.0))).ln()
             }
             "release" => prior::between(0.0, args[0]),
             // Of a display that Leadsman does not have.
@@ -76,9 +78,9 @@ fn units() {
 }
 
 fn grown_to(ln: f64) -> Capital {
-    let mut capital = Capital::new(1.0);
-    capital.grow(ln);
-    capital
+    let mut capitals = Capitals::<1>::new(1.0);
+    capitals.grow([ln]);
+    capitals.sum(&[1.0], Capital::NONE)
 }
 
 fn figures(arm: &Value) -> Figures {

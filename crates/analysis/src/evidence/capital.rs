@@ -1,6 +1,6 @@
 //! The capital of a bettor: a positive number that may be larger or smaller than any `f64`.
 
-use std::f64::consts::{LN_2, LOG2_E};
+use super::lanes::{LN_2_HIGH, LN_2_LOW, exp, exponent, ln_ratio, power_of_two};
 
 /// A number that is not negative, as `mantissa * 2^exponent`.
 ///
@@ -11,85 +11,47 @@ use std::f64::consts::{LN_2, LOG2_E};
 pub(crate) struct Capital {
     /// 0, or from 1 up to but not including 2.
     mantissa: f64,
-    exponent: i64,
+    /// A whole number.
+    exponent: f64,
 }
 
-/// The bits of an `f64`'s exponent.
-const EXPONENT_BITS: u64 = 0x7ff << 52;
-const BIAS: i64 = 1023;
+/// The capital of several bettors, each more than nothing, side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Capitals<const N: usize> {
+    mantissa: [f64; N],
+    exponent: [f64; N],
+}
 
-/// `LN_2` in two parts, the first so short that its product with a whole number up to 2^32 is exact.
-const LN_2_HIGH: f64 = 0.693_147_180_369_123_8;
-const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+/// What is smaller by so many powers of two makes no difference.
+const FAR: f64 = 900.0;
+
+/// No bet is decided by more than this, in natural logarithms, and beyond it nothing could be told
+/// from nothing.
+const MOST_GROWTH: f64 = 1e12;
 
 impl Capital {
     /// Nothing: smaller than anything else also by its exponent.
     pub(crate) const NONE: Self = Self {
         mantissa: 0.0,
-        exponent: i64::MIN / 2,
+        exponent: -1e300,
     };
 
-    /// Returns the capital of a number that is not negative and, unless 0, not below 1e-300.
+    /// Returns the capital of a number that is not negative and, unless 0, not below 1e-250.
     pub(crate) fn new(amount: f64) -> Self {
         Self {
             mantissa: amount,
-            exponent: 0,
+            exponent: 0.0,
         }
         .normal()
-    }
-
-    /// Multiplies it by `e^x`.
-    pub(crate) fn grow(&mut self, x: f64) {
-        let powers = nearest(x * LOG2_E);
-        let rest = (x - powers * LN_2_HIGH) - powers * LN_2_LOW;
-        // The cast saturates; what is that large or small decides anyhow.
-        let exponent = self.exponent.saturating_add(powers as i64);
-        *self = Self {
-            mantissa: self.mantissa * rest.exp(),
-            exponent,
-        }
-        .normal();
-    }
-
-    /// Adds other capital.
-    pub(crate) fn add(&mut self, other: Self) {
-        if other.mantissa == 0.0 {
-            return;
-        }
-        if self.mantissa == 0.0 {
-            *self = other;
-            return;
-        }
-        let difference = self.exponent.saturating_sub(other.exponent);
-        *self = match difference {
-            // What is less than half of the last bit makes no difference.
-            64.. => *self,
-            ..=-64 => other,
-            _ => Self {
-                mantissa: self.mantissa + other.mantissa * power_of_two(-difference),
-                exponent: self.exponent,
-            }
-            .normal(),
-        };
     }
 
     /// Returns the sum of shares of several capitals.
     pub(crate) fn sum<const N: usize>(parts: [(Self, f64); N]) -> Self {
-        let exponents = parts.iter().map(|(part, _)| part.exponent);
-        let largest = exponents.max().unwrap_or_default();
-        let mut mantissa = 0.0;
-        for (part, share) in parts {
-            let less = largest.saturating_sub(part.exponent);
-            // What is smaller by more than this makes no difference.
-            if less < 1000 {
-                mantissa += part.mantissa * share * power_of_two(-less);
-            }
-        }
-        Self {
-            mantissa,
-            exponent: largest,
-        }
-        .normal()
+        let capitals = Capitals {
+            mantissa: parts.map(|(part, _)| part.mantissa),
+            exponent: parts.map(|(part, _)| part.exponent),
+        };
+        capitals.sum(&parts.map(|(_, share)| share), Self::NONE)
     }
 
     /// Returns this share of it.
@@ -103,47 +65,126 @@ impl Capital {
 
     /// Returns the smaller one.
     pub(crate) fn min(self, other: Self) -> Self {
-        let smaller = match (self.mantissa == 0.0, other.mantissa == 0.0) {
-            (true, _) => true,
-            (false, true) => false,
-            _ => (self.exponent, self.mantissa) <= (other.exponent, other.mantissa),
-        };
+        let smaller = (self.exponent, self.mantissa) <= (other.exponent, other.mantissa);
         if smaller { self } else { other }
     }
 
     /// Returns its natural logarithm; minus infinity of nothing.
     pub(crate) fn ln(self) -> f64 {
-        self.mantissa.ln() + self.exponent as f64 * LN_2
+        let [ln] = Self::ln_of_each([self]);
+        ln
+    }
+
+    /// Returns the natural logarithm of each.
+    pub(crate) fn ln_of_each<const N: usize>(of: [Self; N]) -> [f64; N] {
+        let capitals = Capitals {
+            mantissa: of.map(|capital| capital.mantissa.max(f64::MIN_POSITIVE)),
+            exponent: of.map(|capital| capital.exponent),
+        };
+        let mut ln = capitals.ln();
+        for k in 0..N {
+            if of[k].mantissa == 0.0 {
+                ln[k] = f64::NEG_INFINITY;
+            }
+        }
+        ln
     }
 
     fn normal(self) -> Self {
         if self.mantissa == 0.0 {
             return Self::NONE;
         }
-        let bits = self.mantissa.to_bits();
-        let shift = ((bits & EXPONENT_BITS) >> 52) as i64 - BIAS;
+        let shift = exponent(self.mantissa);
         Self {
-            mantissa: f64::from_bits((bits & !EXPONENT_BITS) | ((BIAS as u64) << 52)),
+            mantissa: self.mantissa * power_of_two(-shift),
             exponent: self.exponent + shift,
         }
     }
 }
 
-/// Returns the nearest whole number of one below 2^51: adding 1.5 * 2^52 leaves no room for a
-/// fraction.
-fn nearest(x: f64) -> f64 {
-    const NO_FRACTION: f64 = 6_755_399_441_055_744.0;
-    (x + NO_FRACTION) - NO_FRACTION
-}
+impl<const N: usize> Capitals<N> {
+    /// Returns what bettors have who begin with the same `amount`, not below 1e-250.
+    pub(crate) fn new(amount: f64) -> Self {
+        let Capital { mantissa, exponent } = Capital::new(amount);
+        Self {
+            mantissa: [mantissa; N],
+            exponent: [exponent; N],
+        }
+    }
 
-/// Returns `2^power` for powers between -1000 and 1000.
-fn power_of_two(power: i64) -> f64 {
-    f64::from_bits(((BIAS + power) as u64) << 52)
+    /// Multiplies what each has by `e` to the power of its growth.
+    pub(crate) fn grow(&mut self, growth: [f64; N]) {
+        let (factor, power) = exp(growth.map(|x| x.clamp(-MOST_GROWTH, MOST_GROWTH)));
+        for k in 0..N {
+            self.mantissa[k] *= factor[k];
+            self.exponent[k] += power[k];
+        }
+        self.normalise();
+    }
+
+    /// Gives each the same `amount`, not below 1e-250, in addition.
+    pub(crate) fn give(&mut self, amount: f64) {
+        for k in 0..N {
+            let exponent = self.exponent[k].max(-FAR);
+            self.mantissa[k] += amount * power_of_two(-exponent.min(FAR));
+            self.exponent[k] = exponent;
+        }
+        self.normalise();
+    }
+
+    /// Returns the sum of a share of each, and something else.
+    pub(crate) fn sum(&self, shares: &[f64; N], other: Capital) -> Capital {
+        let mut largest = other.exponent;
+        for exponent in self.exponent {
+            largest = if exponent > largest {
+                exponent
+            } else {
+                largest
+            };
+        }
+        let below = |exponent: f64| power_of_two((exponent - largest).max(-FAR));
+        let mut mantissa = other.mantissa * below(other.exponent);
+        for k in 0..N {
+            mantissa += self.mantissa[k] * shares[k] * below(self.exponent[k]);
+        }
+        Capital {
+            mantissa,
+            exponent: largest,
+        }
+        .normal()
+    }
+
+    /// Returns the natural logarithm of what each has.
+    pub(crate) fn ln(&self) -> [f64; N] {
+        let mut ln = ln_ratio(self.mantissa, [1.0; N]);
+        for k in 0..N {
+            ln[k] = (ln[k] + self.exponent[k] * LN_2_LOW) + self.exponent[k] * LN_2_HIGH;
+        }
+        ln
+    }
+
+    fn normalise(&mut self) {
+        for k in 0..N {
+            let shift = exponent(self.mantissa[k]);
+            self.mantissa[k] *= power_of_two(-shift);
+            self.exponent[k] += shift;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn grown(amount: f64, growth: f64) -> Capital {
+        let mut capitals = Capitals::<1>::new(amount);
+        capitals.grow([growth]);
+        capitals.sum(&[1.0], Capital::NONE)
+    }
+
+    fn added(left: Capital, right: Capital) -> f64 {
+        Capital::sum([(left, 1.0), (right, 1.0)]).ln()
+    }
 
     fn close(left: f64, right: f64) -> bool {
         (left - right).abs() <= 1e-13 * right.abs().max(1.0)
@@ -152,10 +193,9 @@ mod tests {
     #[test]
     fn logarithms_come_out_as_they_went_in() {
         for x in [0.0, 1.0, -1.0, 0.1, 700.0, -700.0, -7.3e6, 1.9e4, 1e-9] {
-            let mut capital = Capital::new(0.5);
-            capital.grow(x);
-            let expected = x - LN_2;
-            assert!(close(capital.ln(), expected), "{x}: {}", capital.ln());
+            let found = grown(0.5, x).ln();
+            let expected = x - std::f64::consts::LN_2;
+            assert!(close(found, expected), "{x}: {found}");
         }
     }
 
@@ -168,25 +208,18 @@ mod tests {
             (5.0, 0.0),
             (0.0, 5.0),
         ] {
-            let mut sum = Capital::new(left);
-            sum.add(Capital::new(right));
-            assert!(close(sum.ln(), f64::ln(left + right)), "{left} + {right}");
+            let sum = added(Capital::new(left), Capital::new(right));
+            assert!(close(sum, f64::ln(left + right)), "{left} + {right}");
         }
-        let mut large = Capital::new(1.0);
-        large.grow(5e6);
-        let mut sum = Capital::new(1.0);
-        sum.add(large);
-        assert!(close(sum.ln(), 5e6));
-        large.add(Capital::new(1.0));
-        assert!(close(large.ln(), 5e6));
+        let large = grown(1.0, 5e6);
+        assert!(close(added(Capital::new(1.0), large), 5e6));
+        assert!(close(added(large, Capital::new(1.0)), 5e6));
     }
 
     #[test]
     fn the_sum_of_shares_is_what_adding_gives() {
-        let mut large = Capital::new(0.7);
-        large.grow(900.0);
-        let mut small = Capital::new(0.7);
-        small.grow(-2_000.0);
+        let large = grown(0.7, 900.0);
+        let small = grown(0.7, -2_000.0);
         let one = Capital::new(1.0);
         for (parts, expected) in [
             ([(one, 0.25), (one, 0.5)], 0.75_f64.ln()),
@@ -201,12 +234,14 @@ mod tests {
 
     #[test]
     fn what_is_almost_nothing_grows_again() {
-        let mut capital = Capital::new(0.5);
-        capital.grow(-1e6);
-        capital.add(Capital::new(1e-4));
-        assert!(close(capital.ln(), 1e-4_f64.ln()));
-        capital.grow(3.0);
-        assert!(close(capital.ln(), 3.0 + 1e-4_f64.ln()));
+        let mut capitals = Capitals::<2>::new(0.5);
+        capitals.grow([-1e6, 1e6]);
+        capitals.give(1e-4);
+        let [small, large] = capitals.ln();
+        assert!(close(small, 1e-4_f64.ln()) && close(large, 1e6 + 0.5_f64.ln()));
+        capitals.grow([3.0, -1e6]);
+        let [small, large] = capitals.ln();
+        assert!(close(small, 3.0 + 1e-4_f64.ln()) && close(large, 0.5_f64.ln()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bets that a limit is kept.
 
-use super::capital::Capital;
+use super::capital::{Capital, Capitals};
 
 /// The alternatives: this part of the way from "as good as the baseline" to the limit.
 pub(crate) const PARTS: [f64; 3] = [0.0, 0.25, 0.5];
@@ -10,25 +10,20 @@ pub(crate) const SHARES: [f64; 3] = [0.5, 0.25, 0.25];
 
 /// The bettors against "the limit is exceeded", over one step.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Gate {
-    capital: [Capital; 3],
-}
+pub(crate) struct Gate(Capitals<3>);
 
 impl Gate {
     pub(crate) fn new() -> Self {
-        Self {
-            capital: [Capital::new(1.0); 3],
-        }
+        Self(Capitals::new(1.0))
     }
 
-    /// Settles a bet of the `k`th bettor.
-    pub(crate) fn grow(&mut self, k: usize, growth: f64) {
-        self.capital[k].grow(growth);
+    /// Settles a bet of each bettor; `growth` says what it brought.
+    pub(crate) fn settle(&mut self, growth: [f64; 3]) {
+        self.0.grow(growth);
     }
 
-    /// Returns the logarithm of the capital of all together.
-    pub(crate) fn ln(&self) -> f64 {
-        let parts = std::array::from_fn::<_, 3, _>(|k| (self.capital[k], SHARES[k]));
-        Capital::sum(parts).ln()
+    /// Returns the capital of all together.
+    pub(crate) fn total(&self) -> Capital {
+        self.0.sum(&SHARES, Capital::NONE)
     }
 }

@@ -7,8 +7,14 @@
 //!
 //! Read first: [`bernoulli`] (one bet), [`process`] (several bettors), [`prior`] (when they begin).
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "bettors stand in lanes, and a loop over lanes is what the compiler works on at once"
+)]
+
 pub(crate) mod bernoulli;
 pub(crate) mod capital;
 pub(crate) mod gate;
+pub(crate) mod lanes;
 pub(crate) mod prior;
 pub(crate) mod process;

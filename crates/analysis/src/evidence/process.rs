@@ -1,7 +1,7 @@
 //! Several bettors on several alternatives, one of whom is right.
 
 use super::bernoulli::odds_times;
-use super::capital::Capital;
+use super::capital::{Capital, Capitals};
 use super::prior::AT_START;
 
 /// The alternatives of a bettor against a limit: the odds are this many times those at the limit.
@@ -13,53 +13,47 @@ pub(crate) const SHARES: [f64; 6] = [0.30, 0.28, 0.20, 0.12, 0.06, 0.04];
 /// No alternative is surer than this.
 const SUREST: f64 = 0.99;
 
-/// Returns the `k`th alternative against a limit at probability `limit`.
-pub(crate) fn alternative(limit: f64, k: usize) -> f64 {
-    odds_times(limit, ALTERNATIVES[k]).clamp(0.0, SUREST)
+/// Returns the alternatives against a limit at probability `limit`.
+pub(crate) fn alternatives(limit: f64) -> [f64; 6] {
+    let mut alternatives = [0.0; 6];
+    for k in 0..6 {
+        alternatives[k] = odds_times(limit, ALTERNATIVES[k]).clamp(0.0, SUREST);
+    }
+    alternatives
 }
 
 /// The bettors against one limit.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Process {
-    capital: [Capital; 6],
-}
+pub(crate) struct Process(Capitals<6>);
 
 impl Process {
     pub(crate) fn new() -> Self {
-        Self {
-            capital: [Capital::new(AT_START); 6],
-        }
+        Self(Capitals::new(AT_START))
     }
 
     /// Adds capital that begins to bet now.
     pub(crate) fn inject(&mut self, share: f64) {
         if share > 0.0 {
-            let share = Capital::new(share);
-            for capital in &mut self.capital {
-                capital.add(share);
-            }
+            self.0.give(share);
         }
     }
 
-    /// Settles a bet of each bettor; `growth` says what it brought to the `k`th.
-    pub(crate) fn settle(&mut self, mut growth: impl FnMut(usize) -> f64) {
-        for (k, capital) in self.capital.iter_mut().enumerate() {
-            capital.grow(growth(k));
-        }
+    /// Settles a bet of each bettor; `growth` says what it brought.
+    pub(crate) fn settle(&mut self, growth: [f64; 6]) {
+        self.0.grow(growth);
     }
 
     /// Returns the capital of all together, with the `rest` that does not bet yet.
     pub(crate) fn total(&self, rest: f64) -> Capital {
-        let betting = Capital::sum(std::array::from_fn::<_, 6, _>(|k| {
-            (self.capital[k], SHARES[k])
-        }));
-        let mut total = Capital::new(rest.max(0.0));
-        total.add(betting);
-        total
+        self.0.sum(&SHARES, Capital::new(rest.max(0.0)))
     }
 
-    /// Returns the logarithm of the share of the `k`th bettor in the total.
-    pub(crate) fn ln_of(&self, k: usize) -> f64 {
-        self.capital[k].ln() + SHARES[k].ln()
+    /// Returns the logarithm of the share of each bettor in the total.
+    pub(crate) fn ln(&self) -> [f64; 6] {
+        let mut ln = self.0.ln();
+        for (ln, share) in ln.iter_mut().zip(SHARES) {
+            *ln += share.ln();
+        }
+        ln
     }
 }

@@ -36,7 +36,7 @@ impl Judge {
     /// How strong the evidence is that requests gave, where it is strong enough.
     fn said_evidence(&self) -> Option<String> {
         if self.alone_fails() {
-            return Some(words::odds(self.alone_capital()));
+            return Some(words::odds(self.alone.capital()));
         }
         if !self.comparison.fails() {
             return None;

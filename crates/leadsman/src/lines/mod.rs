@@ -10,6 +10,7 @@
 //! `ARM` is `{"requests":5,"errors":0,"latency":[[BUCKET,COUNT],...],"over":[N,N]}`, of which
 //! `latency` and `over` may be left out. Every line may have a `"t"`, a moment in seconds.
 
+mod cursor;
 mod read;
 mod write;
 

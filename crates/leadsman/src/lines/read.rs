@@ -3,11 +3,9 @@
 //! A line is read straight into figures that are there already, because hundreds of thousands of
 //! them may come in a second.
 
-use std::fmt;
+use leadsman_analysis::{BUCKETS, Figures, Histogram, History, Split, Told, Window};
 
-use leadsman_analysis::{BUCKETS, Figures, History, Split, Told, Window};
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
+use super::cursor::Cursor;
 
 /// Reads lines, in order.
 pub(crate) struct Reader {
@@ -23,20 +21,17 @@ pub(crate) struct Reader {
 /// Why a line is not understood.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Wrong {
-    /// No JSON, or not what a line can have.
-    #[error("{0}")]
-    Json(String),
+    /// No JSON, not what a line can have, or what cannot be true.
+    #[error("{what} (column {column})")]
+    Json {
+        /// What is wrong.
+        what: String,
+        /// Where it is, counted in bytes from 1.
+        column: usize,
+    },
     /// The keys do not belong together.
     #[error("{0}")]
     Keys(&'static str),
-    /// What an arm says of itself cannot be true.
-    #[error("{arm}: {what}")]
-    Arm {
-        /// The arm.
-        arm: &'static str,
-        /// What cannot be.
-        what: String,
-    },
     /// A length, a share or a moment that cannot be.
     #[error("{what} cannot be {value}")]
     Value {
@@ -66,11 +61,7 @@ impl Reader {
 
     /// Reads one line; returns what it tells the judge.
     pub(crate) fn read(&mut self, line: &[u8]) -> Result<&Told, Wrong> {
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let keys = LineSeed(&mut self.arms)
-            .deserialize(&mut json)
-            .and_then(|keys| json.end().map(|()| keys))
-            .map_err(|error| Wrong::Json(in_words(&error)))?;
+        let keys = read_line(&mut Cursor::new(line), &mut self.arms)?;
         self.in_order(keys.t)?;
         if let Some(step) = keys.step {
             return self.step(&keys, step);
@@ -182,15 +173,6 @@ fn swap(kept: &mut Option<Figures>, read: &mut Figures, given: bool) {
     }
 }
 
-/// Says where in the line something is wrong: its number is known to the caller alone.
-fn in_words(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = text
-        .rsplit_once(" at line ")
-        .map_or(&*text, |(what, _)| what);
-    format!("{what} (column {})", error.column())
-}
-
 /// The keys of a line; its arms are read elsewhere.
 #[derive(Debug, Default)]
 struct Line {
@@ -202,8 +184,7 @@ struct Line {
 }
 
 /// How requests are split.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug)]
 struct Step {
     weight: f64,
     baseline_weight: f64,
@@ -219,155 +200,134 @@ const KEYS: &[&str] = &[
     "restarts",
 ];
 const ARMS: [&str; 3] = ["canary", "baseline", "reference"];
+const STEP_KEYS: &[&str] = &["weight", "baseline_weight"];
 const ARM_KEYS: &[&str] = &["requests", "errors", "latency", "over"];
 
 /// Reads a line, and its arms into what is there.
-struct LineSeed<'a>(&'a mut [Figures; 3]);
-
-impl<'de> DeserializeSeed<'de> for LineSeed<'_> {
-    type Value = Line;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Line, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for LineSeed<'_> {
-    type Value = Line;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `step`, or with `seconds` and the figures of both arms")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
-        let mut line = Line::default();
-        while let Some(key) = map.next_key::<&str>()? {
-            match key {
-                "t" => once(&mut line.t, "t", &mut map)?,
-                "seconds" => once(&mut line.seconds, "seconds", &mut map)?,
-                "step" => once(&mut line.step, "step", &mut map)?,
-                "restarts" => once(&mut line.restarts, "restarts", &mut map)?,
-                other => {
-                    let Some(arm) = ARMS.iter().position(|arm| *arm == other) else {
-                        return Err(de::Error::unknown_field(other, KEYS));
-                    };
-                    if std::mem::replace(&mut line.given[arm], true) {
-                        return Err(de::Error::duplicate_field(ARMS[arm]));
-                    }
-                    let figures = &mut self.0[arm];
-                    map.next_value_seed(ArmSeed(figures))?;
-                    check(ARMS[arm], figures).map_err(de::Error::custom)?;
+fn read_line(cursor: &mut Cursor<'_>, arms: &mut [Figures; 3]) -> Result<Line, Wrong> {
+    let mut line = Line::default();
+    cursor.object(
+        "an object with `step`, or with `seconds` and the figures of both arms",
+        |cursor, key| match key {
+            b"t" => once(cursor, &mut line.t, key, Cursor::number),
+            b"seconds" => once(cursor, &mut line.seconds, key, Cursor::number),
+            b"step" => once(cursor, &mut line.step, key, read_step),
+            b"restarts" => once(cursor, &mut line.restarts, key, |cursor| {
+                let restarts = cursor.whole()?;
+                u32::try_from(restarts).map_err(|_| cursor.wrong("more restarts than can be"))
+            }),
+            other => {
+                let Some(arm) = ARMS.iter().position(|arm| arm.as_bytes() == other) else {
+                    return Err(unknown(cursor, key, KEYS));
+                };
+                if std::mem::replace(&mut line.given[arm], true) {
+                    return Err(twice(cursor, key));
                 }
+                read_arm(cursor, ARMS[arm], &mut arms[arm])
             }
-        }
-        Ok(line)
-    }
+        },
+    )?;
+    cursor.end()?;
+    Ok(line)
 }
 
-fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+fn read_step(cursor: &mut Cursor<'_>) -> Result<Step, Wrong> {
+    let (mut weight, mut baseline_weight) = (None, None);
+    cursor.object("an object with two weights", |cursor, key| match key {
+        b"weight" => once(cursor, &mut weight, key, Cursor::number),
+        b"baseline_weight" => once(cursor, &mut baseline_weight, key, Cursor::number),
+        _ => Err(unknown(cursor, key, STEP_KEYS)),
+    })?;
+    Ok(Step {
+        weight: weight.ok_or_else(|| missing(cursor, "weight"))?,
+        baseline_weight: baseline_weight.ok_or_else(|| missing(cursor, "baseline_weight"))?,
+    })
+}
+
+/// Reads the figures of an arm into what is there.
+fn read_arm(
+    cursor: &mut Cursor<'_>,
+    arm: &'static str,
+    figures: &mut Figures,
+) -> Result<(), Wrong> {
+    figures.latency.clear();
+    figures.over = None;
+    let (mut requests, mut errors, mut latency) = (None, None, None);
+    cursor.object(
+        "an object with `requests` and `errors`",
+        |cursor, key| match key {
+            b"requests" => once(cursor, &mut requests, key, Cursor::whole),
+            b"errors" => once(cursor, &mut errors, key, Cursor::whole),
+            b"over" => once(cursor, &mut figures.over, key, |cursor| {
+                cursor.pair("two counts, over the limits on p95 and p99")
+            }),
+            b"latency" => once(cursor, &mut latency, key, |cursor| {
+                read_latencies(cursor, &mut figures.latency)
+            }),
+            _ => Err(unknown(cursor, key, ARM_KEYS)),
+        },
+    )?;
+    figures.requests = requests.ok_or_else(|| missing(cursor, "requests"))?;
+    figures.errors = errors.ok_or_else(|| missing(cursor, "errors"))?;
+    check(figures).map_err(|what| cursor.wrong(format!("{arm}: {what}")))
+}
+
+fn read_latencies(cursor: &mut Cursor<'_>, latencies: &mut Histogram) -> Result<(), Wrong> {
+    cursor.list("a list of pairs of bucket and count", |cursor| {
+        let [bucket, count] = cursor.pair("a pair of bucket and count")?;
+        let bucket = usize::try_from(bucket).unwrap_or(usize::MAX);
+        if bucket >= BUCKETS {
+            let last = BUCKETS - 1;
+            return Err(cursor.wrong(format!(
+                "there is no bucket {bucket}, the last one is {last}"
+            )));
+        }
+        latencies.count_in(bucket, count);
+        Ok(())
+    })
+}
+
+/// Reads a value into its place, where none is yet.
+fn once<'a, T>(
+    cursor: &mut Cursor<'a>,
     place: &mut Option<T>,
-    key: &'static str,
-    map: &mut A,
-) -> Result<(), A::Error> {
-    if place.replace(map.next_value()?).is_some() {
-        return Err(de::Error::duplicate_field(key));
+    key: &[u8],
+    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Wrong>,
+) -> Result<(), Wrong> {
+    if place.is_some() {
+        return Err(twice(cursor, key));
     }
+    *place = Some(read(cursor)?);
     Ok(())
 }
 
-/// Checks that an arm can be true.
-fn check(arm: &'static str, figures: &Figures) -> Result<(), Wrong> {
+fn twice(cursor: &Cursor<'_>, key: &[u8]) -> Wrong {
+    let key = key.escape_ascii();
+    cursor.wrong(format!("`{key}` is there twice"))
+}
+
+fn missing(cursor: &Cursor<'_>, key: &str) -> Wrong {
+    cursor.wrong(format!("`{key}` is missing"))
+}
+
+fn unknown(cursor: &Cursor<'_>, key: &[u8], known: &[&str]) -> Wrong {
+    let (key, known) = (key.escape_ascii(), known.join("`, `"));
+    cursor.wrong(format!("`{key}` is not known, only `{known}`"))
+}
+
+/// Checks that an arm can be true; says why not.
+fn check(figures: &Figures) -> Result<(), String> {
     let requests = figures.requests;
     let latencies = figures.latency.count();
     for (name, count) in [("errors", figures.errors), ("latencies", latencies)] {
         if count > requests {
-            let what = format!("{count} {name} of {requests} requests");
-            return Err(Wrong::Arm { arm, what });
+            return Err(format!("{count} {name} of {requests} requests"));
         }
     }
-    if let Some(over) = figures
-        .over
-        .into_iter()
-        .flatten()
-        .find(|over| *over > latencies)
-    {
-        let what = format!("{over} over a limit of {latencies} latencies");
-        return Err(Wrong::Arm { arm, what });
-    }
-    Ok(())
-}
-
-/// Reads the figures of an arm into what is there.
-struct ArmSeed<'a>(&'a mut Figures);
-
-impl<'de> DeserializeSeed<'de> for ArmSeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ArmSeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with `requests` and `errors`")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let figures = self.0;
-        figures.latency.clear();
-        figures.over = None;
-        let (mut requests, mut errors, mut latency) = (None, None, false);
-        while let Some(key) = map.next_key::<&str>()? {
-            match key {
-                "requests" => once(&mut requests, "requests", &mut map)?,
-                "errors" => once(&mut errors, "errors", &mut map)?,
-                "over" => once(&mut figures.over, "over", &mut map)?,
-                "latency" => {
-                    if std::mem::replace(&mut latency, true) {
-                        return Err(de::Error::duplicate_field("latency"));
-                    }
-                    map.next_value_seed(LatencySeed(figures))?;
-                }
-                other => return Err(de::Error::unknown_field(other, ARM_KEYS)),
-            }
-        }
-        figures.requests = requests.ok_or_else(|| de::Error::missing_field("requests"))?;
-        figures.errors = errors.ok_or_else(|| de::Error::missing_field("errors"))?;
-        Ok(())
-    }
-}
-
-/// Reads the pairs of bucket and count.
-struct LatencySeed<'a>(&'a mut Figures);
-
-impl<'de> DeserializeSeed<'de> for LatencySeed<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for LatencySeed<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of pairs of bucket and count")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut pairs: A) -> Result<(), A::Error> {
-        while let Some((bucket, count)) = pairs.next_element::<(usize, u64)>()? {
-            if bucket >= BUCKETS {
-                let last = BUCKETS - 1;
-                let what = format!("there is no bucket {bucket}, the last one is {last}");
-                return Err(de::Error::custom(what));
-            }
-            self.0.latency.count_in(bucket, count);
-        }
-        Ok(())
+    let over = figures.over.into_iter().flatten();
+    match over.max().filter(|over| *over > latencies) {
+        Some(over) => Err(format!("{over} over a limit of {latencies} latencies")),
+        None => Ok(()),
     }
 }
 
@@ -455,18 +415,18 @@ mod tests {
         ];
         let complaints = lines.map(|line| told(&[STEP, &line]).unwrap_err().to_string());
         expect_test::expect![[r#"
-            EOF while parsing a value (column 0)
-            invalid type: sequence, expected an object with `step`, or with `seconds` and the figures of both arms (column 0)
-            unknown field `canarry`, expected one of `t`, `seconds`, `step`, `canary`, `baseline`, `reference`, `restarts` (column 22)
+            expected an object with `step`, or with `seconds` and the figures of both arms, but the line ends here (column 1)
+            expected an object with `step`, or with `seconds` and the figures of both arms, but something else is here (column 1)
+            `canarry` is not known, only `t`, `seconds`, `step`, `canary`, `baseline`, `reference`, `restarts` (column 24)
             `seconds` is missing
             `seconds` cannot be 0
-            trailing characters (column 87)
-            duplicate field `canary` (column 56)
-            missing field `errors` (column 73)
+            nothing may follow (column 87)
+            `canary` is there twice (column 58)
+            `errors` is missing (column 74)
             baseline: 2 errors of 1 requests (column 85)
             there is no bucket 600, the last one is 599 (column 103)
             baseline: 1 over a limit of 0 latencies (column 98)
-            invalid value: integer `-1`, expected u64 (column 84)
+            expected a whole number that is not negative (column 83)
             a `reference` is a part of the `baseline`
             a `step` stands alone in its line
             the sum of both weights cannot be 1.25

@@ -143,7 +143,7 @@ fn a_broken_line_ends_it_and_what_was_said_before_stands() {
     assert_eq!(said(&ran.stdout).len(), 1);
     expect_test::expect![[r#"
         error[L016]: line 4 of standard input is not understood
-          caused by: canary: 6 errors of 5 requests (column 47)
+          caused by: canary: 6 errors of 5 requests (column 48)
     "#]]
     .assert_eq(&ran.stderr);
     assert_eq!(judge(&Place::new(), &[], "").status, 0);
