@@ -57,13 +57,13 @@ impl Tail {
     }
 }
 
-/// After so long, in half-lives over the logarithm of 2, nothing is left of anything.
-const LONG_GONE: f64 = 600.0;
+/// What has faded to less than `e^-600` might as well be nothing.
+const NOTHING_LEFT: f64 = 600.0;
 
 /// Returns by how much something fades in `seconds`.
 pub(super) fn fading(seconds: f64, half_life: f64) -> f64 {
-    let half_lives = seconds * std::f64::consts::LN_2 / half_life;
-    let ([mantissa], [power]) = exp([-half_lives.clamp(0.0, LONG_GONE)]);
+    let faded = seconds * std::f64::consts::LN_2 / half_life;
+    let ([mantissa], [power]) = exp([-faded.clamp(0.0, NOTHING_LEFT)]);
     mantissa * power_of_two(power)
 }
 
