@@ -13,7 +13,6 @@
 //! Read first: [`table::Table`] (what is asked of it), [`control::Client`] (how to ask) and
 //! [`Window`] (what it counted).
 
-mod check;
 mod config;
 pub mod control;
 mod cut;

@@ -3,13 +3,15 @@
 //! A table is always whole; there are no partial changes. Which of two tables is newer is said by
 //! their generation.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::check::Faults;
+pub use self::check::Faults;
 
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;
