@@ -212,6 +212,7 @@ fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> T
             host: rule.host.clone(),
             path: rule.path.clone(),
             service: format!("{prefix}{}", rule.service),
+            ..Rule::default()
         }));
         // A rule whose service has nothing to answer yet is answered by the proxy itself.
         let named = routes.rules.iter().map(|rule| &rule.service);
@@ -514,6 +515,7 @@ mod tests {
                 ),
                 ("shop/production/web@r2.d7".to_owned(), side(None)),
             ]),
+            refused: BTreeMap::new(),
         };
         let window = sides(window, true);
         let key = |release| (environment(), web(release));

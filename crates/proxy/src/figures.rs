@@ -21,6 +21,31 @@ pub struct Window {
     pub seconds: f64,
     /// The figures by name of the side; sides without requests are left out.
     pub sides: BTreeMap<String, SideFigures>,
+    /// How often the proxy answered itself, by the reason that it gave; whatever was tried before
+    /// is counted among the figures too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub refused: BTreeMap<String, u64>,
+}
+
+/// What was counted in some time, by one worker or by all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counted {
+    /// The figures by name of the side.
+    pub(crate) sides: BTreeMap<String, SideFigures>,
+    /// How often the proxy answered itself, by reason.
+    pub(crate) refused: BTreeMap<&'static str, u64>,
+}
+
+impl Counted {
+    /// Adds what was counted elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (side, figures) in other.sides {
+            self.sides.entry(side).or_default().add(&figures);
+        }
+        for (reason, count) in other.refused {
+            *self.refused.entry(reason).or_default() += count;
+        }
+    }
 }
 
 /// What was counted for one side in one window.
@@ -70,18 +95,18 @@ impl Windows {
     }
 
     /// Closes a window that ended now.
-    pub(crate) fn push(
-        &mut self,
-        ended_at_ms: u64,
-        length: Duration,
-        sides: BTreeMap<String, SideFigures>,
-    ) {
+    pub(crate) fn push(&mut self, ended_at_ms: u64, length: Duration, counted: Counted) {
         let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let window = Window {
             sequence: self.next,
             started_at_ms: ended_at_ms.saturating_sub(length_ms),
             seconds: length.as_secs_f64(),
-            sides,
+            sides: counted.sides,
+            refused: counted
+                .refused
+                .into_iter()
+                .map(|(reason, count)| (reason.to_owned(), count))
+                .collect(),
         };
         let written = to_raw_value(&window).expect("a window is made of numbers and names only");
         if self.kept.len() == WINDOWS_KEPT {
@@ -112,7 +137,7 @@ mod tests {
     fn keeps_the_last_windows_in_order() {
         let mut windows = Windows::new(1000);
         for _ in 0..310 {
-            windows.push(5_000, Duration::from_secs(1), BTreeMap::new());
+            windows.push(5_000, Duration::from_secs(1), Counted::default());
         }
         let all = windows.after(0);
         assert_eq!(all.len(), 300);
@@ -125,7 +150,7 @@ mod tests {
     #[test]
     fn a_number_of_an_earlier_life_gets_everything() {
         let mut windows = Windows::new(10);
-        windows.push(0, Duration::from_secs(1), BTreeMap::new());
+        windows.push(0, Duration::from_secs(1), Counted::default());
         assert_eq!(windows.after(5_000).len(), 1);
     }
 }

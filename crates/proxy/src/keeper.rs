@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::control::{Applied, Draining, Status, Tripped};
 use crate::cut;
-use crate::figures::{SideFigures, Windows};
+use crate::figures::{Counted, Windows};
 use crate::health;
 use crate::listen::listen;
 use crate::saved::{Cuts, Saved};
@@ -418,12 +418,10 @@ impl Keeper {
         }
     }
 
-    fn close_window(&self, counted: Vec<BTreeMap<String, SideFigures>>, length: Duration) {
-        let mut sides: BTreeMap<String, SideFigures> = BTreeMap::new();
-        for (side, figures) in counted.into_iter().flatten() {
-            sides.entry(side).or_default().add(&figures);
-        }
-        self.windows.borrow_mut().push(unix_ms(), length, sides);
+    fn close_window(&self, counted: Vec<Counted>, length: Duration) {
+        let mut all = Counted::default();
+        counted.into_iter().for_each(|counted| all.add(counted));
+        self.windows.borrow_mut().push(unix_ms(), length, all);
         self.news.send_replace(());
     }
 

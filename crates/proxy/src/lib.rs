@@ -15,6 +15,7 @@
 
 mod config;
 pub mod control;
+mod cookies;
 mod cut;
 mod figures;
 mod health;

@@ -1,6 +1,9 @@
 //! How a request finds its service.
 
-use crate::table;
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::cookies;
+use crate::table::{self, Condition};
 
 /// The rules of a listener, the most specific first.
 #[derive(Debug, Default)]
@@ -12,33 +15,55 @@ struct Rule {
     host: Option<String>,
     /// Without a slash at its end; empty for all paths.
     path: String,
+    /// What else has to hold; `None` where nothing has, so that nothing is looked up.
+    further: Option<Box<Further>>,
     /// The position of the service.
     service: usize,
+}
+
+#[derive(Debug)]
+struct Further {
+    /// Empty for every method.
+    methods: Vec<Method>,
+    conditions: Conditions,
+}
+
+/// Conditions that a request has to meet, all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions {
+    headers: Vec<(HeaderName, Option<String>)>,
+    cookies: Vec<(String, Option<String>)>,
 }
 
 impl Rules {
     /// Orders `rules`; `position` says where a service is, rules for unknown ones are left out.
     pub(crate) fn new(rules: &[table::Rule], position: impl Fn(&str) -> Option<usize>) -> Self {
-        let mut ordered: Vec<Rule> = rules
-            .iter()
-            .filter_map(|rule| {
-                Some(Rule {
-                    host: rule.host.clone(),
-                    path: rule.path.trim_end_matches('/').to_owned(),
-                    service: position(&rule.service)?,
-                })
+        let mut ordered: Vec<&table::Rule> = rules.iter().collect();
+        ordered.sort_by_key(|rule| std::cmp::Reverse(rule.rank()));
+        let ordered = ordered.into_iter().filter_map(|rule| {
+            Some(Rule {
+                host: rule.host.clone(),
+                path: rule.prefix().to_owned(),
+                further: Further::of(rule),
+                service: position(&rule.service)?,
             })
-            .collect();
-        ordered.sort_by_key(|rule| (rule.host.is_none(), std::cmp::Reverse(rule.path.len())));
-        Self(ordered)
+        });
+        Self(ordered.collect())
     }
 
     /// Returns the position of the service for a request.
-    pub(crate) fn find(&self, host: Option<&str>, path: &str) -> Option<usize> {
-        self.0
-            .iter()
-            .find(|rule| rule.matches(host, path))
-            .map(|rule| rule.service)
+    pub(crate) fn find(
+        &self,
+        host: Option<&str>,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Option<usize> {
+        let meant = |rule: &&Rule| {
+            let further = rule.further.as_ref();
+            rule.matches(host, path) && further.is_none_or(|f| f.are_met(method, headers))
+        };
+        self.0.iter().find(meant).map(|rule| rule.service)
     }
 }
 
@@ -57,9 +82,65 @@ impl Rule {
     }
 }
 
+impl Further {
+    fn of(rule: &table::Rule) -> Option<Box<Self>> {
+        if rule.methods.is_empty() && rule.when.is_empty() {
+            return None;
+        }
+        let methods = rule.methods.iter();
+        let methods = methods.filter_map(|method| Method::from_bytes(method.as_bytes()).ok());
+        Some(Box::new(Self {
+            methods: methods.collect(),
+            conditions: Conditions::new(&rule.when),
+        }))
+    }
+
+    fn are_met(&self, method: &Method, headers: &HeaderMap) -> bool {
+        (self.methods.is_empty() || self.methods.contains(method))
+            && self.conditions.are_met(headers)
+    }
+}
+
+impl Conditions {
+    pub(crate) fn new(conditions: &[Condition]) -> Self {
+        let mut these = Self::default();
+        for condition in conditions {
+            match condition {
+                // What is no name was refused with the table.
+                Condition::Header(named) => these.headers.extend(
+                    HeaderName::try_from(&named.name)
+                        .ok()
+                        .map(|name| (name, named.value.clone())),
+                ),
+                Condition::Cookie(named) => {
+                    these
+                        .cookies
+                        .push((named.name.clone(), named.value.clone()));
+                }
+            }
+        }
+        these
+    }
+
+    pub(crate) fn are_met(&self, headers: &HeaderMap) -> bool {
+        let suits = |found: Option<&[u8]>, wanted: &Option<String>| {
+            let wanted = wanted.as_ref().map(String::as_bytes);
+            found.is_some_and(|found| wanted.is_none_or(|wanted| found == wanted))
+        };
+        self.headers
+            .iter()
+            .all(|(name, value)| suits(headers.get(name).map(|found| found.as_bytes()), value))
+            && self
+                .cookies
+                .iter()
+                .all(|(name, value)| suits(cookies::find(headers, name), value))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Named;
 
     #[test]
     fn the_most_specific_rule_wins() {
@@ -67,6 +148,7 @@ mod tests {
             host: host.map(str::to_owned),
             path: path.to_owned(),
             service: service.to_owned(),
+            ..table::Rule::default()
         };
         let rules = Rules::new(
             &[
@@ -92,8 +174,69 @@ mod tests {
             (Some("SHOP.example"), "/", 3),
             (Some("shop.example"), "/api/v2", 4),
         ] {
-            assert_eq!(rules.find(host, path), Some(service), "{host:?} {path}");
+            let found = rules.find(host, path, &Method::GET, &HeaderMap::new());
+            assert_eq!(found, Some(service), "{host:?} {path}");
         }
-        assert_eq!(Rules::default().find(None, "/"), None);
+        let none = Rules::default().find(None, "/", &Method::GET, &HeaderMap::new());
+        assert_eq!(none, None);
+    }
+
+    #[test]
+    fn methods_and_conditions_come_after_host_and_path() {
+        let named = |name: &str, value: Option<&str>| Named {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let header = |name: &str, value| Condition::Header(named(name, value));
+        let cookie = |name: &str, value| Condition::Cookie(named(name, value));
+        let rule = |path: &str, methods: &[&str], when: &[Condition], service: &str| table::Rule {
+            path: path.to_owned(),
+            methods: methods.iter().map(|&method| method.to_owned()).collect(),
+            when: when.to_vec(),
+            service: service.to_owned(),
+            ..table::Rule::default()
+        };
+        let beta = header("X-Track", Some("beta"));
+        let mut table = [
+            rule("/", &[], &[], "0"),
+            rule("/", &[], &[header("x-track", None)], "1"),
+            rule("/", &[], std::slice::from_ref(&beta), "2"),
+            rule("/", &[], &[beta, cookie("user", Some("7"))], "3"),
+            rule("/", &["PUT", "POST"], &[], "4"),
+            rule("/long", &[], &[], "5"),
+        ];
+        for _ in 0..table.len() {
+            table.rotate_left(1);
+            let rules = Rules::new(&table, |service| service.parse().ok());
+            for (method, path, head, service) in [
+                ("GET", "/", &[][..], 0),
+                ("GET", "/", &[("cookie", "user=7")], 0),
+                ("GET", "/", &[("x-track", "gamma")], 1),
+                ("GET", "/", &[("x-track", "beta")], 2),
+                (
+                    "GET",
+                    "/",
+                    &[("x-track", "beta"), ("cookie", "a=b; user=8")],
+                    2,
+                ),
+                (
+                    "GET",
+                    "/",
+                    &[("x-track", "beta"), ("cookie", "a=b; user=7")],
+                    3,
+                ),
+                ("GET", "/", &[("x-track", "gamma"), ("x-track", "beta")], 1),
+                ("POST", "/", &[("x-track", "beta")], 4),
+                ("POST", "/long", &[("x-track", "beta")], 5),
+            ] {
+                let mut headers = HeaderMap::new();
+                for (name, value) in head {
+                    headers.append(*name, value.parse().unwrap());
+                }
+                let method = method.parse().unwrap();
+                let found = rules.find(None, path, &method, &headers);
+                assert_eq!(found, Some(service), "{method} {path} {head:?}");
+            }
+        }
     }
 }

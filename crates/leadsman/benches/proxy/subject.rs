@@ -224,6 +224,7 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
             host: None,
             path: "/".to_owned(),
             service: "site".to_owned(),
+            ..Rule::default()
         }],
         services: BTreeMap::from([("site".to_owned(), service)]),
     }];

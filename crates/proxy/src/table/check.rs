@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::saved::Cuts;
+use crate::table::rule::is_path;
 use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, Tripwire, WEIGHT_WHOLE};
 
 /// Everything that is wrong with a table, one sentence each.
@@ -40,8 +41,9 @@ impl Table {
                     faults.push(format!("{at}: service `{name}`: {fault}"));
                 }
             }
-            for rule in &listener.rules {
-                faults.extend(rule_faults(rule, listener).map(|fault| format!("{at}: {fault}")));
+            for (index, rule) in listener.rules.iter().enumerate() {
+                let fault = rule_fault(rule, &listener.rules[..index], listener);
+                faults.extend(fault.map(|fault| format!("{at}: {fault}")));
             }
         }
         if faults.is_empty() {
@@ -96,7 +98,7 @@ impl Table {
                 let Some(rule) = parse::<Rule>(value, &format!("{at}: a rule"), &mut lost) else {
                     continue;
                 };
-                match rule_faults(&rule, &listener) {
+                match rule_fault(&rule, &listener.rules, &listener) {
                     None => listener.rules.push(rule),
                     Some(fault) => lost.push(format!("{at}: {fault}")),
                 }
@@ -110,6 +112,18 @@ impl Table {
         let tripped = tripped.collect();
         Ok((table, tripped, lost))
     }
+}
+
+/// Returns what is wrong with `rule` of `listener`, by itself or beside the rules `before` it.
+fn rule_fault(rule: &Rule, before: &[Rule], listener: &Listener) -> Option<String> {
+    rule.fault(listener).or_else(|| {
+        let other = before.iter().find(|other| rule.conflicts_with(other))?;
+        let (path, host) = (&rule.path, rule.host.as_deref().unwrap_or("every host"));
+        Some(format!(
+            "the rules for `{path}` of {host} to `{}` and `{}` could both be meant by one request",
+            other.service, rule.service
+        ))
+    })
 }
 
 #[derive(Deserialize)]
@@ -234,46 +248,6 @@ fn side_faults(side: &Side) -> impl Iterator<Item = String> {
         Some(format!("instance `{name}`: {fault}"))
     });
     nameless.into_iter().chain(instances)
-}
-
-fn rule_faults(rule: &Rule, listener: &Listener) -> Option<String> {
-    let Rule {
-        host,
-        path,
-        service,
-    } = rule;
-    if !listener.services.contains_key(service) {
-        Some(format!(
-            "the rule for `{path}` names a service `{service}` that is not there"
-        ))
-    } else if !is_path(path) || path.contains(['?', '#']) {
-        Some(format!(
-            "the path `{path}` of a rule has to begin with `/`, without query or space"
-        ))
-    } else if host.as_ref().is_some_and(|host| !is_host(host)) {
-        let host = host.as_deref().unwrap_or_default();
-        Some(format!(
-            "the host `{host}` of a rule has to be a name without port"
-        ))
-    } else {
-        None
-    }
-}
-
-fn is_path(path: &str) -> bool {
-    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn is_host(host: &str) -> bool {
-    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    // An IPv6 address stands in brackets, as in a URL.
-    let address = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    match address {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(named),
-    }
 }
 
 #[cfg(test)]

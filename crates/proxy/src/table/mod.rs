@@ -4,6 +4,7 @@
 //! their generation.
 
 mod check;
+mod rule;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
+pub use self::rule::{Condition, Named, Rule};
 
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;
@@ -39,20 +41,6 @@ pub struct Listener {
     /// The services by name.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
-}
-
-/// Sends requests for a host and a path to a service. A rule with a host wins over one without;
-/// then the longest path wins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rule {
-    /// The host name without port, compared without regard to case; `None` is any host.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// The path or a prefix of it that ends on a segment border: `/a` is for `/a` and `/a/b`, not
-    /// for `/ab`. Begins with `/`.
-    pub path: String,
-    /// The name of a service of the same listener.
-    pub service: String,
 }
 
 /// A receiver of requests in one or several versions.

@@ -32,10 +32,11 @@ pub(super) async fn forward(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let arrived = Instant::now();
-    match Forwarding::new(&worker, address, &peer, request) {
-        Ok(forwarding) => forwarding.run(arrived).await.unwrap_or_else(rescue),
-        Err(failure) => rescue(failure),
-    }
+    let answered = match Forwarding::new(&worker, address, &peer, request) {
+        Ok(forwarding) => forwarding.run(arrived).await,
+        Err(failure) => Err(failure),
+    };
+    answered.unwrap_or_else(|failure| rescue(failure, &worker.refused))
 }
 
 /// A request on its way.
@@ -106,7 +107,7 @@ impl<'a> Forwarding<'a> {
                 .ok_or(Failure::NoRoute)?;
             let host = self.authority.as_ref().map(Authority::host);
             let service = routes
-                .service(host, self.request.uri().path())
+                .service(host, &self.request)
                 .ok_or(Failure::NoRoute)?;
             let Some(choice) = service.choose(&tried, started) else {
                 return Err(failure);

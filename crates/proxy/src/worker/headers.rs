@@ -1,6 +1,6 @@
 //! What happens to the heads of requests and answers on their way through.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
@@ -36,7 +36,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(super) struct Peer {
     /// The address as it is told to instances.
     text: HeaderValue,
-    is_on_this_machine: bool,
+    address: IpAddr,
 }
 
 impl Peer {
@@ -45,8 +45,12 @@ impl Peer {
         let text = HeaderValue::try_from(ip.to_string());
         Self {
             text: text.expect("an address is made of letters, digits, dots and colons"),
-            is_on_this_machine: ip.is_loopback(),
+            address: ip,
         }
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        self.address.is_loopback()
     }
 }
 
@@ -193,7 +197,7 @@ fn announce(parts: &mut Parts, peer: &Peer) {
     let proto = HeaderValue::from_static("http");
     for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, Some(proto))] {
         match (headers.entry(name), value) {
-            (Entry::Occupied(_), _) if peer.is_on_this_machine => {}
+            (Entry::Occupied(_), _) if peer.is_on_this_machine() => {}
             (Entry::Occupied(mut entry), Some(value)) => drop(entry.insert(value)),
             (Entry::Occupied(entry), None) => drop(entry.remove()),
             (Entry::Vacant(entry), Some(value)) => drop(entry.insert(value)),

@@ -27,9 +27,10 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::config::Config;
-use crate::figures::SideFigures;
+use crate::figures::Counted;
 use crate::snapshot::Snapshot;
 use door::Door;
+use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
 use tally::Tally;
 use upstream::Upstream;
@@ -42,8 +43,8 @@ pub(crate) enum Message {
     Swap(Arc<Snapshot>, oneshot::Sender<()>),
     /// Accepts connections for the listener with this address.
     Open(SocketAddr, std::net::TcpListener, oneshot::Sender<()>),
-    /// Hands over what was counted since it was asked last, by side.
-    Collect(oneshot::Sender<BTreeMap<String, SideFigures>>),
+    /// Hands over what was counted since it was asked last.
+    Collect(oneshot::Sender<Counted>),
     /// Says how many requests instances that left the table still answer, by instance.
     InFlight(oneshot::Sender<BTreeMap<String, u64>>),
     /// Accepts nothing more, lets requests in flight end until the instant given, and ends.
@@ -89,6 +90,7 @@ pub(crate) struct Worker {
     /// Also those that left the table and still answer requests.
     upstreams: RefCell<HashMap<String, Vec<Rc<Upstream>>>>,
     tallies: RefCell<HashMap<String, Rc<Tally>>>,
+    refused: Refused,
     doors: RefCell<HashMap<SocketAddr, Door>>,
     /// Bounds the connections of clients.
     slots: Arc<Semaphore>,
@@ -105,6 +107,7 @@ impl Worker {
             routes: RefCell::default(),
             upstreams: RefCell::default(),
             tallies: RefCell::default(),
+            refused: Refused::default(),
             doors: RefCell::default(),
             slots,
             connections: Cell::new(0),
@@ -212,15 +215,16 @@ impl Worker {
         });
     }
 
-    fn collect(&self) -> BTreeMap<String, SideFigures> {
+    fn collect(&self) -> Counted {
         let mut tallies = self.tallies.borrow_mut();
-        let counted = tallies
+        let sides = tallies
             .iter()
             .filter_map(|(side, tally)| Some((side.clone(), tally.take()?)))
             .collect();
         // Held only here: no route leads to it and no request will be counted in it.
         tallies.retain(|_, tally| Rc::strong_count(tally) > 1);
-        counted
+        let refused = self.refused.take();
+        Counted { sides, refused }
     }
 
     fn in_flight_of_removed(&self) -> BTreeMap<String, u64> {

@@ -1,5 +1,8 @@
 //! What the proxy says when no instance can: the one place where a failure becomes an answer.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -34,60 +37,83 @@ pub(super) enum Failure {
     ClientStalled,
 }
 
-/// Returns the proxy's own answer.
-pub(super) fn rescue(failure: Failure) -> Response<Answer> {
-    let (status, reason, words) = match failure {
-        Failure::BadRequest => (
-            StatusCode::BAD_REQUEST,
-            "bad-request",
-            "the request is not valid HTTP\n",
-        ),
-        Failure::Connect => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            "connect",
-            "this is not a forward proxy\n",
-        ),
-        Failure::NoRoute => (
-            StatusCode::NOT_FOUND,
-            "no-route",
-            "nothing is served under this host and path\n",
-        ),
-        Failure::NoInstance => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no-instance",
-            "the service has no instance to answer\n",
-        ),
-        Failure::Exhausted => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "exhausted",
-            "the machine is out of open files, ports or memory\n",
-        ),
-        Failure::Unreachable => (
-            StatusCode::BAD_GATEWAY,
-            "unreachable",
-            "no instance of the service can be reached\n",
-        ),
-        Failure::BrokeOff => (
-            StatusCode::BAD_GATEWAY,
-            "broke-off",
-            "the service closed the connection unanswered\n",
-        ),
-        Failure::Garbled => (
-            StatusCode::BAD_GATEWAY,
-            "garbled",
-            "the service answered something that is not HTTP\n",
-        ),
-        Failure::TimedOut => (
-            StatusCode::GATEWAY_TIMEOUT,
-            "timed-out",
-            "the service did not answer in time\n",
-        ),
-        Failure::ClientStalled => (
-            StatusCode::REQUEST_TIMEOUT,
-            "client-stalled",
-            "the request did not arrive in time\n",
-        ),
-    };
+impl Failure {
+    /// Returns what is answered: the status, the reason in one word, and the same in a sentence.
+    fn said(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::BadRequest => (
+                StatusCode::BAD_REQUEST,
+                "bad-request",
+                "the request is not valid HTTP\n",
+            ),
+            Self::Connect => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "connect",
+                "this is not a forward proxy\n",
+            ),
+            Self::NoRoute => (
+                StatusCode::NOT_FOUND,
+                "no-route",
+                "nothing is served under this host and path\n",
+            ),
+            Self::NoInstance => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no-instance",
+                "the service has no instance to answer\n",
+            ),
+            Self::Exhausted => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "exhausted",
+                "the machine is out of open files, ports or memory\n",
+            ),
+            Self::Unreachable => (
+                StatusCode::BAD_GATEWAY,
+                "unreachable",
+                "no instance of the service can be reached\n",
+            ),
+            Self::BrokeOff => (
+                StatusCode::BAD_GATEWAY,
+                "broke-off",
+                "the service closed the connection unanswered\n",
+            ),
+            Self::Garbled => (
+                StatusCode::BAD_GATEWAY,
+                "garbled",
+                "the service answered something that is not HTTP\n",
+            ),
+            Self::TimedOut => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "timed-out",
+                "the service did not answer in time\n",
+            ),
+            Self::ClientStalled => (
+                StatusCode::REQUEST_TIMEOUT,
+                "client-stalled",
+                "the request did not arrive in time\n",
+            ),
+        }
+    }
+}
+
+/// How often the proxy answered itself since it was asked last, by reason.
+#[derive(Default)]
+pub(super) struct Refused(RefCell<BTreeMap<&'static str, u64>>);
+
+impl Refused {
+    /// Returns what was counted and starts over.
+    pub(super) fn take(&self) -> BTreeMap<&'static str, u64> {
+        self.0.take()
+    }
+
+    fn count(&self, reason: &'static str) {
+        *self.0.borrow_mut().entry(reason).or_default() += 1;
+    }
+}
+
+/// Returns the proxy's own answer, and counts it.
+pub(super) fn rescue(failure: Failure, refused: &Refused) -> Response<Answer> {
+    let (status, reason, words) = failure.said();
+    refused.count(reason);
     let mut response = Response::new(Answer::Own(Some(Bytes::from_static(words.as_bytes()))));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
+use http::Request;
 use leadsman_analysis::tripwire::Arm;
 
 use crate::rules::Rules;
@@ -132,8 +133,15 @@ impl Routes {
 }
 
 impl ListenerRoutes {
-    pub(super) fn service(&self, host: Option<&str>, path: &str) -> Option<&ServiceRoutes> {
-        self.services.get(self.rules.find(host, path)?)
+    /// Returns the service for a request to `host`.
+    pub(super) fn service<B>(
+        &self,
+        host: Option<&str>,
+        request: &Request<B>,
+    ) -> Option<&ServiceRoutes> {
+        let (path, method) = (request.uri().path(), request.method());
+        let position = self.rules.find(host, path, method, request.headers())?;
+        self.services.get(position)
     }
 }
 

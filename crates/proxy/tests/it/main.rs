@@ -8,6 +8,7 @@ mod forwarding;
 mod health;
 mod persistence;
 mod protocol;
+mod routing;
 mod split;
 mod tripwire;
 mod world;

@@ -505,6 +505,7 @@ fn hosts_and_paths_lead_to_their_services() {
         host: Some("site.example".to_owned()),
         path: "/api".to_owned(),
         service: "api".to_owned(),
+        ..leadsman_proxy::table::Rule::default()
     });
     let address = world.apply(&table);
     assert_eq!(get(address, "/api/v1").text(), "api");

@@ -121,6 +121,17 @@ impl World {
         })
     }
 
+    /// Waits until the proxy has answered itself so often for this reason.
+    pub(crate) fn refused(&self, reason: &str, times: u64) {
+        eventually(&format!("{times} refusals by `{reason}`"), || {
+            let windows = self.block_on(self.client().windows(0)).unwrap();
+            let of_window = windows
+                .iter()
+                .filter_map(|window| window.refused.get(reason));
+            (of_window.sum::<u64>() == times).then_some(())
+        });
+    }
+
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.start();
@@ -145,6 +156,7 @@ pub(crate) fn table(generation: u64, sides: impl IntoIterator<Item = Side>) -> T
         host: None,
         path: "/".to_owned(),
         service: "web".to_owned(),
+        ..Rule::default()
     };
     let services = BTreeMap::from([("web".to_owned(), service)]);
     let listener = Listener {
@@ -387,6 +399,15 @@ impl Visitor {
             reader: BufReader::new(stream.try_clone().unwrap()),
             stream,
         }
+    }
+
+    /// Sends a request without a body, with these lines in its head, and reads the answer.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, lines: &[&str]) -> Answered {
+        let lines: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        self.send(&format!(
+            "{method} {path} HTTP/1.1\r\nhost: site.example\r\n{lines}\r\n"
+        ));
+        self.answer().expect("an answer")
     }
 
     pub(crate) fn send(&mut self, text: &str) {
