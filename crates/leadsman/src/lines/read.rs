@@ -5,7 +5,7 @@
 
 use leadsman_analysis::{BUCKETS, Figures, Histogram, History, Split, Told, Window};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Read};
 
 /// Reads lines, in order.
 pub(crate) struct Reader {
@@ -61,7 +61,7 @@ impl Reader {
 
     /// Reads one line; returns what it tells the judge.
     pub(crate) fn read(&mut self, line: &[u8]) -> Result<&Told, Wrong> {
-        let keys = read_line(&mut Cursor::new(line), &mut self.arms)?;
+        let keys = read_line(&mut Cursor::new(line), &mut self.arms).map_err(|wrong| *wrong)?;
         self.in_order(keys.t)?;
         if let Some(step) = keys.step {
             return self.step(&keys, step);
@@ -204,7 +204,7 @@ const STEP_KEYS: &[&str] = &["weight", "baseline_weight"];
 const ARM_KEYS: &[&str] = &["requests", "errors", "latency", "over"];
 
 /// Reads a line, and its arms into what is there.
-fn read_line(cursor: &mut Cursor<'_>, arms: &mut [Figures; 3]) -> Result<Line, Wrong> {
+fn read_line(cursor: &mut Cursor<'_>, arms: &mut [Figures; 3]) -> Read<Line> {
     let mut line = Line::default();
     cursor.object(
         "an object with `step`, or with `seconds` and the figures of both arms",
@@ -231,7 +231,7 @@ fn read_line(cursor: &mut Cursor<'_>, arms: &mut [Figures; 3]) -> Result<Line, W
     Ok(line)
 }
 
-fn read_step(cursor: &mut Cursor<'_>) -> Result<Step, Wrong> {
+fn read_step(cursor: &mut Cursor<'_>) -> Read<Step> {
     let (mut weight, mut baseline_weight) = (None, None);
     cursor.object("an object with two weights", |cursor, key| match key {
         b"weight" => once(cursor, &mut weight, key, Cursor::number),
@@ -245,11 +245,7 @@ fn read_step(cursor: &mut Cursor<'_>) -> Result<Step, Wrong> {
 }
 
 /// Reads the figures of an arm into what is there.
-fn read_arm(
-    cursor: &mut Cursor<'_>,
-    arm: &'static str,
-    figures: &mut Figures,
-) -> Result<(), Wrong> {
+fn read_arm(cursor: &mut Cursor<'_>, arm: &'static str, figures: &mut Figures) -> Read<()> {
     figures.latency.clear();
     figures.over = None;
     let (mut requests, mut errors, mut latency) = (None, None, None);
@@ -272,7 +268,7 @@ fn read_arm(
     check(figures).map_err(|what| cursor.wrong(format!("{arm}: {what}")))
 }
 
-fn read_latencies(cursor: &mut Cursor<'_>, latencies: &mut Histogram) -> Result<(), Wrong> {
+fn read_latencies(cursor: &mut Cursor<'_>, latencies: &mut Histogram) -> Read<()> {
     cursor.list("a list of pairs of bucket and count", |cursor| {
         let [bucket, count] = cursor.pair("a pair of bucket and count")?;
         let bucket = usize::try_from(bucket).unwrap_or(usize::MAX);
@@ -292,8 +288,8 @@ fn once<'a, T>(
     cursor: &mut Cursor<'a>,
     place: &mut Option<T>,
     key: &[u8],
-    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, Wrong>,
-) -> Result<(), Wrong> {
+    read: impl FnOnce(&mut Cursor<'a>) -> Read<T>,
+) -> Read<()> {
     if place.is_some() {
         return Err(twice(cursor, key));
     }
@@ -301,16 +297,16 @@ fn once<'a, T>(
     Ok(())
 }
 
-fn twice(cursor: &Cursor<'_>, key: &[u8]) -> Wrong {
+fn twice(cursor: &Cursor<'_>, key: &[u8]) -> Box<Wrong> {
     let key = key.escape_ascii();
     cursor.wrong(format!("`{key}` is there twice"))
 }
 
-fn missing(cursor: &Cursor<'_>, key: &str) -> Wrong {
+fn missing(cursor: &Cursor<'_>, key: &str) -> Box<Wrong> {
     cursor.wrong(format!("`{key}` is missing"))
 }
 
-fn unknown(cursor: &Cursor<'_>, key: &[u8], known: &[&str]) -> Wrong {
+fn unknown(cursor: &Cursor<'_>, key: &[u8], known: &[&str]) -> Box<Wrong> {
     let (key, known) = (key.escape_ascii(), known.join("`, `"));
     cursor.wrong(format!("`{key}` is not known, only `{known}`"))
 }
