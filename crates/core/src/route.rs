@@ -78,6 +78,9 @@ pub struct Side {
     pub instances: BTreeMap<InstanceId, SocketAddr>,
     /// How the data plane watches over the health of its instances.
     pub probe: Probe,
+    /// How long requests in flight to its instances may take to end once these have left the
+    /// routes; then the data plane cuts them short.
+    pub drain: Duration,
 }
 
 /// What the data plane watches for in the answers of a service.

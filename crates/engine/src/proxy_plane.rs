@@ -70,6 +70,9 @@ impl ProxyPlane {
         let status = self.client.status().await.ok();
         let mut known = lock(&self.status);
         let differs = *known != status;
+        if let Some(status) = &status {
+            say_what_was_cut_short(known.as_ref(), status);
+        }
         *known = status;
         differs
     }
@@ -177,6 +180,18 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Says which requests were cut short since `before`, once.
+fn say_what_was_cut_short(before: Option<&Status>, now: &Status) {
+    let known = |instance| before.and_then(|before| before.draining.get(instance));
+    for (instance, draining) in &now.draining {
+        let is_said = known(instance).is_some_and(|known| known.cut_short == draining.cut_short);
+        if draining.cut_short.sum() > 0 && !is_said {
+            let cut_short = draining.cut_short;
+            tracing::warn!(instance, %cut_short, "its time to drain is up");
+        }
+    }
+}
+
 /// Returns `table` with the part of `environment` exchanged, as the next generation.
 fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> Table {
     let prefix = format!("{environment}/");
@@ -273,6 +288,7 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
             .iter()
             .map(|(id, address)| (id.as_str().to_owned(), instance(address)))
             .collect(),
+        drain: Some(side.drain),
     }
 }
 
@@ -420,6 +436,7 @@ mod tests {
                 ([127, 0, 0, 1], 4000).into(),
             )]),
             probe: Probe::Tcp,
+            drain: Duration::from_secs(30),
         };
         let service: ServiceName = "web".parse().unwrap();
         let watch = Watch {
@@ -539,6 +556,7 @@ mod tests {
             weight: Weight::percent(5),
             instances: BTreeMap::new(),
             probe: Probe::Tcp,
+            drain: Duration::from_secs(30),
         };
         let wire = wire_side("shop/production/", &side);
         assert_eq!(wire.name, "shop/production/web-2@r256.d300");

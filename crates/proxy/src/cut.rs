@@ -81,6 +81,7 @@ mod tests {
                 name: (*name).to_owned(),
                 weight: *weight,
                 instances: instances.into_iter().collect(),
+                ..Side::default()
             }
         });
         let service = Service {

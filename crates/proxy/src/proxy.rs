@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, CutShort};
 use crate::keeper::Keeper;
 use crate::saved::Saved;
 use crate::worker;
@@ -54,10 +54,12 @@ pub enum Error {
 /// Runs the proxy until it is told to end by SIGTERM or SIGINT, then lets requests in flight end
 /// (up to [`Config::drain_timeout`]) and returns.
 ///
+/// What was cut short then is logged.
+///
 /// # Errors
 /// It could not start, or one of its threads died.
 pub fn run(config: Config) -> Result<(), Error> {
-    Proxy::launch(config, true)?.wait()
+    Proxy::launch(config, true)?.wait().map(drop)
 }
 
 /// A proxy that runs on threads of this process. Dropping it stops it like
@@ -65,7 +67,7 @@ pub fn run(config: Config) -> Result<(), Error> {
 #[derive(Debug)]
 pub struct Proxy {
     stop: mpsc::Sender<()>,
-    thread: Option<JoinHandle<Result<(), Error>>>,
+    thread: Option<JoinHandle<Result<CutShort, Error>>>,
     socket: PathBuf,
 }
 
@@ -84,11 +86,11 @@ impl Proxy {
     }
 
     /// Stops accepting, lets requests in flight end (up to [`Config::drain_timeout`]), and waits
-    /// until all threads have ended.
+    /// until all threads have ended. Returns what had to be cut short.
     ///
     /// # Errors
     /// A thread of the proxy had died.
-    pub fn shutdown(self) -> Result<(), Error> {
+    pub fn shutdown(self) -> Result<CutShort, Error> {
         self.stop_soon();
         self.wait()
     }
@@ -98,9 +100,9 @@ impl Proxy {
         self.stop.try_send(()).ok();
     }
 
-    fn wait(mut self) -> Result<(), Error> {
+    fn wait(mut self) -> Result<CutShort, Error> {
         let Some(thread) = self.thread.take() else {
-            return Ok(());
+            return Ok(CutShort::default());
         };
         thread.join().unwrap_or(Err(Error::Died))
     }
@@ -159,7 +161,7 @@ fn keep(
     stopped: mpsc::Receiver<()>,
     signals: bool,
     ready: &std::sync::mpsc::Sender<()>,
-) -> Result<(), Error> {
+) -> Result<CutShort, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -188,6 +190,8 @@ fn keep(
             tokio::task::spawn_local(async move { keeper.tick().await })
         };
         tokio::task::spawn_local(Rc::clone(&keeper).cut_off(tripping));
+        let cutting = Rc::clone(&keeper);
+        tokio::task::spawn_local(async move { cutting.cut_short().await });
         ready.send(()).ok();
         let result = tokio::select! {
             () = &mut stop_asked => Ok(()),
@@ -197,17 +201,30 @@ fn keep(
         keeper.stop(Instant::now() + drain_timeout);
         // Beside the control socket, so that it can be watched how requests end.
         let joined = tokio::task::spawn_blocking(move || {
-            threads
-                .into_iter()
-                .map(JoinHandle::join)
-                .all(|joined| joined.is_ok())
+            let mut cut_short = CutShort::default();
+            for thread in threads {
+                cut_short.add(thread.join().ok()?);
+            }
+            Some(cut_short)
         });
-        if joined.await.unwrap_or(false) {
-            result
-        } else {
-            Err(Error::Died)
-        }
+        let cut_short = joined.await.ok().flatten().ok_or(Error::Died)?;
+        tell(&cut_short);
+        result.map(|()| cut_short)
     })
+}
+
+fn tell(cut_short: &CutShort) {
+    let CutShort {
+        connections,
+        in_flight,
+    } = cut_short;
+    if *connections > 0 || !in_flight.is_empty() {
+        let kinds = cut_short.kinds();
+        tracing::warn!(connections, cut_short = %kinds, "the time to drain was up");
+    }
+    for (instance, kinds) in in_flight {
+        tracing::warn!(instance, cut_short = %kinds, "the time to drain was up");
+    }
 }
 
 /// Returns a future that ends when the proxy should.

@@ -42,12 +42,8 @@ impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
     /// afterwards; a new one is believed to be healthy.
     pub(crate) fn new(table: Table, known: &Instances) -> Self {
-        let sides = table
-            .listeners
-            .iter()
-            .flat_map(|listener| listener.services.values());
-        let instances = sides
-            .flat_map(|service| &service.sides)
+        let instances = table
+            .sides()
             .flat_map(|side| &side.instances)
             .map(|(name, wanted)| {
                 let same = known

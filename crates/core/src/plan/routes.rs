@@ -112,6 +112,7 @@ fn admit(
             weight: *weight,
             instances: instances(wanted, observed, revision),
             probe: revision.service.spec.ready.probe.clone(),
+            drain: revision.service.spec.stop.drain,
         })
         .filter(|side| !side.instances.is_empty())
         .collect()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::capacity::sizes;
 use crate::deployment::Revision;
@@ -68,6 +69,10 @@ pub(super) fn wanted(environment: &Environment) -> BTreeMap<InstanceId, Instance
     wanted
 }
 
+/// How long after the time to drain the data plane may take to cut short what is left, and to say
+/// so. One that does not is not waited for.
+const CUT_SHORT_WITHIN: Duration = Duration::from_secs(1);
+
 /// Whether an instance that is not wanted any more may be stopped: `ack-before-removal`.
 fn can_go(
     id: &InstanceId,
@@ -90,7 +95,8 @@ fn can_go(
         return true;
     };
     let patience = known(environment, seen).map(|instance| instance.service.spec.stop.drain);
-    draining.in_flight == 0 || patience.is_none_or(|drain| now.since(draining.since) >= drain)
+    let waited = now.since(draining.since);
+    draining.in_flight == 0 || patience.is_none_or(|drain| waited >= drain + CUT_SHORT_WITHIN)
 }
 
 /// Returns what an observed instance is, from the release that it belongs to.

@@ -248,6 +248,7 @@ fn side(name: &str, group: &[SocketAddr], weight: u32) -> Side {
         name: name.to_owned(),
         weight,
         instances: instances.collect(),
+        ..Side::default()
     }
 }
 

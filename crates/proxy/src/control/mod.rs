@@ -12,6 +12,7 @@ mod client;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::SocketAddr;
 
 use leadsman_analysis::tripwire::Trip;
@@ -73,12 +74,94 @@ pub struct Tripped {
 }
 
 /// An instance that gets no new requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draining {
     /// Since when, in milliseconds since 1970.
     pub since_ms: u64,
     /// How many requests it still answers; an upgraded connection counts until it is closed.
     pub in_flight: u64,
+    /// The same by kind.
+    #[serde(default)]
+    pub kinds: Kinds,
+    /// When what is still in flight will be cut short, or was, in milliseconds since 1970; `None`
+    /// sets no limit.
+    #[serde(default)]
+    pub until_ms: Option<u64>,
+    /// What was cut short then. It is in flight no more.
+    #[serde(default)]
+    pub cut_short: Kinds,
+}
+
+/// Requests in flight, by what they are at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kinds {
+    /// Those without an answer so far.
+    pub requests: u64,
+    /// Answers that have begun: their bodies are under way.
+    pub bodies: u64,
+    /// Connections that speak another protocol by now, such as WebSocket.
+    pub upgrades: u64,
+}
+
+impl Kinds {
+    /// Returns how many they are together.
+    pub fn sum(&self) -> u64 {
+        self.requests + self.bodies + self.upgrades
+    }
+
+    /// Adds what is in flight elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.bodies += other.bodies;
+        self.upgrades += other.upgrades;
+    }
+}
+
+/// What a proxy that ended had to cut short, because its time to drain was up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutShort {
+    /// How many connections of clients were still there.
+    pub connections: u64,
+    /// What instances still answered, by instance.
+    pub in_flight: BTreeMap<String, Kinds>,
+}
+
+impl CutShort {
+    /// Returns what was in flight, of all instances together.
+    pub fn kinds(&self) -> Kinds {
+        let mut sum = Kinds::default();
+        self.in_flight.values().for_each(|kinds| sum.add(*kinds));
+        sum
+    }
+
+    /// Adds what was cut short elsewhere.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.connections += other.connections;
+        for (instance, kinds) in other.in_flight {
+            self.in_flight.entry(instance).or_default().add(kinds);
+        }
+    }
+}
+
+impl fmt::Display for Kinds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.requests, "unanswered request"),
+            (self.bodies, "unfinished answer"),
+            (self.upgrades, "upgraded connection"),
+        ];
+        let mut separator = "";
+        for (count, kind) in kinds.into_iter().filter(|(count, _)| *count > 0) {
+            let plural = if count == 1 { "" } else { "s" };
+            write!(f, "{separator}{count} {kind}{plural}")?;
+            separator = ", ";
+        }
+        match separator {
+            "" => f.write_str("nothing"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What is answered instead of what was asked for.

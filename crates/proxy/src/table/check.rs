@@ -297,7 +297,7 @@ mod tests {
             let side = |name: &str, weight| Side {
                 name: name.to_owned(),
                 weight,
-                instances: BTreeMap::new(),
+                ..Side::default()
             };
             let service = Service {
                 sides: vec![side("a", weights.0), side("b", weights.1)],

@@ -30,6 +30,14 @@ pub struct Table {
     pub listeners: Vec<Listener>,
 }
 
+impl Table {
+    /// Returns the sides of all services.
+    pub(crate) fn sides(&self) -> impl Iterator<Item = &Side> {
+        let services = self.listeners.iter().flat_map(|l| l.services.values());
+        services.flat_map(|service| &service.sides)
+    }
+}
+
 /// An address on which requests are accepted, and where they go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Listener {
@@ -102,7 +110,7 @@ fn is_none(over: &[Option<Duration>; 2]) -> bool {
 }
 
 /// One version of a service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// What figures are counted under; occurs once in a table.
     pub name: String,
@@ -112,6 +120,10 @@ pub struct Side {
     /// Its instances by name; a name occurs once in a table.
     #[serde(default)]
     pub instances: BTreeMap<String, Instance>,
+    /// How long requests in flight to its instances may take to end once these have left the
+    /// table; then they are cut short. `None` sets no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Duration>,
 }
 
 /// A process that answers requests.

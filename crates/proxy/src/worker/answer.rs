@@ -38,10 +38,11 @@ impl Answer {
 
     pub(super) fn relayed(
         body: Incoming,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
         connection: Connection,
         choice: &Choice,
     ) -> Self {
+        in_flight.begin_body();
         let mut relayed = Relayed {
             body,
             held: Some(Held {
@@ -57,6 +58,13 @@ impl Answer {
 }
 
 impl Relayed {
+    /// Returns whether the instance was taken away before the body's end: what came so far looks
+    /// like an end, and is none.
+    fn is_cut_short(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.in_flight.upstream().is_cut_short())
+    }
+
     /// Once the body has ended, the request is over and its connection is free for the next one.
     fn settle(&mut self) {
         if self.body.is_end_stream() {
@@ -84,25 +92,40 @@ impl Relayed {
     }
 }
 
+/// Why the body of an answer broke off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// The connection to the instance broke.
+    #[error("the instance broke off")]
+    Instance(#[source] hyper::Error),
+    /// The instance drained for too long.
+    #[error("the time to drain was up")]
+    CutShort,
+}
+
 impl Body for Answer {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Own(words) => Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
             Self::Relayed(relayed) => {
                 let polled = Pin::new(&mut relayed.body).poll_frame(context);
+                if matches!(polled, Poll::Ready(None)) && relayed.is_cut_short() {
+                    relayed.held = None;
+                    return Poll::Ready(Some(Err(Broken::CutShort)));
+                }
                 match &polled {
                     Poll::Ready(None) => relayed.end(),
                     Poll::Ready(Some(Err(_))) => relayed.break_off(),
                     Poll::Ready(Some(Ok(_))) => relayed.settle(),
                     Poll::Pending => {}
                 }
-                polled
+                polled.map_err(Broken::Instance)
             }
         }
     }

@@ -178,6 +178,13 @@ impl<'a> Forwarding<'a> {
                     attempt.answered(response.status());
                     return Ok(self.answer(response, connection, in_flight, choice));
                 }
+                _ if upstream.is_cut_short() => {
+                    attempt.timed_out();
+                    return Err(match self.is_repeatable {
+                        true => Missed::Again(Before::Unreachable, Failure::CutShort),
+                        false => Missed::Final(Failure::CutShort),
+                    });
+                }
                 Ended::Unsent(request) => {
                     self.request = request;
                     // An idle connection that was closed meanwhile is nobody's fault.
@@ -240,7 +247,7 @@ impl<'a> Forwarding<'a> {
         &mut self,
         mut response: Response<Incoming>,
         connection: Connection,
-        in_flight: InFlight,
+        mut in_flight: InFlight,
         choice: &Choice,
     ) -> Response<Answer> {
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -251,7 +258,9 @@ impl<'a> Forwarding<'a> {
         let answer = match client {
             None => Answer::relayed(body, in_flight, connection, choice),
             Some(client) => {
-                tokio::task::spawn_local(tunnel_between(client, instance, in_flight, connection));
+                in_flight.upgrade();
+                let upstream = Rc::clone(in_flight.upstream());
+                upstream.run(tunnel_between(client, instance, in_flight, connection));
                 Answer::EMPTY
             }
         };

@@ -23,12 +23,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::config::Config;
+use crate::control::{CutShort, Kinds};
 use crate::figures::Counted;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Instance, Snapshot};
 use door::Door;
 use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
@@ -36,6 +37,9 @@ use tally::Tally;
 use upstream::Upstream;
 use wire::Wiring;
 pub(crate) use wire::{Tripping, Trips};
+
+/// How long clients whose requests were cut short at the end are given to be told so.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What a worker is told. Each message carries the way to say that it is done.
 pub(crate) enum Message {
@@ -45,8 +49,10 @@ pub(crate) enum Message {
     Open(SocketAddr, std::net::TcpListener, oneshot::Sender<()>),
     /// Hands over what was counted since it was asked last.
     Collect(oneshot::Sender<Counted>),
-    /// Says how many requests instances that left the table still answer, by instance.
-    InFlight(oneshot::Sender<BTreeMap<String, u64>>),
+    /// Says what instances that left the table still answer, by instance.
+    InFlight(oneshot::Sender<BTreeMap<String, Kinds>>),
+    /// Cuts short what an instance that left the table still answers, and says what that was.
+    CutShort(Arc<Instance>, oneshot::Sender<Kinds>),
     /// Accepts nothing more, lets requests in flight end until the instant given, and ends.
     Stop(Instant),
 }
@@ -71,7 +77,7 @@ pub(crate) fn start(
     index: usize,
     config: Config,
     trips: Trips,
-) -> io::Result<(Mailbox, JoinHandle<()>)> {
+) -> io::Result<(Mailbox, JoinHandle<CutShort>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,15 +120,17 @@ impl Worker {
         })
     }
 
-    async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) {
-        let ended = Rc::new(Notify::new());
+    async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> CutShort {
+        let (ending, mut ended) = mpsc::channel(1);
         loop {
             let message = tokio::select! {
                 message = inbox.recv() => message,
-                () = ended.notified() => return,
+                Some(cut_short) = ended.recv() => return cut_short,
             };
             // A keeper that is gone without a word leaves nothing to work for.
-            let Some(message) = message else { return };
+            let Some(message) = message else {
+                return CutShort::default();
+            };
             match message {
                 Message::Swap(snapshot, done) => {
                     self.swap(&snapshot).await;
@@ -140,12 +148,13 @@ impl Worker {
                     drop(done.send(self.collect()));
                 }
                 Message::InFlight(done) => drop(done.send(self.in_flight_of_removed())),
+                Message::CutShort(instance, done) => drop(done.send(self.cut_short(&instance))),
                 Message::Stop(deadline) => {
                     // Beside the messages, so that it can be watched how requests end.
-                    let (worker, ended) = (Rc::clone(&self), Rc::clone(&ended));
+                    let (worker, ending) = (Rc::clone(&self), ending.clone());
                     tokio::task::spawn_local(async move {
-                        worker.stop(deadline).await;
-                        ended.notify_one();
+                        // The first word counts: it cannot stop twice.
+                        ending.try_send(worker.stop(deadline).await).ok();
                     });
                 }
             }
@@ -207,7 +216,7 @@ impl Worker {
     fn sweep(&self) {
         let unused_since = Instant::now().checked_sub(self.config.idle_timeout);
         self.upstreams.borrow_mut().retain(|_, of_name| {
-            of_name.retain(|upstream| !upstream.is_removed() || upstream.in_flight() > 0);
+            of_name.retain(|upstream| !upstream.is_removed() || upstream.kinds().sum() > 0);
             for upstream in &*of_name {
                 upstream.sweep(unused_since);
             }
@@ -227,17 +236,36 @@ impl Worker {
         Counted { sides, refused }
     }
 
-    fn in_flight_of_removed(&self) -> BTreeMap<String, u64> {
-        let mut in_flight = BTreeMap::new();
+    fn in_flight_of_removed(&self) -> BTreeMap<String, Kinds> {
+        self.in_flight(Upstream::is_removed)
+    }
+
+    /// Returns what the instances that are `meant` still answer, by instance.
+    fn in_flight(&self, meant: impl Fn(&Upstream) -> bool) -> BTreeMap<String, Kinds> {
+        let mut in_flight: BTreeMap<String, Kinds> = BTreeMap::new();
         for upstream in self.upstreams.borrow().values().flatten() {
-            if upstream.is_removed() && upstream.in_flight() > 0 {
-                *in_flight.entry(upstream.name().to_owned()).or_default() += upstream.in_flight();
+            let kinds = upstream.kinds();
+            if kinds.sum() > 0 && meant(upstream) {
+                let of_name = in_flight.entry(upstream.name().to_owned()).or_default();
+                of_name.add(kinds);
             }
         }
         in_flight
     }
 
-    async fn stop(&self, deadline: Instant) {
+    fn cut_short(&self, instance: &Arc<Instance>) -> Kinds {
+        let mut sum = Kinds::default();
+        for upstream in self.upstreams.borrow().values().flatten() {
+            if upstream.is_removed() && upstream.is_for(instance) {
+                sum.add(upstream.cut_short());
+            }
+        }
+        sum
+    }
+
+    /// Accepts nothing more, and waits until requests in flight have ended. Those that have not at
+    /// `deadline` are cut short.
+    async fn stop(&self, deadline: Instant) -> CutShort {
         let doors: Vec<Door> = self
             .doors
             .borrow_mut()
@@ -247,23 +275,30 @@ impl Worker {
         for door in doors {
             door.close().await;
         }
-        let busy = || {
-            let upstreams = self.upstreams.borrow();
-            self.connections.get() > 0
-                || upstreams
-                    .values()
-                    .flatten()
-                    .any(|upstream| upstream.in_flight() > 0)
+        self.until_idle(deadline).await;
+        let cut_short = CutShort {
+            connections: self.connections.get() as u64,
+            in_flight: self.in_flight(|_| true),
         };
-        while busy() && Instant::now() < deadline {
+        if self.is_busy() {
+            for upstream in self.upstreams.borrow().values().flatten() {
+                upstream.cut_short();
+            }
+            self.until_idle(Instant::now() + LAST_WORDS).await;
+        }
+        cut_short
+    }
+
+    async fn until_idle(&self, deadline: Instant) {
+        while self.is_busy() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if busy() {
-            tracing::warn!(
-                connections = self.connections.get(),
-                "cut connections that did not end before the deadline"
-            );
-        }
+    }
+
+    fn is_busy(&self) -> bool {
+        let upstreams = self.upstreams.borrow();
+        let mut upstreams = upstreams.values().flatten();
+        self.connections.get() > 0 || upstreams.any(|upstream| upstream.kinds().sum() > 0)
     }
 
     /// Returns the routes of the listener at `address`, if it is still in the table.

@@ -33,6 +33,8 @@ pub(super) enum Failure {
     Garbled,
     /// The answer took too long.
     TimedOut,
+    /// The instance left the table, and the time to drain was up before it answered.
+    CutShort,
     /// The client did not go on with its request.
     ClientStalled,
 }
@@ -85,6 +87,11 @@ impl Failure {
                 StatusCode::GATEWAY_TIMEOUT,
                 "timed-out",
                 "the service did not answer in time\n",
+            ),
+            Self::CutShort => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "cut-short",
+                "the instance was taken away before it answered\n",
             ),
             Self::ClientStalled => (
                 StatusCode::REQUEST_TIMEOUT,

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::control::Kinds;
 use crate::snapshot::Instance;
 use crate::worker::attempt::Outgoing;
 
@@ -21,7 +23,14 @@ pub(super) type Connection = http1::SendRequest<Outgoing>;
 pub(super) struct Upstream {
     instance: Arc<Instance>,
     in_flight: Cell<u64>,
+    /// How many of those have an answer whose body is under way.
+    bodies: Cell<u64>,
+    /// How many of those are upgraded connections.
+    upgrades: Cell<u64>,
     removed: Cell<bool>,
+    cut_short: Cell<bool>,
+    /// What moves the bytes of its connections.
+    movers: RefCell<JoinSet<()>>,
     /// The connection used last is at the end and used first.
     idle: RefCell<Vec<(Connection, Instant)>>,
     idle_max: usize,
@@ -34,7 +43,11 @@ impl Upstream {
         Self {
             instance,
             in_flight: Cell::new(0),
+            bodies: Cell::new(0),
+            upgrades: Cell::new(0),
             removed: Cell::new(false),
+            cut_short: Cell::new(false),
+            movers: RefCell::default(),
             idle: RefCell::default(),
             idle_max: config.idle_connections_max,
             connect_timeout: config.connect_timeout,
@@ -42,8 +55,9 @@ impl Upstream {
         }
     }
 
+    /// Returns whether it stands for `instance` and can be used for new requests (again).
     pub(super) fn is_for(&self, instance: &Arc<Instance>) -> bool {
-        Arc::ptr_eq(&self.instance, instance)
+        Arc::ptr_eq(&self.instance, instance) && !self.is_cut_short()
     }
 
     pub(super) fn instance(&self) -> &Instance {
@@ -74,10 +88,45 @@ impl Upstream {
         }
     }
 
+    /// Returns the same by kind. What was cut short is in flight no more, although a client that
+    /// does not read may not have noticed.
+    pub(super) fn kinds(&self) -> Kinds {
+        if self.is_cut_short() {
+            return Kinds::default();
+        }
+        let (bodies, upgrades) = (self.bodies.get(), self.upgrades.get());
+        Kinds {
+            requests: self.in_flight.get() - bodies - upgrades,
+            bodies,
+            upgrades,
+        }
+    }
+
+    /// Returns whether its requests were cut short.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.cut_short.get()
+    }
+
+    /// Cuts short what is in flight, and returns what that was.
+    pub(super) fn cut_short(&self) -> Kinds {
+        let kinds = self.kinds();
+        self.cut_short.set(true);
+        self.movers.borrow_mut().abort_all();
+        kinds
+    }
+
+    /// Runs what moves the bytes of a connection until it ends, or is cut short.
+    pub(super) fn run(&self, mover: impl Future<Output = ()> + 'static) {
+        self.movers.borrow_mut().spawn_local(mover);
+    }
+
     /// Counts a request as in flight until the returned guard is dropped.
     pub(super) fn enter(self: &Rc<Self>) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
-        InFlight(Rc::clone(self))
+        InFlight {
+            upstream: Rc::clone(self),
+            at: At::Request,
+        }
     }
 
     /// Returns an idle connection that is ready for a request.
@@ -107,7 +156,7 @@ impl Upstream {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(io::Error::other)?;
-        tokio::task::spawn_local(async move {
+        self.run(async move {
             if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "a connection to an instance broke");
             }
@@ -128,20 +177,57 @@ impl Upstream {
         self.idle.borrow_mut().retain(|(connection, used_at)| {
             !connection.is_closed() && unused_since.is_none_or(|since| *used_at > since)
         });
+        let mut movers = self.movers.borrow_mut();
+        while movers.try_join_next().is_some() {}
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        // A request whose answer came first may still be on its way; it ends by itself.
+        self.movers.get_mut().detach_all();
     }
 }
 
 /// A request in flight to an instance.
-pub(super) struct InFlight(Rc<Upstream>);
+pub(super) struct InFlight {
+    upstream: Rc<Upstream>,
+    at: At,
+}
+
+/// What a request in flight is at.
+enum At {
+    Request,
+    Body,
+    Upgrade,
+}
 
 impl InFlight {
     pub(super) fn upstream(&self) -> &Rc<Upstream> {
-        &self.0
+        &self.upstream
+    }
+
+    /// The answer has come, and its body is under way.
+    pub(super) fn begin_body(&mut self) {
+        self.at = At::Body;
+        self.upstream.bodies.set(self.upstream.bodies.get() + 1);
+    }
+
+    /// The connection speaks another protocol from now on.
+    pub(super) fn upgrade(&mut self) {
+        self.at = At::Upgrade;
+        self.upstream.upgrades.set(self.upstream.upgrades.get() + 1);
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get() - 1);
+        let upstream = &self.upstream;
+        upstream.in_flight.set(upstream.in_flight.get() - 1);
+        match self.at {
+            At::Request => {}
+            At::Body => upstream.bodies.set(upstream.bodies.get() - 1),
+            At::Upgrade => upstream.upgrades.set(upstream.upgrades.get() - 1),
+        }
     }
 }

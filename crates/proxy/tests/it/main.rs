@@ -4,6 +4,7 @@
 
 mod control;
 mod counting;
+mod draining;
 mod forwarding;
 mod health;
 mod persistence;

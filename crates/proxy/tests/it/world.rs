@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use leadsman_proxy::control::{Client, ClientError, Status};
+use leadsman_proxy::control::{Client, ClientError, CutShort, Status};
 use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
 use leadsman_proxy::{Config, Proxy, SideFigures};
 use tempfile::TempDir;
@@ -141,8 +141,8 @@ impl World {
         self.proxy = Some(Proxy::start(self.config.clone()).unwrap());
     }
 
-    pub(crate) fn stop(&mut self) {
-        self.proxy.take().unwrap().shutdown().unwrap();
+    pub(crate) fn stop(&mut self) -> CutShort {
+        self.proxy.take().unwrap().shutdown().unwrap()
     }
 }
 
@@ -194,6 +194,7 @@ pub(crate) fn checked_side(
         name: name.to_owned(),
         weight,
         instances: instances.collect(),
+        ..Side::default()
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! It runs on a thread of its own. Nothing that a request needs waits for it.
 
+mod drains;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,12 +12,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
-use crate::control::{Applied, Draining, Status, Tripped};
+use crate::control::{Applied, Kinds, Status, Tripped};
 use crate::cut;
 use crate::figures::{Counted, Windows};
 use crate::health;
@@ -24,6 +26,7 @@ use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
 use crate::worker::{Mailbox, Message, Tripping};
+use drains::Drains;
 
 /// How long a window is, and how often what went wrong is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -53,6 +56,8 @@ pub(crate) struct Keeper {
     windows: RefCell<Windows>,
     /// Says that there is a new window.
     news: watch::Sender<()>,
+    /// Says that an instance has begun to drain.
+    drains: Notify,
 }
 
 #[derive(Default)]
@@ -64,7 +69,7 @@ struct State {
     /// What is in force: the one without the others.
     snapshot: Arc<Snapshot>,
     watches: BTreeMap<String, Watch>,
-    drains: Vec<Drain>,
+    drains: Drains,
     /// The listeners of the table: bound to which address, or why not.
     doors: BTreeMap<SocketAddr, Result<SocketAddr, String>>,
     /// Why the table in force is not on disk.
@@ -84,14 +89,6 @@ impl Drop for Watch {
     }
 }
 
-/// An instance that left the table.
-struct Drain {
-    instance: Arc<Instance>,
-    since_ms: u64,
-    /// When it was first seen without requests.
-    done_at: Option<Instant>,
-}
-
 impl Keeper {
     pub(crate) fn new(config: Config, workers: Vec<Mailbox>, saved: Saved) -> Self {
         Self {
@@ -104,6 +101,7 @@ impl Keeper {
             // Numbers go on growing over a restart: there is at most one window a second.
             windows: RefCell::new(Windows::new(unix_ms() / 1000)),
             news: watch::Sender::new(()),
+            drains: Notify::new(),
         }
     }
 
@@ -200,7 +198,7 @@ impl Keeper {
         let table = cut::in_force(&asked, &cuts);
         let (before, known) = {
             let state = self.state.borrow();
-            let draining = state.drains.iter().map(|drain| &drain.instance);
+            let draining = state.drains.instances();
             let mut known: Instances = draining.map(|i| (i.name.clone(), Arc::clone(i))).collect();
             known.extend(state.snapshot.instances.clone());
             (Arc::clone(&state.snapshot), known)
@@ -222,18 +220,17 @@ impl Keeper {
                 .get(&instance.name)
                 .is_some_and(|same| Arc::ptr_eq(same, instance))
         };
-        state.drains.retain(|drain| !is_in(&drain.instance));
-        let since_ms = unix_ms();
-        let gone = before
-            .instances
-            .values()
-            .filter(|instance| !is_in(instance))
-            .cloned();
-        state.drains.extend(gone.map(|instance| Drain {
-            instance,
-            since_ms,
-            done_at: None,
-        }));
+        state.drains.forget_if(is_in);
+        let (now, now_ms) = (Instant::now(), unix_ms());
+        for side in before.table.sides() {
+            let of_side = side.instances.keys();
+            let gone = of_side.filter_map(|name| before.instances.get(name));
+            for instance in gone.filter(|instance| !is_in(instance)) {
+                let instance = Arc::clone(instance);
+                state.drains.add(instance, side.drain, now, now_ms);
+            }
+        }
+        self.drains.notify_one();
         self.watch(&snapshot, &mut state.watches);
         let addresses: BTreeSet<SocketAddr> = snapshot
             .table
@@ -247,14 +244,7 @@ impl Keeper {
     }
 
     fn watch(&self, snapshot: &Snapshot, watches: &mut BTreeMap<String, Watch>) {
-        let services = snapshot
-            .table
-            .listeners
-            .iter()
-            .flat_map(|l| l.services.values());
-        let wanted = services
-            .flat_map(|service| &service.sides)
-            .flat_map(|side| &side.instances);
+        let wanted = snapshot.table.sides().flat_map(|side| &side.instances);
         let mut before = std::mem::take(watches);
         for (name, wanted) in wanted {
             let Some(instance) = snapshot.instances.get(name) else {
@@ -339,20 +329,6 @@ impl Keeper {
     pub(crate) async fn status(&self) -> Status {
         let in_flight = self.in_flight().await;
         let state = self.state.borrow();
-        let mut draining: BTreeMap<String, Draining> = BTreeMap::new();
-        for Drain {
-            instance, since_ms, ..
-        } in &state.drains
-        {
-            let in_flight = in_flight.get(&instance.name).copied().unwrap_or(0);
-            draining.insert(
-                instance.name.clone(),
-                Draining {
-                    since_ms: *since_ms,
-                    in_flight,
-                },
-            );
-        }
         let unhealthy = state
             .snapshot
             .instances
@@ -368,21 +344,46 @@ impl Keeper {
                 .iter()
                 .filter_map(|(address, door)| Some((*address, *door.as_ref().ok()?)))
                 .collect(),
-            draining,
+            draining: state.drains.status(&in_flight),
             problems: state.problems(),
             unhealthy: unhealthy.map(|instance| instance.name.clone()).collect(),
             unsaved: state.unsaved.clone(),
         }
     }
 
-    async fn in_flight(&self) -> BTreeMap<String, u64> {
-        let mut sum = BTreeMap::new();
-        for of_worker in self.ask(Message::InFlight).await.into_iter().flatten() {
-            for (name, in_flight) in of_worker {
-                *sum.entry(name).or_default() += in_flight;
+    /// Returns what instances that left the table still answer, by instance.
+    async fn in_flight(&self) -> BTreeMap<String, Kinds> {
+        sum(self.ask(Message::InFlight).await)
+    }
+
+    /// Cuts short what instances that left the table have not ended in time, for ever.
+    pub(crate) async fn cut_short(&self) {
+        loop {
+            let deadline = self.state.borrow().drains.next_deadline();
+            let until_due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = until_due => self.cut_short_due().await,
+                () = self.drains.notified() => {}
             }
         }
-        sum
+    }
+
+    async fn cut_short_due(&self) {
+        let due = self.state.borrow_mut().drains.due(Instant::now());
+        for instance in due {
+            let kinds = self.ask(|done| Message::CutShort(Arc::clone(&instance), done));
+            let mut sum = Kinds::default();
+            kinds.await.into_iter().flatten().for_each(|of| sum.add(of));
+            if sum.sum() > 0 {
+                tracing::warn!(instance = instance.name, cut_short = %sum, "its time to drain is up");
+            }
+            self.state.borrow_mut().drains.cut_short(&instance, sum);
+        }
     }
 
     /// Returns the windows after the one numbered `after`, written as a JSON list; waits up to
@@ -430,14 +431,9 @@ impl Keeper {
             return;
         }
         let in_flight = self.in_flight().await;
-        let now = Instant::now();
-        self.state.borrow_mut().drains.retain_mut(|drain| {
-            if in_flight.contains_key(&drain.instance.name) {
-                drain.done_at = None;
-                return true;
-            }
-            now.duration_since(*drain.done_at.get_or_insert(now)) < self.config.drained_listed
-        });
+        let mut state = self.state.borrow_mut();
+        let listed = self.config.drained_listed;
+        state.drains.forget_done(&in_flight, Instant::now(), listed);
     }
 
     /// Stops accepting requests; the workers end when those in flight have, or at `deadline`.
@@ -482,6 +478,15 @@ impl State {
         };
         self.doors.iter().filter_map(failed).collect()
     }
+}
+
+/// Sums up what each worker said by instance; one that is gone said nothing.
+fn sum(said: Vec<Option<BTreeMap<String, Kinds>>>) -> BTreeMap<String, Kinds> {
+    let mut sum: BTreeMap<String, Kinds> = BTreeMap::new();
+    for (name, kinds) in said.into_iter().flatten().flatten() {
+        sum.entry(name).or_default().add(kinds);
+    }
+    sum
 }
 
 fn unix_ms() -> u64 {
