@@ -257,6 +257,7 @@ fn wire_service(prefix: &str, routes: &Routes, service: &ServiceName) -> Service
             alpha: tripwire.alpha,
             round: 0,
         }),
+        ..Service::default()
     }
 }
 
@@ -532,6 +533,7 @@ mod tests {
                 ),
                 ("shop/production/web@r2.d7".to_owned(), side(None)),
             ]),
+            testers: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
         let window = sides(window, true);

@@ -21,6 +21,9 @@ pub struct Window {
     pub seconds: f64,
     /// The figures by name of the side; sides without requests are left out.
     pub sides: BTreeMap<String, SideFigures>,
+    /// The same of testers, which the others do not have in them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub testers: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by the reason that it gave; whatever was tried before
     /// is counted among the figures too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -32,6 +35,8 @@ pub struct Window {
 pub(crate) struct Counted {
     /// The figures by name of the side.
     pub(crate) sides: BTreeMap<String, SideFigures>,
+    /// The same of testers.
+    pub(crate) testers: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by reason.
     pub(crate) refused: BTreeMap<&'static str, u64>,
 }
@@ -39,8 +44,14 @@ pub(crate) struct Counted {
 impl Counted {
     /// Adds what was counted elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
-        for (side, figures) in other.sides {
-            self.sides.entry(side).or_default().add(&figures);
+        let both = [
+            (&mut self.sides, other.sides),
+            (&mut self.testers, other.testers),
+        ];
+        for (mine, theirs) in both {
+            for (side, figures) in theirs {
+                mine.entry(side).or_default().add(&figures);
+            }
         }
         for (reason, count) in other.refused {
             *self.refused.entry(reason).or_default() += count;
@@ -102,6 +113,7 @@ impl Windows {
             started_at_ms: ended_at_ms.saturating_sub(length_ms),
             seconds: length.as_secs_f64(),
             sides: counted.sides,
+            testers: counted.testers,
             refused: counted
                 .refused
                 .into_iter()

@@ -50,6 +50,19 @@ impl Split {
         self.credits[best] -= sum;
         Some(best)
     }
+
+    /// Books a request that `taker` got although nobody asked whose turn it is. What a side is owed
+    /// because of such requests, or owes, grows to `most` and not beyond.
+    pub(crate) fn charge(&mut self, taker: usize, weights: impl Iterator<Item = u32>, most: i64) {
+        let mut sum = 0;
+        for (credit, weight) in self.credits.iter_mut().zip(weights) {
+            sum += i64::from(weight);
+            *credit = (*credit + i64::from(weight)).min(most);
+        }
+        if let Some(credit) = self.credits.get_mut(taker) {
+            *credit = (*credit - sum).max(-most);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 
 use crate::saved::Cuts;
 use crate::table::rule::is_path;
-use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, Tripwire, WEIGHT_WHOLE};
+use crate::table::{
+    HealthCheck, Listener, Rule, Service, Side, Sticky, Table, Tripwire, WEIGHT_WHOLE,
+};
 
 /// Everything that is wrong with a table, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +205,10 @@ fn service_faults(service: &Service) -> Vec<String> {
         .iter()
         .flat_map(|t| tripwire_faults(t, service));
     faults.extend(of_tripwire.map(|fault| format!("tripwire: {fault}")));
+    let of_sticky = service.sticky.as_ref().and_then(Sticky::fault);
+    faults.extend(of_sticky.map(|fault| format!("sticky: {fault}")));
+    let of_overrides = service.overrides.iter().filter_map(|o| o.fault(service));
+    faults.extend(of_overrides.map(|fault| format!("override: {fault}")));
     faults
 }
 

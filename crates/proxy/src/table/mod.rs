@@ -5,6 +5,7 @@
 
 mod check;
 mod rule;
+mod sticky;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
 pub use self::rule::{Condition, Named, Rule};
+pub use self::sticky::{Override, Sticky, StickyCookie};
 
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;
@@ -63,6 +65,13 @@ pub struct Service {
     /// What cuts off a side whose answers fail grossly; `None` leaves that to control.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tripwire: Option<Tripwire>,
+    /// How a user stays with one side; `None` gives every single request to the side whose turn it
+    /// is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+    /// Who is a tester, and to which side he is led.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Override>,
 }
 
 /// What is slow.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::worker::routes::Choice;
+use crate::worker::service::Choice;
 use crate::worker::tally::{Outcome, Place};
 use crate::worker::upstream::Connection;
 

@@ -18,7 +18,7 @@ use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
 use crate::worker::headers::{Peer, prepare_answer, prepare_request};
 use crate::worker::rescue::{Failure, rescue};
-use crate::worker::routes::{Before, Choice, Tried};
+use crate::worker::service::{Asking, Before, Choice, Tried};
 use crate::worker::upstream::{Connection, InFlight, Upstream};
 
 /// How often a request is sent again after a connection broke off without an answer.
@@ -43,6 +43,7 @@ pub(super) async fn forward(
 struct Forwarding<'a> {
     worker: &'a Worker,
     address: SocketAddr,
+    peer: &'a Peer,
     authority: Option<Authority>,
     /// Where the client's side of the connection will be, if the request asks for an upgrade.
     upgrade: Option<OnUpgrade>,
@@ -65,7 +66,7 @@ impl<'a> Forwarding<'a> {
     fn new(
         worker: &'a Worker,
         address: SocketAddr,
-        peer: &Peer,
+        peer: &'a Peer,
         mut request: Request<Incoming>,
     ) -> Result<Self, Failure> {
         let upgrade = hyper::upgrade::on(&mut request);
@@ -88,6 +89,7 @@ impl<'a> Forwarding<'a> {
         Ok(Self {
             worker,
             address,
+            peer,
             authority,
             upgrade: wants_upgrade.then_some(upgrade),
             request: Request::from_parts(parts, Outgoing::new(body)),
@@ -109,7 +111,11 @@ impl<'a> Forwarding<'a> {
             let service = routes
                 .service(host, &self.request)
                 .ok_or(Failure::NoRoute)?;
-            let Some(choice) = service.choose(&tried, started) else {
+            let asking = Asking {
+                headers: self.request.headers(),
+                client: self.peer.address(),
+            };
+            let Some(choice) = service.choose(asking, &tried, started) else {
                 return Err(failure);
             };
             drop(routes);
@@ -255,6 +261,7 @@ impl<'a> Forwarding<'a> {
         let instance = hyper::upgrade::on(&mut response);
         let (mut parts, body) = response.into_parts();
         prepare_answer(&mut parts);
+        choice.mark(&mut parts);
         let answer = match client {
             None => Answer::relayed(body, in_flight, connection, choice),
             Some(client) => {

@@ -49,6 +49,11 @@ impl Peer {
         }
     }
 
+    /// Returns its address; one of IPv4 is one of IPv4 however it came in.
+    pub(super) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     fn is_on_this_machine(&self) -> bool {
         self.address.is_loopback()
     }

@@ -10,6 +10,9 @@ mod forward;
 mod headers;
 mod rescue;
 mod routes;
+mod service;
+mod sticky;
+mod tallies;
 mod tally;
 mod upstream;
 mod wire;
@@ -33,7 +36,7 @@ use crate::snapshot::{Instance, Snapshot};
 use door::Door;
 use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
-use tally::Tally;
+use tallies::Tallies;
 use upstream::Upstream;
 use wire::Wiring;
 pub(crate) use wire::{Tripping, Trips};
@@ -95,7 +98,7 @@ pub(crate) struct Worker {
     routes: RefCell<Routes>,
     /// Also those that left the table and still answer requests.
     upstreams: RefCell<HashMap<String, Vec<Rc<Upstream>>>>,
-    tallies: RefCell<HashMap<String, Rc<Tally>>>,
+    tallies: RefCell<Tallies>,
     refused: Refused,
     doors: RefCell<HashMap<SocketAddr, Door>>,
     /// Bounds the connections of clients.
@@ -226,14 +229,11 @@ impl Worker {
 
     fn collect(&self) -> Counted {
         let mut tallies = self.tallies.borrow_mut();
-        let sides = tallies
-            .iter()
-            .filter_map(|(side, tally)| Some((side.clone(), tally.take()?)))
-            .collect();
-        // Held only here: no route leads to it and no request will be counted in it.
-        tallies.retain(|_, tally| Rc::strong_count(tally) > 1);
-        let refused = self.refused.take();
-        Counted { sides, refused }
+        Counted {
+            sides: tallies.users.take(),
+            testers: tallies.testers.take(),
+            refused: self.refused.take(),
+        }
     }
 
     fn in_flight_of_removed(&self) -> BTreeMap<String, Kinds> {

@@ -11,5 +11,6 @@ mod persistence;
 mod protocol;
 mod routing;
 mod split;
+mod sticky;
 mod tripwire;
 mod world;

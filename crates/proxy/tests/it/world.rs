@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use leadsman_proxy::control::{Client, ClientError, CutShort, Status};
 use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
-use leadsman_proxy::{Config, Proxy, SideFigures};
+use leadsman_proxy::{Config, Proxy, SideFigures, Window};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it.
@@ -104,10 +104,20 @@ impl World {
 
     /// Returns what was counted for `side` so far, once `enough` says so.
     pub(crate) fn figures(&self, side: &str, enough: impl Fn(&SideFigures) -> bool) -> SideFigures {
-        eventually(&format!("figures of `{side}`"), || {
+        self.figures_in(|window| window.sides.get(side), side, enough)
+    }
+
+    /// The same of what `of` finds in a window.
+    pub(crate) fn figures_in(
+        &self,
+        of: impl Fn(&Window) -> Option<&SideFigures>,
+        what: &str,
+        enough: impl Fn(&SideFigures) -> bool,
+    ) -> SideFigures {
+        eventually(&format!("figures of `{what}`"), || {
             let mut sum = SideFigures::default();
             for window in self.block_on(self.client().windows(0)).unwrap() {
-                if let Some(figures) = window.sides.get(side) {
+                if let Some(figures) = of(&window) {
                     sum.figures.add(&figures.figures);
                     for (sum, count) in sum.status.iter_mut().zip(figures.status) {
                         *sum += count;

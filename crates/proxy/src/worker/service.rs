@@ -1,0 +1,350 @@
+//! A service as a worker uses it: whose turn it is, and which instance takes it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http::header::{HeaderValue, SET_COOKIE};
+use http::{HeaderMap, response};
+use leadsman_analysis::tripwire::Arm;
+
+use crate::rules::Conditions;
+use crate::split::Split;
+use crate::table;
+use crate::worker::sticky::{Drawn, Sticky};
+use crate::worker::tallies::Tallies;
+use crate::worker::tally::Tally;
+use crate::worker::upstream::Upstream;
+use crate::worker::wire::{Taken, Wire, Wiring};
+
+/// One service: whose turn it is, and its sides.
+pub(super) struct ServiceRoutes {
+    pub(super) name: String,
+    split: RefCell<Split>,
+    sticky: Option<Sticky>,
+    /// Who is a tester, and the position of the side that he is led to.
+    overrides: Vec<(Conditions, usize)>,
+    wire: Option<Rc<Wire>>,
+    sides: Vec<SideRoutes>,
+}
+
+struct SideRoutes {
+    name: String,
+    /// 0 for a side without instances, whatever was asked.
+    weight: u32,
+    /// Which arm of the service's tripwire it is.
+    arm: Option<Arm>,
+    tally: Rc<Tally>,
+    /// Where requests of testers are counted; users' where there are no testers.
+    testers: Rc<Tally>,
+    upstreams: Vec<Rc<Upstream>>,
+    /// Where the search for the least busy instance begins, so that equals take turns.
+    turn: Cell<usize>,
+}
+
+/// What a choice may depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    /// Made fit for an instance.
+    pub(super) headers: &'a HeaderMap,
+    /// The address of the client.
+    pub(super) client: IpAddr,
+}
+
+/// The instance that a request should go to.
+#[derive(Clone)]
+pub(super) struct Choice {
+    pub(super) upstream: Rc<Upstream>,
+    pub(super) tally: Rc<Tally>,
+    /// Whether it is the instance of its side that is counted by itself.
+    pub(super) is_reference: bool,
+    /// Its turn, if it was chosen by turns and a tripwire wants to know what comes of it. A second
+    /// attempt, or a side that helps out, was chosen by what failed, and proves nothing; nor do
+    /// users who stay with a side: one of them who fails always is no failing version.
+    pub(super) taken: Option<Taken>,
+    /// What makes the user belong to the side that it was drawn for.
+    cookie: Option<Rc<HeaderValue>>,
+}
+
+/// How the last attempt at a request ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Before {
+    /// No connection could be made: another instance of the same side is the next best.
+    Unreachable,
+    /// It broke off without an answer, perhaps because of the version: another side is better,
+    /// and the same instance once more is better than nothing.
+    BrokeOff,
+}
+
+/// The attempts at a request so far, the last one at the end.
+#[derive(Default)]
+pub(super) struct Tried(Vec<(Choice, Before)>);
+
+impl Tried {
+    pub(super) fn add(&mut self, choice: Choice, before: Before) {
+        self.0.push((choice, before));
+    }
+
+    /// Returns how many attempts broke off without an answer.
+    pub(super) fn broke_off(&self) -> usize {
+        self.0
+            .iter()
+            .filter(|(_, before)| *before == Before::BrokeOff)
+            .count()
+    }
+
+    fn has(&self, upstream: &Rc<Upstream>) -> bool {
+        self.0
+            .iter()
+            .any(|(choice, _)| Rc::ptr_eq(&choice.upstream, upstream))
+    }
+}
+
+impl Choice {
+    /// Says in the head of the answer what its reader has to keep.
+    pub(super) fn mark(&self, answer: &mut response::Parts) {
+        if let Some(cookie) = &self.cookie {
+            answer
+                .headers
+                .append(SET_COOKIE, HeaderValue::clone(cookie));
+        }
+    }
+}
+
+impl ServiceRoutes {
+    /// Makes the routes of `service`. Tallies are found or made in `tallies`; what has to be known
+    /// of the past is in `before`.
+    pub(super) fn new(
+        name: &str,
+        service: &table::Service,
+        upstreams: &HashMap<String, Rc<Upstream>>,
+        tallies: &mut Tallies,
+        wiring: &Wiring,
+        before: Option<&Self>,
+    ) -> Self {
+        let wire = Wire::of(service, before.and_then(|b| b.wire.as_ref()), wiring);
+        let sides: Vec<SideRoutes> = service
+            .sides
+            .iter()
+            .map(|side| {
+                let tally = tallies.users.of(&side.name);
+                tally.set(service.slow, side.instances.len() > 1);
+                let testers = if service.overrides.is_empty() {
+                    Rc::clone(&tally)
+                } else {
+                    tallies.testers.of(&side.name)
+                };
+                let instances = side.instances.keys();
+                SideRoutes {
+                    name: side.name.clone(),
+                    weight: if side.instances.is_empty() {
+                        0
+                    } else {
+                        side.weight
+                    },
+                    arm: wire.as_ref().and_then(|wire| wire.arm(&side.name)),
+                    tally,
+                    testers,
+                    upstreams: instances
+                        .filter_map(|i| upstreams.get(i))
+                        .cloned()
+                        .collect(),
+                    turn: Cell::new(0),
+                }
+            })
+            .collect();
+        let resumed = |split: &dyn Fn(&Self) -> Option<Split>| {
+            let before = before.and_then(|before| before.resumed(&split(before)?, &sides));
+            before.unwrap_or_else(|| Split::new(sides.len()))
+        };
+        let sticky = service.sticky.as_ref().and_then(|sticky| {
+            let newcomers = resumed(&|before| Some(before.sticky.as_ref()?.newcomers()));
+            let weights = sides.iter().map(|side| (side.name.as_str(), side.weight));
+            Sticky::new(sticky, weights, newcomers)
+        });
+        let overrides = service.overrides.iter().filter_map(|leads| {
+            let side = sides.iter().position(|side| side.name == leads.side)?;
+            Some((Conditions::new(std::slice::from_ref(&leads.when)), side))
+        });
+        Self {
+            name: name.to_owned(),
+            split: RefCell::new(resumed(&|before| Some(before.split.borrow().clone()))),
+            sticky,
+            overrides: overrides.collect(),
+            wire,
+            sides,
+        }
+    }
+
+    /// Returns `split` of these routes, ordered for `sides`, if the same sides have weight in both.
+    fn resumed(&self, split: &Split, sides: &[SideRoutes]) -> Option<Split> {
+        let weighty = |sides: &[SideRoutes]| sides.iter().filter(|side| side.weight > 0).count();
+        if weighty(&self.sides) != weighty(sides) {
+            return None;
+        }
+        let credits = sides.iter().map(|side| {
+            if side.weight == 0 {
+                return Some(0);
+            }
+            let at = self
+                .sides
+                .iter()
+                .position(|old| old.name == side.name && old.weight > 0)?;
+            Some(split.credit(at))
+        });
+        Some(Split::resume(credits.collect::<Option<_>>()?))
+    }
+
+    /// Returns where a request should go at the moment `now`, given what was tried before; `None`
+    /// if there is nothing (left) to try.
+    pub(super) fn choose(&self, asking: Asking<'_>, tried: &Tried, now: Instant) -> Option<Choice> {
+        if !self.overrides.is_empty()
+            && let Some(side) = self.side_of_tester(asking.headers)
+        {
+            return self.choose_for_tester(side, tried);
+        }
+        let Some((last, before)) = tried.0.last() else {
+            return self.choose_first(asking, now);
+        };
+        let here = self
+            .sides
+            .iter()
+            .position(|side| Rc::ptr_eq(&side.tally, &last.tally));
+        let order = self.order(here, *before == Before::BrokeOff);
+        let choice = self.next(&order, tried, *before)?;
+        let cookie = last.cookie.clone();
+        Some(Choice { cookie, ..choice })
+    }
+
+    /// Returns the next best after those that were `tried`, the last one of which ended so.
+    fn next(&self, order: &[&SideRoutes], tried: &Tried, before: Before) -> Option<Choice> {
+        let untried = |upstream: &Rc<Upstream>| !tried.has(upstream);
+        let again = before == Before::BrokeOff;
+        pick(order, |upstream| upstream.is_healthy() && untried(upstream))
+            .or_else(|| pick(order, |upstream| again && upstream.is_healthy()))
+            .or_else(|| pick(order, untried))
+    }
+
+    fn choose_first(&self, asking: Asking<'_>, now: Instant) -> Option<Choice> {
+        let drawn = {
+            let mut split = self.split.borrow_mut();
+            match &self.sticky {
+                None => split
+                    .next(self.sides.iter().map(|side| side.weight))
+                    .map(|side| Drawn {
+                        side,
+                        by_turn: true,
+                        cookie: None,
+                    }),
+                Some(sticky) => sticky.draw(asking.headers, asking.client, &mut split),
+            }
+        };
+        let Some(Drawn {
+            side,
+            by_turn,
+            cookie,
+        }) = drawn
+        else {
+            return self.choose_any(None);
+        };
+        match self.sides[side].least_busy(Upstream::is_healthy) {
+            Some(choice) => {
+                let arm = self.sides[side].arm.filter(|_| by_turn);
+                let wired = self.wire.as_ref().zip(arm);
+                Some(Choice {
+                    taken: wired.map(|(wire, arm)| wire.take(arm, now)),
+                    cookie,
+                    ..choice
+                })
+            }
+            None => {
+                let choice = self.choose_any(Some(side))?;
+                Some(Choice { cookie, ..choice })
+            }
+        }
+    }
+
+    /// Returns an instance of any side, `preferred` first, healthy or not.
+    fn choose_any(&self, preferred: Option<usize>) -> Option<Choice> {
+        let order = self.order(preferred, false);
+        pick(&order, Upstream::is_healthy).or_else(|| pick(&order, |_| true))
+    }
+
+    /// Returns the side that a tester is led to; `None` for a user. While the side has no instance
+    /// that is the one where most users go.
+    fn side_of_tester(&self, headers: &HeaderMap) -> Option<usize> {
+        let mut overrides = self.overrides.iter();
+        let (_, side) = overrides.find(|(conditions, _)| conditions.are_met(headers))?;
+        if !self.sides[*side].upstreams.is_empty() {
+            return Some(*side);
+        }
+        let sides = self.sides.iter().enumerate();
+        sides.max_by_key(|(_, side)| side.weight).map(|(at, _)| at)
+    }
+
+    /// Whatever happens, a tester stays with his side: he would take another one for it.
+    fn choose_for_tester(&self, side: usize, tried: &Tried) -> Option<Choice> {
+        let side = &self.sides[side];
+        let choice = match tried.0.last() {
+            None => side
+                .least_busy(Upstream::is_healthy)
+                .or_else(|| side.least_busy(|_| true)),
+            Some((_, before)) => self.next(&[side], tried, *before),
+        };
+        Some(Choice {
+            tally: Rc::clone(&side.testers),
+            ..choice?
+        })
+    }
+
+    /// Returns the sides in the order in which they should be tried: `preferred` first (or last of
+    /// those with weight, if it is to be `avoided`), then by weight. Sides of weight 0 come last,
+    /// and only while no side with weight has a healthy instance.
+    fn order(&self, preferred: Option<usize>, avoided: bool) -> Vec<&SideRoutes> {
+        let mut order: Vec<(usize, &SideRoutes)> = self.sides.iter().enumerate().collect();
+        let serving = order
+            .iter()
+            .any(|(_, s)| s.weight > 0 && s.upstreams.iter().any(|u| u.is_healthy()));
+        order.retain(|(_, side)| side.weight > 0 || !serving);
+        order.sort_by_key(|(at, side)| {
+            let is_preferred = Some(*at) == preferred;
+            (
+                side.weight == 0,
+                is_preferred == avoided,
+                std::cmp::Reverse(side.weight),
+            )
+        });
+        order.into_iter().map(|(_, side)| side).collect()
+    }
+}
+
+fn pick(order: &[&SideRoutes], suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<Choice> {
+    order.iter().find_map(|side| side.least_busy(&suits))
+}
+
+impl SideRoutes {
+    /// Returns the instance with the fewest requests in flight of those that suit.
+    fn least_busy(&self, suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<Choice> {
+        let count = self.upstreams.len();
+        let start = self.turn.get();
+        let mut best: Option<(usize, &Rc<Upstream>)> = None;
+        for at in (start..start + count).map(|at| at % count) {
+            let upstream = &self.upstreams[at];
+            let is_better = best.is_none_or(|(_, best)| upstream.in_flight() < best.in_flight());
+            if is_better && suits(upstream) {
+                best = Some((at, upstream));
+            }
+        }
+        let (at, upstream) = best?;
+        self.turn.set((at + 1) % count);
+        Some(Choice {
+            upstream: Rc::clone(upstream),
+            tally: Rc::clone(&self.tally),
+            is_reference: at == 0 && count > 1,
+            taken: None,
+            cookie: None,
+        })
+    }
+}
