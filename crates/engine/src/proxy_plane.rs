@@ -212,12 +212,7 @@ fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> T
         .iter()
         .any(|listener| listener.address == routes.listen)
     {
-        let (rules, services) = (Vec::new(), BTreeMap::new());
-        table.listeners.push(Listener {
-            address: routes.listen,
-            rules,
-            services,
-        });
+        table.listeners.push(Listener::at(routes.listen));
     }
     for listener in &mut table.listeners {
         if listener.address != routes.listen {
@@ -496,6 +491,8 @@ mod tests {
             problems: BTreeMap::new(),
             unhealthy: BTreeSet::new(),
             unsaved: None,
+            certificates: Vec::new(),
+            arrivals: BTreeMap::new(),
         };
         let mine = Tripped {
             at: Timestamp::from_millis(5_000),

@@ -20,6 +20,12 @@ pub struct Config {
     /// How long a client may take to send the head of a request, and how long its connection may
     /// idle between two requests.
     pub head_timeout: Duration,
+    /// How long a client may take to make itself known, up to the end of the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// How many TLS handshakes one worker has under way at a time; more clients wait.
+    pub handshakes_max: usize,
+    /// How often the files of certificates are looked at.
+    pub certificates_interval: Duration,
     /// The largest head of a request, in bytes; larger ones are answered with status 431.
     pub head_bytes_max: usize,
     /// A client that leaves before it got an answer counts as an error of the side if it waited
@@ -52,6 +58,9 @@ impl Config {
             connect_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(30),
+            handshake_timeout: Duration::from_secs(10),
+            handshakes_max: 256,
+            certificates_interval: Duration::from_secs(5),
             head_bytes_max: 64 * 1024,
             patience: Duration::from_secs(5),
             connections_max: 16_384,

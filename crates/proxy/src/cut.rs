@@ -96,9 +96,8 @@ mod tests {
             ..Service::default()
         };
         let listener = Listener {
-            address: ([127, 0, 0, 1], 0).into(),
-            rules: Vec::new(),
             services: BTreeMap::from([("web".to_owned(), service)]),
+            ..Listener::at(([127, 0, 0, 1], 0).into())
         };
         Table {
             generation: 1,

@@ -8,11 +8,12 @@
 //!
 //! It deliberately decides next to nothing: weights come from outside, and all that it does by itself
 //! is to cut off a side whose answers fail grossly, where the table says when. It does not start or
-//! stop instances, does not terminate TLS, and judges nothing else of what it counts.
+//! stop instances, and judges nothing else of what it counts.
 //!
 //! Read first: [`table::Table`] (what is asked of it), [`control::Client`] (how to ask) and
 //! [`Window`] (what it counted).
 
+mod certificates;
 mod config;
 pub mod control;
 mod cookies;

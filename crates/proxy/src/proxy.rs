@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::certificates::Secrets;
 use crate::config::Config;
 use crate::control::{self, CutShort};
 use crate::keeper::Keeper;
@@ -46,6 +47,9 @@ pub enum Error {
     /// The system refused a thread or what a runtime needs.
     #[error("failed to start a thread")]
     Thread(#[source] io::Error),
+    /// The system gave no random numbers, which encryption needs.
+    #[error("failed to get random numbers from the system")]
+    Random,
     /// A thread ended that should not have.
     #[error("a thread of the proxy ended by itself")]
     Died,
@@ -177,7 +181,8 @@ fn keep(
         let drain_timeout = config.drain_timeout;
         let socket = config.socket.clone();
         let saved = Saved::new(&config.state);
-        let keeper = Rc::new(Keeper::new(config, mailboxes, saved));
+        let secrets = Secrets::new().map_err(|_| Error::Random)?;
+        let keeper = Rc::new(Keeper::new(config, mailboxes, saved, secrets));
         keeper.restore().await;
         let serving =
             control::serve(Rc::clone(&keeper), listener).map_err(|source| Error::Socket {
@@ -192,6 +197,7 @@ fn keep(
         tokio::task::spawn_local(Rc::clone(&keeper).cut_off(tripping));
         let cutting = Rc::clone(&keeper);
         tokio::task::spawn_local(async move { cutting.cut_short().await });
+        tokio::task::spawn_local(Rc::clone(&keeper).watch_certificates());
         ready.send(()).ok();
         let result = tokio::select! {
             () = &mut stop_asked => Ok(()),

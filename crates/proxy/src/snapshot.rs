@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::certificates::Encryption;
 use crate::table::Table;
 
 /// A table as the workers see it.
@@ -13,6 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) table: Table,
     /// The instances of the table by name.
     pub(crate) instances: Instances,
+    /// How listeners encrypt: those and only those that the table asks it of.
+    pub(crate) encryption: Encryption,
 }
 
 pub(crate) type Instances = BTreeMap<String, Arc<Instance>>;
@@ -41,7 +44,7 @@ impl Instance {
 impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
     /// afterwards; a new one is believed to be healthy.
-    pub(crate) fn new(table: Table, known: &Instances) -> Self {
+    pub(crate) fn new(table: Table, known: &Instances, encryption: Encryption) -> Self {
         let instances = table
             .sides()
             .flat_map(|side| &side.instances)
@@ -59,6 +62,10 @@ impl Snapshot {
                 (name.clone(), instance)
             })
             .collect();
-        Self { table, instances }
+        Self {
+            table,
+            instances,
+            encryption,
+        }
     }
 }

@@ -219,7 +219,6 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
         ..Service::default()
     };
     let listeners = vec![Listener {
-        address: running.plain,
         rules: vec![Rule {
             host: None,
             path: "/".to_owned(),
@@ -227,6 +226,7 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
             ..Rule::default()
         }],
         services: BTreeMap::from([("site".to_owned(), service)]),
+        ..Listener::at(running.plain)
     }];
     let table = Table {
         generation: 1,

@@ -14,6 +14,7 @@ mod server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use leadsman_analysis::tripwire::Trip;
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,62 @@ pub struct Status {
     pub unhealthy: BTreeSet<String>,
     /// Why the table in force is not on disk, and therefore not acknowledged.
     pub unsaved: Option<String>,
+    /// The certificates of the table, in its order.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
+    /// What came of the connections of clients, by the address of the listener in the table.
+    #[serde(default)]
+    pub arrivals: BTreeMap<SocketAddr, Arrivals>,
+}
+
+/// A certificate that a listener shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The address of the listener in the table.
+    pub listener: SocketAddr,
+    /// The file that it is in.
+    pub chain: PathBuf,
+    /// The host names that it is for; empty if it could not be read.
+    pub names: Vec<String>,
+    /// When it expires, in milliseconds since 1970; `None` if it could not be read.
+    pub expires_at_ms: Option<u64>,
+    /// What is wrong with it and what to do about it, in words. The other certificates of the
+    /// listener are not affected.
+    pub problem: Option<String>,
+}
+
+/// What came of the connections of clients since the proxy was started and the listener is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arrivals {
+    /// Connections that were accepted.
+    pub connections: u64,
+    /// TLS handshakes that succeeded.
+    pub handshakes: u64,
+    /// Those of them that went on with an earlier session.
+    pub resumed: u64,
+    /// TLS handshakes that failed: the client went away, or did not find what it asked for.
+    pub handshakes_failed: u64,
+    /// TLS handshakes that took too long.
+    pub handshakes_late: u64,
+}
+
+impl Arrivals {
+    /// Adds what came to another worker.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self {
+            connections,
+            handshakes,
+            resumed,
+            handshakes_failed,
+            handshakes_late,
+        } = other;
+        self.connections += connections;
+        self.handshakes += handshakes;
+        self.resumed += resumed;
+        self.handshakes_failed += handshakes_failed;
+        self.handshakes_late += handshakes_late;
+    }
 }
 
 /// A side that gets no more requests, because its answers failed grossly.

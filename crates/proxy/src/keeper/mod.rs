@@ -2,6 +2,7 @@
 //!
 //! It runs on a thread of its own. Nothing that a request needs waits for it.
 
+mod certificates;
 mod drains;
 
 use std::cell::RefCell;
@@ -16,8 +17,9 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::certificates::{Certificates, Secrets};
 use crate::config::Config;
-use crate::control::{Applied, Kinds, Status, Tripped};
+use crate::control::{Applied, Arrivals, Kinds, Status, Tripped};
 use crate::cut;
 use crate::figures::{Counted, Windows};
 use crate::health;
@@ -47,11 +49,14 @@ pub(crate) struct Keeper {
     config: Config,
     workers: Vec<Mailbox>,
     saved: Saved,
+    secrets: Secrets,
     /// Held while a table is being applied and saved: one after the other.
     applying: Mutex<()>,
     /// Held while what is in force changes. A disk that is slow holds up the next table, but not
     /// what has to be cut off.
     installing: Mutex<()>,
+    /// Held while the files with certificates are looked at.
+    looking: Arc<Mutex<()>>,
     state: RefCell<State>,
     windows: RefCell<Windows>,
     /// Says that there is a new window.
@@ -68,6 +73,8 @@ struct State {
     cuts: Cuts,
     /// What is in force: the one without the others.
     snapshot: Arc<Snapshot>,
+    /// What was read of the files with certificates.
+    certificates: Certificates,
     watches: BTreeMap<String, Watch>,
     drains: Drains,
     /// The listeners of the table: bound to which address, or why not.
@@ -90,13 +97,20 @@ impl Drop for Watch {
 }
 
 impl Keeper {
-    pub(crate) fn new(config: Config, workers: Vec<Mailbox>, saved: Saved) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        workers: Vec<Mailbox>,
+        saved: Saved,
+        secrets: Secrets,
+    ) -> Self {
         Self {
             config,
             workers,
             saved,
+            secrets,
             applying: Mutex::default(),
             installing: Mutex::default(),
+            looking: Arc::default(),
             state: RefCell::default(),
             // Numbers go on growing over a restart: there is at most one window a second.
             windows: RefCell::new(Windows::new(unix_ms() / 1000)),
@@ -110,6 +124,7 @@ impl Keeper {
         let _applying = self.applying.lock().await;
         let (table, cuts) = self.saved.read();
         if table != Table::default() {
+            self.look_at_certificates(&table).await;
             let _installing = self.installing.lock().await;
             self.install(Arc::new(table), cuts).await;
             self.open_doors().await;
@@ -128,6 +143,7 @@ impl Keeper {
         if generation < current.generation {
             return Ok(self.applied());
         } else if generation > current.generation || is_first {
+            self.look_at_certificates(&table).await;
             // In force first, on disk second: when a disk is full, requests still leave a bad
             // side at once. But it is acknowledged only when it is both.
             let _installing = self.installing.lock().await;
@@ -196,14 +212,15 @@ impl Keeper {
     /// Brings `asked` without `cuts` into force.
     async fn install(&self, asked: Arc<Table>, cuts: Cuts) {
         let table = cut::in_force(&asked, &cuts);
-        let (before, known) = {
+        let (before, known, encryption) = {
             let state = self.state.borrow();
             let draining = state.drains.instances();
             let mut known: Instances = draining.map(|i| (i.name.clone(), Arc::clone(i))).collect();
             known.extend(state.snapshot.instances.clone());
-            (Arc::clone(&state.snapshot), known)
+            let encryption = state.certificates.encryption(&table, &self.secrets);
+            (Arc::clone(&state.snapshot), known, encryption)
         };
-        let snapshot = Arc::new(Snapshot::new(table, &known));
+        let snapshot = Arc::new(Snapshot::new(table, &known, encryption));
         for (name, instance) in &snapshot.instances {
             if !before.instances.contains_key(name) {
                 // Who puts it into the table (again) has seen that it is ready.
@@ -239,6 +256,7 @@ impl Keeper {
             .map(|listener| listener.address)
             .collect();
         state.doors.retain(|address, _| addresses.contains(address));
+        state.certificates.keep_only(&snapshot.table);
         (state.snapshot, state.asked, state.cuts) = (snapshot, asked, cuts);
         state.unsaved = Some("not written yet".to_owned());
     }
@@ -328,6 +346,7 @@ impl Keeper {
     /// Says what is in force.
     pub(crate) async fn status(&self) -> Status {
         let in_flight = self.in_flight().await;
+        let arrivals = self.arrivals().await;
         let state = self.state.borrow();
         let unhealthy = state
             .snapshot
@@ -348,6 +367,8 @@ impl Keeper {
             problems: state.problems(),
             unhealthy: unhealthy.map(|instance| instance.name.clone()).collect(),
             unsaved: state.unsaved.clone(),
+            certificates: state.certificates.status(&state.snapshot.table, unix_ms()),
+            arrivals,
         }
     }
 
@@ -384,6 +405,16 @@ impl Keeper {
             }
             self.state.borrow_mut().drains.cut_short(&instance, sum);
         }
+    }
+
+    async fn arrivals(&self) -> BTreeMap<SocketAddr, Arrivals> {
+        let mut sum: BTreeMap<SocketAddr, Arrivals> = BTreeMap::new();
+        for of_worker in self.ask(Message::Arrivals).await.into_iter().flatten() {
+            for (address, arrivals) in of_worker {
+                sum.entry(address).or_default().add(&arrivals);
+            }
+        }
+        sum
     }
 
     /// Returns the windows after the one numbered `after`, written as a JSON list; waits up to
@@ -476,7 +507,10 @@ impl State {
         let failed = |(address, door): (&SocketAddr, &Result<SocketAddr, String>)| {
             Some((*address, door.as_ref().err()?.clone()))
         };
-        self.doors.iter().filter_map(failed).collect()
+        // What could not be opened at all is the first thing to know.
+        let mut problems = self.certificates.mute(&self.snapshot.table);
+        problems.extend(self.doors.iter().filter_map(failed));
+        problems
     }
 }
 

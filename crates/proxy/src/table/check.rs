@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::saved::Cuts;
 use crate::table::rule::is_path;
 use crate::table::{
-    HealthCheck, Listener, Rule, Service, Side, Sticky, Table, Tripwire, WEIGHT_WHOLE,
+    HealthCheck, Listener, Rule, Service, Side, Sticky, Table, Tls, Tripwire, WEIGHT_WHOLE,
 };
 
 /// Everything that is wrong with a table, one sentence each.
@@ -35,6 +35,8 @@ impl Table {
         for listener in &self.listeners {
             let at = format!("listener `{}`", listener.address);
             faults.extend(seen.address(listener).map(|fault| format!("{at}: {fault}")));
+            let of_tls = listener.tls.iter().flat_map(Tls::faults);
+            faults.extend(of_tls.map(|fault| format!("{at}: tls: {fault}")));
             for (name, service) in &listener.services {
                 for fault in service_faults(service)
                     .into_iter()
@@ -74,11 +76,18 @@ impl Table {
                 continue;
             };
             let at = format!("listener `{}`", raw.address);
-            let mut listener = Listener {
-                address: raw.address,
-                rules: Vec::new(),
-                services: BTreeMap::new(),
-            };
+            let mut listener = Listener::at(raw.address);
+            // What was to be encrypted is not served in the clear because of a bad entry.
+            if let Some(value) = raw.tls {
+                let what = format!("{at}: tls");
+                listener.tls = parse::<Tls>(value, &what, &mut lost);
+                let Some(tls) = &listener.tls else { continue };
+                let faults = tls.faults();
+                if !faults.is_empty() {
+                    lost.push(format!("{what}: {}", faults.join(", ")));
+                    continue;
+                }
+            }
             if let Some(fault) = seen.address(&listener) {
                 lost.push(format!("{at}: {fault}"));
                 continue;
@@ -143,6 +152,8 @@ struct RawListener {
     rules: Vec<serde_json::Value>,
     #[serde(default)]
     services: BTreeMap<String, serde_json::Value>,
+    #[serde(default)]
+    tls: Option<serde_json::Value>,
 }
 
 fn parse<T: DeserializeOwned>(
@@ -276,7 +287,10 @@ mod tests {
                  {"name": "one", "weight": 500, "instances": {"i": {"address": "0.0.0.0:1",
                    "health": {"http": {"path": "x"}}}}}],
                  "tripwire": {"canary": "two", "baseline": "two", "limit": 0, "alpha": 0.5}}}},
-              {"address": "127.0.0.1:80"}]}"#,
+              {"address": "127.0.0.1:80"},
+              {"address": "127.0.0.1:443", "tls": {"certificates": []}},
+              {"address": "127.0.0.1:444", "tls": {"certificates": [
+                {"chain": "a.pem", "key": "/a"}, {"chain": "a.pem", "key": "/a"}]}}]}"#,
         );
         let faults = table.check().unwrap_err().to_string();
         for fault in [
@@ -292,6 +306,9 @@ mod tests {
             "a service `gone` that is not there",
             "the host `a:80` of a rule",
             "the address is there twice",
+            "listener `127.0.0.1:443`: tls: there is no certificate",
+            "tls: the path `a.pem` has to begin with `/`",
+            "tls: the certificate `a.pem` is there twice",
         ] {
             assert!(faults.contains(fault), "`{fault}` is not in: {faults}");
         }
@@ -318,6 +335,8 @@ mod tests {
         let (table, cuts, lost) = Table::salvage(
             br#"{"generation": 7, "listeners": [
               {"address": "nonsense"},
+              {"address": "127.0.0.1:443", "tls": {"min": "1.1"}},
+              {"address": "127.0.0.1:444", "tls": {}},
               {"address": "127.0.0.1:80",
                "rules": [{"path": "/", "service": "web"}, {"path": "/b", "service": "bad"}, 5],
                "services": {
@@ -333,7 +352,7 @@ mod tests {
         assert_eq!(table.listeners[0].rules.len(), 1);
         assert_eq!(table.listeners[0].services.len(), 1);
         assert_eq!(cuts.keys().collect::<Vec<_>>(), ["one"]);
-        assert_eq!(lost.len(), 5, "{lost:?}");
+        assert_eq!(lost.len(), 7, "{lost:?}");
         assert_eq!(table.check(), Ok(()));
     }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod rule;
 mod sticky;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::check::Faults;
 pub use self::rule::{Condition, Named, Rule};
 pub use self::sticky::{Override, Sticky, StickyCookie};
+pub use self::tls::{CertificateFiles, Tls, TlsVersion};
 
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;
@@ -51,6 +53,21 @@ pub struct Listener {
     /// The services by name.
     #[serde(default)]
     pub services: BTreeMap<String, Service>,
+    /// How connections are encrypted; `None` is not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+}
+
+impl Listener {
+    /// Returns a listener that has nothing but its address.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            rules: Vec::new(),
+            services: BTreeMap::new(),
+            tls: None,
+        }
+    }
 }
 
 /// A receiver of requests in one or several versions.

@@ -37,15 +37,18 @@ pub(super) struct Peer {
     /// The address as it is told to instances.
     text: HeaderValue,
     address: IpAddr,
+    /// What it speaks: `http` or `https`.
+    scheme: HeaderValue,
 }
 
 impl Peer {
-    pub(super) fn new(address: SocketAddr) -> Self {
+    pub(super) fn new(address: SocketAddr, is_encrypted: bool) -> Self {
         let ip = address.ip().to_canonical();
         let text = HeaderValue::try_from(ip.to_string());
         Self {
             text: text.expect("an address is made of letters, digits, dots and colons"),
             address: ip,
+            scheme: HeaderValue::from_static(if is_encrypted { "https" } else { "http" }),
         }
     }
 
@@ -199,8 +202,8 @@ fn announce(parts: &mut Parts, peer: &Peer) {
     headers.insert(FORWARDED_FOR, chain);
     // On the same machine it may be something in front that ends TLS: it knows better.
     let host = headers.get(HOST).cloned();
-    let proto = HeaderValue::from_static("http");
-    for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, Some(proto))] {
+    let proto = Some(peer.scheme.clone());
+    for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, proto)] {
         match (headers.entry(name), value) {
             (Entry::Occupied(_), _) if peer.is_on_this_machine() => {}
             (Entry::Occupied(mut entry), Some(value)) => drop(entry.insert(value)),
@@ -225,7 +228,12 @@ mod tests {
 
     fn prepared(request: http::request::Builder, peer: &str) -> Result<Parts, Failure> {
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        prepare_request(&mut parts, &Peer::new(peer.parse().unwrap()), Some(0)).map(|_| parts)
+        prepare_request(
+            &mut parts,
+            &Peer::new(peer.parse().unwrap(), false),
+            Some(0),
+        )
+        .map(|_| parts)
     }
 
     #[test]

@@ -30,10 +30,10 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::config::Config;
-use crate::control::{CutShort, Kinds};
+use crate::control::{Arrivals, CutShort, Kinds};
 use crate::figures::Counted;
 use crate::snapshot::{Instance, Snapshot};
-use door::Door;
+use door::{Door, Entrance};
 use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
 use tallies::Tallies;
@@ -56,6 +56,8 @@ pub(crate) enum Message {
     InFlight(oneshot::Sender<BTreeMap<String, Kinds>>),
     /// Cuts short what an instance that left the table still answers, and says what that was.
     CutShort(Arc<Instance>, oneshot::Sender<Kinds>),
+    /// Says what came of the connections of clients, by the address of the listener.
+    Arrivals(oneshot::Sender<BTreeMap<SocketAddr, Arrivals>>),
     /// Accepts nothing more, lets requests in flight end until the instant given, and ends.
     Stop(Instant),
 }
@@ -100,15 +102,19 @@ pub(crate) struct Worker {
     upstreams: RefCell<HashMap<String, Vec<Rc<Upstream>>>>,
     tallies: RefCell<Tallies>,
     refused: Refused,
+    entrances: RefCell<HashMap<SocketAddr, Rc<Entrance>>>,
     doors: RefCell<HashMap<SocketAddr, Door>>,
     /// Bounds the connections of clients.
     slots: Arc<Semaphore>,
+    /// Bounds the TLS handshakes that are under way.
+    handshakes: Semaphore,
     connections: Cell<usize>,
 }
 
 impl Worker {
     fn new(config: Config, trips: Trips) -> Rc<Self> {
         let slots = Arc::new(Semaphore::new(config.connections_max));
+        let handshakes = Semaphore::new(config.handshakes_max);
         let workers = config.workers();
         Rc::new(Self {
             config,
@@ -117,8 +123,10 @@ impl Worker {
             upstreams: RefCell::default(),
             tallies: RefCell::default(),
             refused: Refused::default(),
+            entrances: RefCell::default(),
             doors: RefCell::default(),
             slots,
+            handshakes,
             connections: Cell::new(0),
         })
     }
@@ -140,9 +148,12 @@ impl Worker {
                     done.send(()).ok();
                 }
                 Message::Open(address, listener, done) => {
-                    match Door::open(&self, address, listener) {
-                        Ok(door) => drop(self.doors.borrow_mut().insert(address, door)),
-                        Err(error) => tracing::error!(%address, %error, "cannot accept"),
+                    let entrance = self.entrances.borrow().get(&address).cloned();
+                    match entrance.map(|entrance| Door::open(&self, entrance, listener)) {
+                        Some(Ok(door)) => drop(self.doors.borrow_mut().insert(address, door)),
+                        Some(Err(error)) => tracing::error!(%address, %error, "cannot accept"),
+                        // It left the table meanwhile.
+                        None => {}
                     }
                     done.send(()).ok();
                 }
@@ -150,6 +161,7 @@ impl Worker {
                     self.sweep();
                     drop(done.send(self.collect()));
                 }
+                Message::Arrivals(done) => drop(done.send(self.arrivals())),
                 Message::InFlight(done) => drop(done.send(self.in_flight_of_removed())),
                 Message::CutShort(instance, done) => drop(done.send(self.cut_short(&instance))),
                 Message::Stop(deadline) => {
@@ -198,18 +210,15 @@ impl Worker {
         *self.routes.borrow_mut() = routes;
         self.sweep();
 
-        let listeners: Vec<SocketAddr> = snapshot
-            .table
-            .listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect();
-        let gone: Vec<Door> = self
-            .doors
-            .borrow_mut()
-            .extract_if(|address, _| !listeners.contains(address))
-            .map(|(_, door)| door)
-            .collect();
+        let gone: Vec<Door> = {
+            let mut entrances = self.entrances.borrow_mut();
+            *entrances = Entrance::of(snapshot, &entrances);
+            let mut doors = self.doors.borrow_mut();
+            doors
+                .extract_if(|address, _| !entrances.contains_key(address))
+                .map(|(_, door)| door)
+                .collect()
+        };
         for door in gone {
             door.close().await;
         }
@@ -234,6 +243,14 @@ impl Worker {
             testers: tallies.testers.take(),
             refused: self.refused.take(),
         }
+    }
+
+    fn arrivals(&self) -> BTreeMap<SocketAddr, Arrivals> {
+        let entrances = self.entrances.borrow();
+        let arrivals = entrances
+            .iter()
+            .map(|(address, entrance)| (*address, entrance.arrivals()));
+        arrivals.collect()
     }
 
     fn in_flight_of_removed(&self) -> BTreeMap<String, Kinds> {

@@ -170,9 +170,9 @@ pub(crate) fn table(generation: u64, sides: impl IntoIterator<Item = Side>) -> T
     };
     let services = BTreeMap::from([("web".to_owned(), service)]);
     let listener = Listener {
-        address: any_port(),
         rules: vec![rule],
         services,
+        ..Listener::at(any_port())
     };
     Table {
         generation,

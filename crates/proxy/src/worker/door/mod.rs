@@ -1,5 +1,8 @@
 //! A door: where one worker accepts connections for one listener.
 
+mod entrance;
+mod greet;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -11,13 +14,17 @@ use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::worker::Worker;
 use crate::worker::forward::forward;
 use crate::worker::headers::Peer;
+pub(super) use entrance::Entrance;
+use greet::shake_hands;
 
 /// How long to wait before accepting again after the system ran out of something.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
@@ -29,16 +36,16 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Begins to accept connections on `listener`, for the routes of the listener at `address`.
+    /// Begins to accept connections on `listener`, which lead through `entrance`.
     pub(super) fn open(
         worker: &Rc<Worker>,
-        address: SocketAddr,
+        entrance: Rc<Entrance>,
         listener: std::net::TcpListener,
     ) -> io::Result<Self> {
         let listener = TcpListener::from_std(listener)?;
         let (closing, closed) = watch::channel(false);
         let accepting =
-            tokio::task::spawn_local(accept(Rc::clone(worker), address, listener, closed));
+            tokio::task::spawn_local(accept(Rc::clone(worker), entrance, listener, closed));
         Ok(Self { closing, accepting })
     }
 
@@ -54,7 +61,7 @@ impl Door {
 
 async fn accept(
     worker: Rc<Worker>,
-    address: SocketAddr,
+    entrance: Rc<Entrance>,
     listener: TcpListener,
     closed: watch::Receiver<bool>,
 ) {
@@ -66,8 +73,15 @@ async fn accept(
         .max_buf_size(worker.config.head_bytes_max.max(64 * 1024));
     let serve = |(stream, peer): (TcpStream, SocketAddr)| {
         // At once and not in the task, which begins only after the next one was accepted.
-        let guest = Guest::new(&worker, address, peer);
-        tokio::task::spawn_local(serve(guest, stream, builder.clone(), closed.clone()));
+        let guest = Guest::new(&worker, &entrance, peer);
+        let (builder, closed) = (builder.clone(), closed.clone());
+        // Two kinds of tasks, so that a connection in the clear takes no room for encryption.
+        match entrance.terms().tls.clone() {
+            None => tokio::task::spawn_local(serve(guest, stream, builder, closed)),
+            Some(acceptor) => {
+                tokio::task::spawn_local(serve_encrypted(guest, acceptor, stream, builder, closed))
+            }
+        };
     };
     let mut until_closed = closed.clone();
     loop {
@@ -81,7 +95,7 @@ async fn accept(
                 Ok(accepted) => serve(accepted),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%address, %error, "cannot accept connections for a moment");
+                    tracing::warn!(address = %entrance.address, %error, "cannot accept connections for a moment");
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 }
             },
@@ -106,17 +120,36 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// Serves one connection until it ends; once the door is closed, until its current request ends.
-async fn serve(
-    guest: Guest,
+/// Serves one connection after it was encrypted.
+async fn serve_encrypted(
+    mut guest: Guest,
+    acceptor: TlsAcceptor,
     stream: TcpStream,
     builder: http1::Builder,
-    mut closed: watch::Receiver<bool>,
+    closed: watch::Receiver<bool>,
 ) {
-    let told_peer = Peer::new(guest.peer);
+    let stream = shake_hands(&guest, &acceptor, stream).await;
+    drop(acceptor);
+    if let Some(stream) = stream {
+        guest.is_encrypted = true;
+        serve(guest, stream, builder, closed).await;
+    }
+}
+
+/// Serves one connection until it ends; once the door is closed, until its current request ends.
+async fn serve<S>(
+    guest: Guest,
+    stream: S,
+    builder: http1::Builder,
+    mut closed: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (guest, told_peer) = (&guest, Peer::new(guest.peer, guest.is_encrypted));
     let service = service_fn(|request| {
         let (worker, peer) = (Rc::clone(&guest.worker), told_peer.clone());
-        async move { Ok::<_, Infallible>(forward(worker, guest.address, peer, request).await) }
+        let address = guest.entrance.address;
+        async move { Ok::<_, Infallible>(forward(worker, address, peer, request).await) }
     });
     let mut connection = std::pin::pin!(
         builder
@@ -139,21 +172,23 @@ async fn serve(
 /// A client that was let in. It is counted, and takes a slot, for as long as it stays.
 struct Guest {
     worker: Rc<Worker>,
-    /// The address of the listener in the table.
-    address: SocketAddr,
+    entrance: Rc<Entrance>,
     peer: SocketAddr,
+    is_encrypted: bool,
     /// `None` for the few that get in while several doors wait for the last slot.
     _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Guest {
-    fn new(worker: &Rc<Worker>, address: SocketAddr, peer: SocketAddr) -> Self {
+    fn new(worker: &Rc<Worker>, entrance: &Rc<Entrance>, peer: SocketAddr) -> Self {
+        entrance.count(|arrivals| &mut arrivals.connections);
         worker.connections.set(worker.connections.get() + 1);
         let slot = Arc::clone(&worker.slots).try_acquire_owned().ok();
         Self {
             worker: Rc::clone(worker),
-            address,
+            entrance: Rc::clone(entrance),
             peer,
+            is_encrypted: false,
             _slot: slot,
         }
     }
