@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::saved::Cuts;
 use crate::table::rule::is_path;
 use crate::table::{
-    HealthCheck, Listener, Rule, Service, Side, Sticky, Table, Tls, Tripwire, WEIGHT_WHOLE,
+    HealthCheck, Hold, Listener, Maintenance, Rule, Service, Side, Sticky, Table, Tls, Tripwire,
+    WEIGHT_WHOLE,
 };
 
 /// Everything that is wrong with a table, one sentence each.
@@ -220,6 +221,10 @@ fn service_faults(service: &Service) -> Vec<String> {
     faults.extend(of_sticky.map(|fault| format!("sticky: {fault}")));
     let of_overrides = service.overrides.iter().filter_map(|o| o.fault(service));
     faults.extend(of_overrides.map(|fault| format!("override: {fault}")));
+    let of_hold = service.hold.as_ref().and_then(Hold::fault);
+    faults.extend(of_hold.map(|fault| format!("hold: {fault}")));
+    let of_maintenance = service.maintenance.as_ref().and_then(Maintenance::fault);
+    faults.extend(of_maintenance.map(|fault| format!("maintenance: {fault}")));
     faults
 }
 

@@ -4,6 +4,7 @@
 //! their generation.
 
 mod check;
+mod closed;
 mod rule;
 mod sticky;
 mod tls;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
+pub use self::closed::{Hold, Maintenance};
 pub use self::rule::{Condition, Named, Rule};
 pub use self::sticky::{Override, Sticky, StickyCookie};
 pub use self::tls::{CertificateFiles, Tls, TlsVersion};
@@ -89,6 +91,15 @@ pub struct Service {
     /// Who is a tester, and to which side he is led.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
+    /// Lets requests wait that could not be answered now; `None` refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// Whether users' requests are kept back for a while.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// What is answered instead of the service, until further notice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
 }
 
 /// What is slow.

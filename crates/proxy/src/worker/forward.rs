@@ -18,7 +18,7 @@ use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
 use crate::worker::headers::{Peer, prepare_answer, prepare_request};
 use crate::worker::rescue::{Failure, rescue};
-use crate::worker::service::{Asking, Before, Choice, Tried};
+use crate::worker::service::{Asking, Before, Choice, Tried, Way};
 use crate::worker::upstream::{Connection, InFlight, Upstream};
 
 /// How often a request is sent again after a connection broke off without an answer.
@@ -101,6 +101,7 @@ impl<'a> Forwarding<'a> {
         let mut tried = Tried::default();
         let mut failure = Failure::NoInstance;
         let mut started = arrived;
+        let mut held = None;
         loop {
             // Looked up anew for each attempt: the table may have changed meanwhile.
             let routes = self
@@ -115,8 +116,17 @@ impl<'a> Forwarding<'a> {
                 headers: self.request.headers(),
                 client: self.peer.address(),
             };
-            let Some(choice) = service.choose(asking, &tried, started) else {
-                return Err(failure);
+            let choice = match service.way(asking, &tried, started, held.as_ref(), failure) {
+                Way::To(choice) => choice,
+                Way::Instead(sign) => return Ok(sign.answer(&self.worker.refused)),
+                Way::Wait(None, why) => return Err(why),
+                Way::Wait(Some(holding), why) => {
+                    drop(routes);
+                    holding.wait(&mut held, &self.worker.swapped, why).await?;
+                    tried.forget_unreachable();
+                    started = Instant::now();
+                    continue;
+                }
             };
             drop(routes);
             match self.attempt(&choice, started).await {

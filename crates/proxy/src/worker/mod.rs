@@ -8,6 +8,7 @@ mod attempt;
 mod door;
 mod forward;
 mod headers;
+mod hold;
 mod rescue;
 mod routes;
 mod service;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::config::Config;
@@ -103,6 +104,8 @@ pub(crate) struct Worker {
     tallies: RefCell<Tallies>,
     refused: Refused,
     entrances: RefCell<HashMap<SocketAddr, Rc<Entrance>>>,
+    /// Says that other routes are in force.
+    swapped: Notify,
     doors: RefCell<HashMap<SocketAddr, Door>>,
     /// Bounds the connections of clients.
     slots: Arc<Semaphore>,
@@ -124,6 +127,7 @@ impl Worker {
             tallies: RefCell::default(),
             refused: Refused::default(),
             entrances: RefCell::default(),
+            swapped: Notify::new(),
             doors: RefCell::default(),
             slots,
             handshakes,
@@ -208,6 +212,7 @@ impl Worker {
             of_name.set_removed(!stays);
         }
         *self.routes.borrow_mut() = routes;
+        self.swapped.notify_waiters();
         self.sweep();
 
         let gone: Vec<Door> = {

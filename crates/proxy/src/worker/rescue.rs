@@ -23,6 +23,8 @@ pub(super) enum Failure {
     NoRoute,
     /// The service has no instance, or no side with weight.
     NoInstance,
+    /// The service is paused, and the request could not wait, or not for longer.
+    Paused,
     /// This machine is out of open files, ports or memory, so that nothing can be asked.
     Exhausted,
     /// No connection could be made.
@@ -62,6 +64,11 @@ impl Failure {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "no-instance",
                 "the service has no instance to answer\n",
+            ),
+            Self::Paused => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "paused",
+                "the service is paused for a moment\n",
             ),
             Self::Exhausted => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -112,7 +119,7 @@ impl Refused {
         self.0.take()
     }
 
-    fn count(&self, reason: &'static str) {
+    pub(super) fn count(&self, reason: &'static str) {
         *self.0.borrow_mut().entry(reason).or_default() += 1;
     }
 }

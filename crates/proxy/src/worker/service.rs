@@ -13,6 +13,8 @@ use leadsman_analysis::tripwire::Arm;
 use crate::rules::Conditions;
 use crate::split::Split;
 use crate::table;
+use crate::worker::hold::{Held, Holding, Sign};
+use crate::worker::rescue::Failure;
 use crate::worker::sticky::{Drawn, Sticky};
 use crate::worker::tallies::Tallies;
 use crate::worker::tally::Tally;
@@ -26,8 +28,27 @@ pub(super) struct ServiceRoutes {
     sticky: Option<Sticky>,
     /// Who is a tester, and the position of the side that he is led to.
     overrides: Vec<(Conditions, usize)>,
+    /// Why users are not let in; `None` while they are.
+    closed: Option<Closed>,
+    /// The room for requests that wait.
+    holding: Option<Rc<Holding>>,
     wire: Option<Rc<Wire>>,
     sides: Vec<SideRoutes>,
+}
+
+enum Closed {
+    Paused,
+    Maintenance(Rc<Sign>),
+}
+
+/// What becomes of a request.
+pub(super) enum Way {
+    /// It goes to an instance.
+    To(Choice),
+    /// It waits, if it can, and is refused otherwise.
+    Wait(Option<Rc<Holding>>, Failure),
+    /// Something else is said.
+    Instead(Rc<Sign>),
 }
 
 struct SideRoutes {
@@ -93,6 +114,11 @@ impl Tried {
             .iter()
             .filter(|(_, before)| *before == Before::BrokeOff)
             .count()
+    }
+
+    /// Makes what could not be reached worth another attempt: some time has passed.
+    pub(super) fn forget_unreachable(&mut self) {
+        self.0.retain(|(_, before)| *before == Before::BrokeOff);
     }
 
     fn has(&self, upstream: &Rc<Upstream>) -> bool {
@@ -168,8 +194,16 @@ impl ServiceRoutes {
             let side = sides.iter().position(|side| side.name == leads.side)?;
             Some((Conditions::new(std::slice::from_ref(&leads.when)), side))
         });
+        let closed = match &service.maintenance {
+            Some(spec) => Some(Closed::Maintenance(Rc::new(Sign::new(spec)))),
+            None => service.paused.then_some(Closed::Paused),
+        };
+        let room = before.and_then(|before| before.holding.as_ref());
+        let hold = service.hold.as_ref();
         Self {
             name: name.to_owned(),
+            closed,
+            holding: hold.map(|spec| Holding::new(spec, wiring.workers, room)),
             split: RefCell::new(resumed(&|before| Some(before.split.borrow().clone()))),
             sticky,
             overrides: overrides.collect(),
@@ -197,14 +231,45 @@ impl ServiceRoutes {
         Some(Split::resume(credits.collect::<Option<_>>()?))
     }
 
-    /// Returns where a request should go at the moment `now`, given what was tried before; `None`
-    /// if there is nothing (left) to try.
-    pub(super) fn choose(&self, asking: Asking<'_>, tried: &Tried, now: Instant) -> Option<Choice> {
-        if !self.overrides.is_empty()
-            && let Some(side) = self.side_of_tester(asking.headers)
-        {
-            return self.choose_for_tester(side, tried);
-        }
+    /// Returns what becomes of a request at the moment `now`, given what was tried before and how
+    /// that ended.
+    pub(super) fn way(
+        &self,
+        asking: Asking<'_>,
+        tried: &Tried,
+        now: Instant,
+        held: Option<&Held>,
+        failure: Failure,
+    ) -> Way {
+        let tester = if self.overrides.is_empty() {
+            None
+        } else {
+            self.side_of_tester(asking.headers)
+        };
+        let choice = match (tester, &self.closed) {
+            (Some(side), _) => self.choose_for_tester(side, tried),
+            // Each attempt would be counted as one that failed.
+            (None, None) if self.is_worth_waiting(held) => {
+                return Way::Wait(self.holding.clone(), failure);
+            }
+            (None, None) => self.choose(asking, tried, now),
+            (None, Some(Closed::Paused)) => {
+                return Way::Wait(self.holding.clone(), Failure::Paused);
+            }
+            (None, Some(Closed::Maintenance(sign))) => return Way::Instead(Rc::clone(sign)),
+        };
+        choice.map_or_else(|| Way::Wait(self.holding.clone(), failure), Way::To)
+    }
+
+    /// Whether no instance can be expected to answer, and there is time until one can.
+    fn is_worth_waiting(&self, held: Option<&Held>) -> bool {
+        self.holding.is_some()
+            && !held.is_some_and(Held::is_over)
+            && !self.sides.iter().any(SideRoutes::is_serving)
+    }
+
+    /// Returns where a request of a user should go; `None` if there is nothing (left) to try.
+    fn choose(&self, asking: Asking<'_>, tried: &Tried, now: Instant) -> Option<Choice> {
         let Some((last, before)) = tried.0.last() else {
             return self.choose_first(asking, now);
         };
@@ -306,7 +371,7 @@ impl ServiceRoutes {
         let mut order: Vec<(usize, &SideRoutes)> = self.sides.iter().enumerate().collect();
         let serving = order
             .iter()
-            .any(|(_, s)| s.weight > 0 && s.upstreams.iter().any(|u| u.is_healthy()));
+            .any(|(_, side)| side.weight > 0 && side.is_serving());
         order.retain(|(_, side)| side.weight > 0 || !serving);
         order.sort_by_key(|(at, side)| {
             let is_preferred = Some(*at) == preferred;
@@ -325,6 +390,11 @@ fn pick(order: &[&SideRoutes], suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<
 }
 
 impl SideRoutes {
+    /// Whether it has an instance that is believed to answer.
+    fn is_serving(&self) -> bool {
+        self.upstreams.iter().any(Upstream::is_healthy)
+    }
+
     /// Returns the instance with the fewest requests in flight of those that suit.
     fn least_busy(&self, suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<Choice> {
         let count = self.upstreams.len();

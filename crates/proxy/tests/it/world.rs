@@ -257,14 +257,15 @@ pub(crate) struct Backend {
 impl Backend {
     /// Answers every request with status 200 and `name`.
     pub(crate) fn named(name: &str) -> Self {
-        let name = name.to_owned();
-        Self::with(move |_, stream| {
-            write!(
-                stream,
-                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{name}",
-                name.len()
-            )
-            .is_ok()
+        Self::named_on(TcpListener::bind(any_port()).unwrap(), name)
+    }
+
+    /// The same, at an address that was taken before.
+    pub(crate) fn named_on(listener: TcpListener, name: &str) -> Self {
+        let length = name.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{name}");
+        Self::on(listener, move |reader, stream| {
+            receive(reader).is_some() && stream.write_all(answer.as_bytes()).is_ok()
         })
     }
 
@@ -288,7 +289,13 @@ impl Backend {
     pub(crate) fn raw(
         serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(any_port()).unwrap();
+        Self::on(TcpListener::bind(any_port()).unwrap(), serve)
+    }
+
+    fn on(
+        listener: TcpListener,
+        serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let service = Self {
             address: listener.local_addr().unwrap(),
             connections: Arc::default(),
