@@ -153,6 +153,8 @@ http {{
 
 /// `HAProxy`. It wants two open files for each connection that it may have at all, although one
 /// that idles has only one; where the limit is lower it says so and begins, without strict limits.
+/// It also keeps no connections to instances once a quarter of the files is open, which means
+/// something else on a machine where more than these few thousand can be.
 fn haproxy(site: &Site) -> Result<Running, Error> {
     let folder = tempfile::tempdir()?;
     let [plain, secure] = free_addresses()?;
@@ -165,6 +167,8 @@ fn haproxy(site: &Site) -> Result<Running, Error> {
   nbthread {workers}
   maxconn 16384
   no strict-limits
+  tune.pool-low-fd-ratio 90
+  tune.pool-high-fd-ratio 95
   ssl-default-bind-options ssl-min-ver TLSv1.3
 defaults
   mode http
