@@ -13,6 +13,7 @@ mod rescue;
 mod routes;
 mod service;
 mod sticky;
+mod stream;
 mod tallies;
 mod tally;
 mod upstream;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
@@ -15,6 +14,7 @@ use crate::config::Config;
 use crate::control::Kinds;
 use crate::snapshot::Instance;
 use crate::worker::attempt::Outgoing;
+use crate::worker::stream::Stream;
 
 /// A connection that one request at a time can be sent on.
 pub(super) type Connection = http1::SendRequest<Outgoing>;
@@ -153,7 +153,7 @@ impl Upstream {
         // What a slow client has not taken yet stays with the instance, not in memory here.
         builder.max_buf_size(self.head_bytes_max.max(64 * 1024));
         let (sender, connection) = builder
-            .handshake(TokioIo::new(stream))
+            .handshake(Stream::new(stream))
             .await
             .map_err(io::Error::other)?;
         self.run(async move {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::worker::Worker;
 use crate::worker::forward::forward;
 use crate::worker::headers::Peer;
+use crate::worker::stream::Stream;
 pub(super) use entrance::Entrance;
 use greet::shake_hands;
 
@@ -153,7 +154,7 @@ async fn serve<S>(
     });
     let mut connection = std::pin::pin!(
         builder
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(Stream::new(stream), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
