@@ -14,6 +14,17 @@ const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood";
 /// in `leadsman-analysis` has it.
 const COST: usize = 3;
 
+/// Asserts that `canary` was asked no more than it costs to find out so many times. On a busy machine
+/// it can be one more each time: how much a failure proves depends on how much was asked of stable
+/// in the milliseconds around it.
+fn assert_cost(canary: &Backend, times: usize) {
+    let asked = requests(canary);
+    assert!(
+        (COST * times..=(COST + 1) * times).contains(&asked),
+        "{asked}"
+    );
+}
+
 fn armed(generation: u64, sides: impl IntoIterator<Item = Side>, round: u32) -> Table {
     let mut table = table(generation, sides);
     let service = table.listeners[0].services.get_mut("web").unwrap();
@@ -73,17 +84,13 @@ fn a_crash_costs_three_requests() {
     for _ in 0..200 {
         assert_eq!(visitor.get("/").text(), "good");
     }
-    assert_eq!(requests(&canary), COST);
+    assert_cost(&canary, 1);
     assert_eq!(weights(&world), all_on_stable());
     let tripped = world.status().tripped.remove("canary").unwrap();
-    assert_eq!(tripped.seen.canary.failures, 3);
-    assert!(
-        tripped
-            .sentence
-            .starts_with("3 of 3 answers failed on the new revision while 0 of "),
-        "{}",
-        tripped.sentence
-    );
+    let failures = usize::try_from(tripped.seen.canary.failures).unwrap();
+    assert!((COST..=COST + 1).contains(&failures), "{failures}");
+    let start = format!("{failures} of {failures} answers failed on the new revision while 0 of ");
+    assert!(tripped.sentence.starts_with(&start), "{}", tripped.sentence);
     // What is acknowledged is what is in force, and asking for the same again changes nothing.
     world.apply(&rollout(1, &stable, &canary));
     assert_eq!(weights(&world), all_on_stable());
@@ -96,7 +103,7 @@ fn every_worker_may_see_as_many() {
     let address = world.apply(&rollout(1, &stable, &canary));
     let mut visitors: Vec<Visitor> = (0..8).map(|_| Visitor::new(address)).collect();
     until_cut_off(&world, &mut visitors, |_| true);
-    assert!(requests(&canary) <= 2 * COST, "{}", requests(&canary));
+    assert!(requests(&canary) <= 2 * (COST + 1), "{}", requests(&canary));
     let before = requests(&canary);
     for visitor in &mut visitors {
         for _ in 0..40 {
@@ -210,12 +217,12 @@ fn what_was_cut_off_stays_so_over_restarts_and_other_tables_until_it_is_gone_or_
     for _ in 0..50 {
         assert_eq!(visitor.get("/").status, 200);
     }
-    assert_eq!(requests(&canary), COST);
+    assert_cost(&canary, 1);
 
     world.apply(&armed(4, sides(500), 1));
     assert_eq!(weights(&world)[1].1, 500);
     until_cut_off(&world, std::slice::from_mut(&mut visitor), |_| true);
-    assert_eq!(requests(&canary), 2 * COST);
+    assert_cost(&canary, 2);
 
     world.apply(&table(5, [side("stable", 10_000, &[stable.address])]));
     assert_eq!(world.status().tripped.len(), 0);
@@ -232,7 +239,7 @@ fn a_full_disk_holds_up_no_cut() {
     std::fs::create_dir(&obstacle).unwrap();
     let mut visitor = Visitor::new(address);
     until_cut_off(&world, std::slice::from_mut(&mut visitor), |_| true);
-    assert_eq!(requests(&canary), COST);
+    assert_cost(&canary, 1);
     eventually("it is said", || world.status().unsaved);
     std::fs::remove_dir(&obstacle).unwrap();
     eventually("it is saved in the end", || {
