@@ -531,6 +531,7 @@ mod tests {
                 ("shop/production/web@r2.d7".to_owned(), side(None)),
             ]),
             testers: BTreeMap::new(),
+            mirrored: BTreeMap::new(),
             refused: BTreeMap::new(),
         };
         let window = sides(window, true);

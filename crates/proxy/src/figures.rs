@@ -24,6 +24,9 @@ pub struct Window {
     /// The same of testers, which the others do not have in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub testers: BTreeMap<String, SideFigures>,
+    /// The same of copies of requests, which neither have in them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mirrored: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by the reason that it gave; whatever was tried before
     /// is counted among the figures too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -37,6 +40,8 @@ pub(crate) struct Counted {
     pub(crate) sides: BTreeMap<String, SideFigures>,
     /// The same of testers.
     pub(crate) testers: BTreeMap<String, SideFigures>,
+    /// The same of copies of requests.
+    pub(crate) mirrored: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by reason.
     pub(crate) refused: BTreeMap<&'static str, u64>,
 }
@@ -44,11 +49,12 @@ pub(crate) struct Counted {
 impl Counted {
     /// Adds what was counted elsewhere.
     pub(crate) fn add(&mut self, other: Self) {
-        let both = [
+        let kinds = [
             (&mut self.sides, other.sides),
             (&mut self.testers, other.testers),
+            (&mut self.mirrored, other.mirrored),
         ];
-        for (mine, theirs) in both {
+        for (mine, theirs) in kinds {
             for (side, figures) in theirs {
                 mine.entry(side).or_default().add(&figures);
             }
@@ -114,6 +120,7 @@ impl Windows {
             seconds: length.as_secs_f64(),
             sides: counted.sides,
             testers: counted.testers,
+            mirrored: counted.mirrored,
             refused: counted
                 .refused
                 .into_iter()

@@ -221,6 +221,8 @@ fn service_faults(service: &Service) -> Vec<String> {
     faults.extend(of_sticky.map(|fault| format!("sticky: {fault}")));
     let of_overrides = service.overrides.iter().filter_map(|o| o.fault(service));
     faults.extend(of_overrides.map(|fault| format!("override: {fault}")));
+    let of_mirror = service.mirror.as_ref().and_then(|m| m.fault(service));
+    faults.extend(of_mirror.map(|fault| format!("mirror: {fault}")));
     let of_hold = service.hold.as_ref().and_then(Hold::fault);
     faults.extend(of_hold.map(|fault| format!("hold: {fault}")));
     let of_maintenance = service.maintenance.as_ref().and_then(Maintenance::fault);

@@ -5,6 +5,7 @@
 
 mod check;
 mod closed;
+mod mirror;
 mod rule;
 mod sticky;
 mod tls;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
 pub use self::closed::{Hold, Maintenance};
+pub use self::mirror::Mirror;
 pub use self::rule::{Condition, Named, Rule};
 pub use self::sticky::{Override, Sticky, StickyCookie};
 pub use self::tls::{CertificateFiles, Tls, TlsVersion};
@@ -91,6 +93,9 @@ pub struct Service {
     /// Who is a tester, and to which side he is led.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<Override>,
+    /// Which requests a side gets in copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<Mirror>,
     /// Lets requests wait that could not be answered now; `None` refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,

@@ -13,6 +13,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use crate::worker::service::Choice;
 use crate::worker::tally::{Outcome, Place};
 use crate::worker::upstream::Connection;
+use crate::worker::watched::Watched;
 
 /// The body of a request on its way to an instance.
 pub(super) enum Outgoing {
@@ -20,6 +21,18 @@ pub(super) enum Outgoing {
     Empty,
     /// Passed on as it comes in, as fast as the instance takes it.
     Streamed(Incoming, Rc<Progress>),
+    /// The same, with something else to be done on the way.
+    Watched(Box<Watched>),
+    /// Complete already; `None` once it is sent.
+    Whole(Option<Bytes>),
+}
+
+/// Why the body of a request does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Spoilt {
+    /// The client broke off, or sent nonsense.
+    #[error("the client broke off")]
+    Client(#[source] hyper::Error),
 }
 
 /// How far the body of a request has got.
@@ -43,13 +56,34 @@ impl Outgoing {
 
     pub(super) fn progress(&self) -> Option<Rc<Progress>> {
         match self {
-            Self::Empty => None,
+            Self::Empty | Self::Whole(_) => None,
             Self::Streamed(_, progress) => Some(Rc::clone(progress)),
+            Self::Watched(watched) => Some(Rc::clone(&watched.progress)),
+        }
+    }
+
+    /// Returns the body so that something can be done with it on its way; `None` if there is none.
+    pub(super) fn watched(&mut self) -> Option<&mut Watched> {
+        *self = match std::mem::replace(self, Self::Empty) {
+            Self::Streamed(body, progress) => Self::Watched(Box::new(Watched::new(body, progress))),
+            other => other,
+        };
+        match self {
+            Self::Watched(watched) => Some(watched),
+            Self::Empty | Self::Streamed(..) | Self::Whole(_) => None,
         }
     }
 }
 
 impl Progress {
+    /// Takes note of what came of asking for more.
+    pub(super) fn polled<T>(&self, polled: &Poll<T>) {
+        self.waits_for_client.set(polled.is_pending());
+        if polled.is_ready() {
+            self.moved_at.set(Instant::now());
+        }
+    }
+
     /// Returns when it moved last.
     pub(super) fn moved_at(&self) -> Instant {
         self.moved_at.get()
@@ -63,22 +97,21 @@ impl Progress {
 
 impl Body for Outgoing {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Spoilt;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Spoilt>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Streamed(body, progress) => {
                 let polled = Pin::new(body).poll_frame(context);
-                progress.waits_for_client.set(polled.is_pending());
-                if polled.is_ready() {
-                    progress.moved_at.set(Instant::now());
-                }
-                polled
+                progress.polled(&polled);
+                polled.map_err(Spoilt::Client)
             }
+            Self::Watched(watched) => Pin::new(&mut **watched).poll_frame(context),
+            Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
         }
     }
 
@@ -86,6 +119,8 @@ impl Body for Outgoing {
         match self {
             Self::Empty => true,
             Self::Streamed(body, _) => body.is_end_stream(),
+            Self::Watched(watched) => watched.is_end_stream(),
+            Self::Whole(body) => body.is_none(),
         }
     }
 
@@ -93,6 +128,10 @@ impl Body for Outgoing {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streamed(body, _) => body.size_hint(),
+            Self::Watched(watched) => watched.size_hint(),
+            Self::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
         }
     }
 }

@@ -102,6 +102,7 @@ impl<'a> Forwarding<'a> {
         let mut failure = Failure::NoInstance;
         let mut started = arrived;
         let mut held = None;
+        let mut is_new = true;
         loop {
             // Looked up anew for each attempt: the table may have changed meanwhile.
             let routes = self
@@ -117,7 +118,12 @@ impl<'a> Forwarding<'a> {
                 client: self.peer.address(),
             };
             let choice = match service.way(asking, &tried, started, held.as_ref(), failure) {
-                Way::To(choice) => choice,
+                Way::To(choice) => {
+                    if std::mem::take(&mut is_new) {
+                        service.mirror(&mut self.request, &choice, &self.worker.config);
+                    }
+                    choice
+                }
                 Way::Instead(sign) => return Ok(sign.answer(&self.worker.refused)),
                 Way::Wait(None, why) => return Err(why),
                 Way::Wait(Some(holding), why) => {

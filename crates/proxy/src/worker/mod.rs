@@ -9,6 +9,7 @@ mod door;
 mod forward;
 mod headers;
 mod hold;
+mod mirror;
 mod rescue;
 mod routes;
 mod service;
@@ -17,6 +18,7 @@ mod stream;
 mod tallies;
 mod tally;
 mod upstream;
+mod watched;
 mod wire;
 
 use std::cell::{Cell, RefCell};
@@ -247,6 +249,7 @@ impl Worker {
         Counted {
             sides: tallies.users.take(),
             testers: tallies.testers.take(),
+            mirrored: tallies.mirrored.take(),
             refused: self.refused.take(),
         }
     }

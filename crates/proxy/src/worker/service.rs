@@ -7,13 +7,16 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{HeaderValue, SET_COOKIE};
-use http::{HeaderMap, response};
+use http::{HeaderMap, Request, response};
 use leadsman_analysis::tripwire::Arm;
 
+use crate::config::Config;
 use crate::rules::Conditions;
 use crate::split::Split;
 use crate::table;
+use crate::worker::attempt::Outgoing;
 use crate::worker::hold::{Held, Holding, Sign};
+use crate::worker::mirror::{MIRRORED, Mirror};
 use crate::worker::rescue::Failure;
 use crate::worker::sticky::{Drawn, Sticky};
 use crate::worker::tallies::Tallies;
@@ -28,6 +31,8 @@ pub(super) struct ServiceRoutes {
     sticky: Option<Sticky>,
     /// Who is a tester, and the position of the side that he is led to.
     overrides: Vec<(Conditions, usize)>,
+    /// What the side at a position gets in copy.
+    mirror: Option<(Mirror, usize)>,
     /// Why users are not let in; `None` while they are.
     closed: Option<Closed>,
     /// The room for requests that wait.
@@ -85,6 +90,8 @@ pub(super) struct Choice {
     /// attempt, or a side that helps out, was chosen by what failed, and proves nothing; nor do
     /// users who stay with a side: one of them who fails always is no failing version.
     pub(super) taken: Option<Taken>,
+    /// Whether it was chosen for a tester.
+    is_of_tester: bool,
     /// What makes the user belong to the side that it was drawn for.
     cookie: Option<Rc<HeaderValue>>,
 }
@@ -129,6 +136,15 @@ impl Tried {
 }
 
 impl Choice {
+    /// Has what comes of it counted apart from what comes of users' requests.
+    pub(super) fn counted_in(self, tally: &Rc<Tally>) -> Self {
+        Self {
+            tally: Rc::clone(tally),
+            is_reference: false,
+            ..self
+        }
+    }
+
     /// Says in the head of the answer what its reader has to keep.
     pub(super) fn mark(&self, answer: &mut response::Parts) {
         if let Some(cookie) = &self.cookie {
@@ -194,6 +210,12 @@ impl ServiceRoutes {
             let side = sides.iter().position(|side| side.name == leads.side)?;
             Some((Conditions::new(std::slice::from_ref(&leads.when)), side))
         });
+        let mirror = service.mirror.as_ref().and_then(|spec| {
+            let side = sides.iter().position(|side| side.name == spec.side)?;
+            let tally = tallies.mirrored.of(&spec.side);
+            let before = before.and_then(|before| Some(&before.mirror.as_ref()?.0));
+            Some((Mirror::new(spec, wiring.workers, tally, before), side))
+        });
         let closed = match &service.maintenance {
             Some(spec) => Some(Closed::Maintenance(Rc::new(Sign::new(spec)))),
             None => service.paused.then_some(Closed::Paused),
@@ -202,6 +224,7 @@ impl ServiceRoutes {
         let hold = service.hold.as_ref();
         Self {
             name: name.to_owned(),
+            mirror,
             closed,
             holding: hold.map(|spec| Holding::new(spec, wiring.workers, room)),
             split: RefCell::new(resumed(&|before| Some(before.split.borrow().clone()))),
@@ -259,6 +282,24 @@ impl ServiceRoutes {
             (None, Some(Closed::Maintenance(sign))) => return Way::Instead(Rc::clone(sign)),
         };
         choice.map_or_else(|| Way::Wait(self.holding.clone(), failure), Way::To)
+    }
+
+    /// Sends a copy of a user's request that goes to `choice`, if it is to be copied.
+    pub(super) fn mirror(&self, request: &mut Request<Outgoing>, choice: &Choice, config: &Config) {
+        let Some((mirror, side)) = &self.mirror else {
+            return;
+        };
+        // Only a copy may say that it is one.
+        request.headers_mut().remove(MIRRORED);
+        let side = &self.sides[*side];
+        let is_of_user = !Rc::ptr_eq(&choice.tally, &side.tally) && !choice.is_of_tester;
+        if is_of_user
+            && mirror.wants(request)
+            && let Some(choice) = side.least_busy(Upstream::is_healthy)
+        {
+            let times = [config.answer_timeout, config.patience];
+            mirror.copy(request, choice, times);
+        }
     }
 
     /// Whether no instance can be expected to answer, and there is time until one can.
@@ -359,8 +400,8 @@ impl ServiceRoutes {
             Some((_, before)) => self.next(&[side], tried, *before),
         };
         Some(Choice {
-            tally: Rc::clone(&side.testers),
-            ..choice?
+            is_of_tester: true,
+            ..choice?.counted_in(&side.testers)
         })
     }
 
@@ -414,6 +455,7 @@ impl SideRoutes {
             tally: Rc::clone(&self.tally),
             is_reference: at == 0 && count > 1,
             taken: None,
+            is_of_tester: false,
             cookie: None,
         })
     }

@@ -17,6 +17,8 @@ pub(super) struct Tallies {
     pub(super) users: OfSides,
     /// Requests of testers.
     pub(super) testers: OfSides,
+    /// Copies of requests.
+    pub(super) mirrored: OfSides,
 }
 
 impl OfSides {

@@ -8,6 +8,7 @@ mod counting;
 mod draining;
 mod forwarding;
 mod health;
+mod mirror;
 mod persistence;
 mod protocol;
 mod routing;
