@@ -64,7 +64,7 @@ impl Config {
             head_bytes_max: 64 * 1024,
             patience: Duration::from_secs(5),
             connections_max: 16_384,
-            idle_connections_max: 128,
+            idle_connections_max: 1024,
             idle_timeout: Duration::from_secs(4),
             probe_interval: Duration::from_secs(1),
             probe_timeout: Duration::from_secs(1),

@@ -132,9 +132,13 @@ impl Upstream {
     /// Returns an idle connection that is ready for a request.
     pub(super) fn idle_connection(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
+        // Only those that are looked at are told whether they are closed: to look at all would cost
+        // each request as much as there are, and they are swept anyway.
+        while idle.last().is_some_and(|(last, _)| last.is_closed()) {
+            idle.pop();
+        }
         // A connection whose answer came before all of its request was sent is idle, but not yet
         // ready; it stays until it is, or until it is swept.
-        idle.retain(|(connection, _)| !connection.is_closed());
         let ready = idle
             .iter()
             .rposition(|(connection, _)| connection.is_ready())?;
