@@ -28,6 +28,8 @@ pub struct Config {
     pub certificates_interval: Duration,
     /// The largest head of a request, in bytes; larger ones are answered with status 431.
     pub head_bytes_max: usize,
+    /// How many requests a client may have under way on one connection of HTTP/2.
+    pub streams_max: u32,
     /// A client that leaves before it got an answer counts as an error of the side if it waited
     /// at least this long; one that leaves earlier is not counted at all.
     pub patience: Duration,
@@ -62,6 +64,7 @@ impl Config {
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),
             head_bytes_max: 64 * 1024,
+            streams_max: 128,
             patience: Duration::from_secs(5),
             connections_max: 16_384,
             idle_connections_max: 1024,

@@ -27,7 +27,10 @@ use pair::Pair;
 use shelf::Shelf;
 
 /// What clients of a listener are told of the protocols inside, the preferred one first.
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
+
+/// What a client is told that HTTP/2 is called.
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 /// How long a file must have been left alone before its time says whether it has changed: clocks of
 /// file systems are coarse.

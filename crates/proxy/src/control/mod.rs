@@ -96,6 +96,9 @@ pub struct Arrivals {
     pub handshakes_failed: u64,
     /// TLS handshakes that took too long.
     pub handshakes_late: u64,
+    /// Connections of HTTP/2 that were ended because they were flooded with what costs much and
+    /// asks for nothing.
+    pub floods: u64,
 }
 
 impl Arrivals {
@@ -107,12 +110,14 @@ impl Arrivals {
             resumed,
             handshakes_failed,
             handshakes_late,
+            floods,
         } = other;
         self.connections += connections;
         self.handshakes += handshakes;
         self.resumed += resumed;
         self.handshakes_failed += handshakes_failed;
         self.handshakes_late += handshakes_late;
+        self.floods += floods;
     }
 }
 

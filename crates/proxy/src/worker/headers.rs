@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::request::Parts;
@@ -85,7 +85,19 @@ pub(super) fn prepare_request(
         }
     }
     let upgrade = wants_upgrade(parts);
+    let takes_trailers = takes_trailers(parts);
     strip(&mut parts.headers);
+    if parts.version == Version::HTTP_2 {
+        join_cookies(&mut parts.headers);
+    }
+    if takes_trailers && upgrade.is_none() {
+        parts
+            .headers
+            .insert(TE, HeaderValue::from_static("trailers"));
+        parts
+            .headers
+            .insert(CONNECTION, HeaderValue::from_static("te"));
+    }
     // The proxy itself answers `100 Continue` as soon as an instance takes the body.
     parts.headers.remove(EXPECT);
     if let Some(upgrade) = &upgrade {
@@ -147,11 +159,55 @@ fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
             Some(Authority::try_from(host.as_bytes()).map_err(|_| Failure::BadRequest)?)
         }
     };
-    let authority = parts.uri.authority().cloned().or(named);
+    let target = parts.uri.authority();
+    if parts.version == Version::HTTP_2 && !names_one_host(target, named.as_ref()) {
+        return Err(Failure::BadRequest);
+    }
+    let authority = target.cloned().or(named);
     match &authority {
         // Who hides a name before an `@` is up to no good.
         Some(authority) if authority.as_str().contains('@') => Err(Failure::BadRequest),
         _ => Ok(authority),
+    }
+}
+
+/// In HTTP/2 the host stands in the target, and may be repeated, but not contradicted, by a header.
+fn names_one_host(target: Option<&Authority>, named: Option<&Authority>) -> bool {
+    match (target, named) {
+        (Some(target), Some(named)) => target == named,
+        (target, named) => target.or(named).is_some(),
+    }
+}
+
+/// Says whether the client takes headers at the end of an answer. What it said about that was for
+/// the proxy, which says it anew.
+fn takes_trailers(parts: &Parts) -> bool {
+    let is_trailers = |token: &str| token.trim().eq_ignore_ascii_case("trailers");
+    let names_it = |line: &HeaderValue| {
+        line.to_str()
+            .is_ok_and(|line| line.split(',').any(is_trailers))
+    };
+    let is_for_us = || {
+        parts.version == Version::HTTP_2
+            || tokens(&parts.headers).any(|token| token.eq_ignore_ascii_case("te"))
+    };
+    parts.headers.get_all(TE).iter().any(names_it) && is_for_us()
+}
+
+/// HTTP/2 allows a header for each cookie, HTTP/1.1 only one for all.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    if cookies.nth(1).is_none() {
+        return;
+    }
+    let cookies: Vec<&[u8]> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    // Made of what was valid and of what is.
+    if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
     }
 }
 
@@ -212,10 +268,10 @@ fn announce(parts: &mut Parts, peer: &Peer) {
             (Entry::Vacant(_), None) => {}
         }
     }
-    let via = if parts.version == Version::HTTP_10 {
-        "1.0 leadsman"
-    } else {
-        "1.1 leadsman"
+    let via = match parts.version {
+        Version::HTTP_10 => "1.0 leadsman",
+        Version::HTTP_2 => "2.0 leadsman",
+        _ => "1.1 leadsman",
     };
     headers.append(VIA, HeaderValue::from_static(via));
 }

@@ -2,8 +2,10 @@
 
 mod entrance;
 mod greet;
+mod meter;
+mod speak;
+mod streams;
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -11,21 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
 
 use crate::worker::Worker;
-use crate::worker::forward::forward;
 use crate::worker::headers::Peer;
-use crate::worker::stream::Stream;
 pub(super) use entrance::Entrance;
-use greet::shake_hands;
+use speak::{serve, serve_encrypted};
 
 /// How long to wait before accepting again after the system ran out of something.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
@@ -66,21 +61,15 @@ async fn accept(
     listener: TcpListener,
     closed: watch::Receiver<bool>,
 ) {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(worker.config.head_timeout)
-        .max_header_size(worker.config.head_bytes_max)
-        .max_buf_size(worker.config.head_bytes_max.max(64 * 1024));
     let serve = |(stream, peer): (TcpStream, SocketAddr)| {
         // At once and not in the task, which begins only after the next one was accepted.
         let guest = Guest::new(&worker, &entrance, peer);
-        let (builder, closed) = (builder.clone(), closed.clone());
+        let closed = closed.clone();
         // Two kinds of tasks, so that a connection in the clear takes no room for encryption.
         match entrance.terms().tls.clone() {
-            None => tokio::task::spawn_local(serve(guest, stream, builder, closed)),
+            None => tokio::task::spawn_local(serve(guest, stream, closed)),
             Some(acceptor) => {
-                tokio::task::spawn_local(serve_encrypted(guest, acceptor, stream, builder, closed))
+                tokio::task::spawn_local(serve_encrypted(guest, acceptor, stream, closed))
             }
         };
     };
@@ -121,55 +110,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     .contains(&error.kind())
 }
 
-/// Serves one connection after it was encrypted.
-async fn serve_encrypted(
-    mut guest: Guest,
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
-    builder: http1::Builder,
-    closed: watch::Receiver<bool>,
-) {
-    let stream = shake_hands(&guest, &acceptor, stream).await;
-    drop(acceptor);
-    if let Some(stream) = stream {
-        guest.is_encrypted = true;
-        serve(guest, stream, builder, closed).await;
-    }
-}
-
-/// Serves one connection until it ends; once the door is closed, until its current request ends.
-async fn serve<S>(
-    guest: Guest,
-    stream: S,
-    builder: http1::Builder,
-    mut closed: watch::Receiver<bool>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (guest, told_peer) = (&guest, Peer::new(guest.peer, guest.is_encrypted));
-    let service = service_fn(|request| {
-        let (worker, peer) = (Rc::clone(&guest.worker), told_peer.clone());
-        let address = guest.entrance.address;
-        async move { Ok::<_, Infallible>(forward(worker, address, peer, request).await) }
-    });
-    let mut connection = std::pin::pin!(
-        builder
-            .serve_connection(Stream::new(stream), service)
-            .with_upgrades()
-    );
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        _ = closed.wait_for(|closed| *closed) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        // Mostly clients that went away, so nothing that somebody should be told.
-        tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
-    }
-}
-
 /// A client that was let in. It is counted, and takes a slot, for as long as it stays.
 struct Guest {
     worker: Rc<Worker>,
@@ -192,6 +132,11 @@ impl Guest {
             is_encrypted: false,
             _slot: slot,
         }
+    }
+
+    /// Returns who it is, as instances are told.
+    fn as_told(&self) -> Peer {
+        Peer::new(self.peer, self.is_encrypted)
     }
 }
 

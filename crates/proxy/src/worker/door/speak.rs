@@ -1,0 +1,192 @@
+//! The protocol of a connection: which one it is, and speaking it to the end.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::error::Error as _;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::Guest;
+use super::greet::{Protocol, first_words, shake_hands};
+use super::meter::Metered;
+use super::streams::Streams;
+use crate::certificates::HTTP_2;
+use crate::worker::answer::Answer;
+use crate::worker::forward::forward;
+use crate::worker::headers::Peer;
+use crate::worker::stream::Stream;
+
+/// How long a client that has come, but asked for nothing yet, may take to do so once the door is
+/// closed: it may have come before that.
+const LAST_CALL: Duration = Duration::from_millis(50);
+
+/// How much of the bodies of all requests of one connection of HTTP/2 may wait here for instances
+/// to take it, in bytes; and how much of one of them.
+const WINDOW: u32 = 512 * 1024;
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// How much of an answer may wait here for a client of HTTP/2 to take it, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// How many requests of one connection may be refused for their form before the connection is.
+const MALFORMED_MAX: usize = 128;
+
+/// Serves one connection in the clear.
+pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiver<bool>) {
+    let limit = guest.worker.config.head_timeout;
+    let words = tokio::select! {
+        words = first_words(&stream, limit) => words,
+        () = last_call(closed.clone()) => None,
+    };
+    match words {
+        Some(Protocol::Http1) => speak_http1(guest, stream, closed).await,
+        // In a room of its own, so that the more common protocol does not pay for it.
+        Some(Protocol::Http2) => Box::pin(speak_http2(guest, stream, closed)).await,
+        None => {}
+    }
+}
+
+/// Serves one connection after it was encrypted.
+pub(super) async fn serve_encrypted(
+    mut guest: Guest,
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    closed: watch::Receiver<bool>,
+) {
+    let stream = shake_hands(&guest, &acceptor, stream).await;
+    drop(acceptor);
+    let Some(stream) = stream else { return };
+    guest.is_encrypted = true;
+    if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
+        Box::pin(speak_http2(guest, stream, closed)).await;
+    } else {
+        speak_http1(guest, stream, closed).await;
+    }
+}
+
+/// Speaks until the connection ends; once the door is closed, until its current request ends.
+async fn speak_http1<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (config, peer) = (&guest.worker.config, guest.as_told());
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.head_timeout)
+        .max_header_size(config.head_bytes_max)
+        .max_buf_size(config.head_bytes_max.max(64 * 1024));
+    let has_asked = Cell::new(false);
+    let service = service_fn(|request| {
+        has_asked.set(true);
+        answer(&guest, &peer, request)
+    });
+    let connection = builder.serve_connection(Stream::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
+    let until_closed = async {
+        drop(closed.wait_for(|closed| *closed).await);
+        if !has_asked.get() {
+            tokio::time::sleep(LAST_CALL).await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = until_closed => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Mostly clients that went away, so nothing that somebody should be told.
+        tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
+    }
+}
+
+/// Speaks until the connection ends; once the door is closed, until the requests under way end.
+async fn speak_http2<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let (config, peer) = (&guest.worker.config, guest.as_told());
+    let streams = Streams::default();
+    let (stream, flood) = Metered::new(stream);
+    let mut builder = http2::Builder::new(streams.clone());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.streams_max)
+        .max_header_list_size(u32::try_from(config.head_bytes_max).unwrap_or(u32::MAX))
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_local_error_reset_streams(MALFORMED_MAX);
+    let service = service_fn(|request| answer(&guest, &peer, request));
+    let connection = builder.serve_connection(Stream::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut is_closing = false;
+    let mut idle_until = Instant::now() + config.head_timeout;
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            _ = closed.wait_for(|closed| *closed), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep_until(idle_until.into()) => {
+                let now = Instant::now();
+                idle_until = streams.idle_since(now) + config.head_timeout;
+                if idle_until > now {
+                    continue;
+                }
+                // Who does not even answer to a goodbye is left standing.
+                if is_closing {
+                    return;
+                }
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+                idle_until = now + config.handshake_timeout;
+            }
+        }
+    };
+    let Err(error) = ended else { return };
+    if flood.was_seen() || is_enough(&error) {
+        guest.entrance.count(|arrivals| &mut arrivals.floods);
+    }
+    tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
+}
+
+/// Waits until the door has been closed for so long that who is silent has nothing to say.
+async fn last_call(mut closed: watch::Receiver<bool>) {
+    drop(closed.wait_for(|closed| *closed).await);
+    tokio::time::sleep(LAST_CALL).await;
+}
+
+/// Says whether the library had enough of a client.
+fn is_enough(error: &hyper::Error) -> bool {
+    let source = error.source();
+    let error = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| {
+        error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+    })
+}
+
+/// Answers a request of `guest`, which instances are told is `peer`.
+fn answer(
+    guest: &Guest,
+    peer: &Peer,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Answer>, Infallible>> + 'static {
+    let (worker, peer) = (Rc::clone(&guest.worker), peer.clone());
+    let address = guest.entrance.address;
+    async move { Ok(forward(worker, address, peer, request).await) }
+}
