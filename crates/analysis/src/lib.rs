@@ -12,6 +12,7 @@ mod evidence;
 mod figures;
 mod gauge;
 mod histogram;
+mod interval;
 mod judge;
 mod limits;
 mod plausible;

@@ -51,6 +51,10 @@ pub struct Finding {
     pub canary: f64,
     /// The stable revision's value, where the limit is relative to it and there is one.
     pub stable: Option<f64>,
+    /// Between which two numbers the canary's value less the stable one's lies, in the metric's
+    /// unit, with 99 % probability: for errors beside stable. Nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<[f64; 2]>,
     /// The value that may not be exceeded, in the metric's unit. A limit relative to stable is
     /// what it comes to with stable's value; 0 where there is none.
     pub limit: f64,

@@ -299,6 +299,10 @@ pub struct Finding {
     pub metric: String,
     /// What came of it.
     pub outcome: Outcome,
+    /// Between which two shares the canary's share of errors less stable's lies, with 99 %
+    /// probability; `None` for what is not compared with stable's errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<[f64; 2]>,
     /// The finding as a person would say it, such as `errors 5.1 % (limit 5 %)`.
     pub sentence: String,
 }

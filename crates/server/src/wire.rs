@@ -225,6 +225,7 @@ pub(crate) fn wire_verdict(verdict: &leadsman_analysis::Verdict) -> api::Verdict
         }
         .to_owned(),
         outcome: outcome(finding.outcome),
+        difference: finding.difference,
         sentence: finding.sentence.clone(),
     };
     api::Verdict {

@@ -36,6 +36,7 @@ pub(crate) use self::alone::Alone;
 pub(crate) use self::block::WARM_POINTS;
 pub(crate) use self::memory::TAILS;
 pub(crate) use self::outlook::Outlook;
+pub(crate) use self::seen::Arm;
 
 /// After this many seconds a rate weighs half in what is expected.
 const RATES_HALF_LIFE: f64 = 120.0;

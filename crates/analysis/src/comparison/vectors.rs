@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::config::{Config, Needed};
 use super::*;
-use crate::Histogram;
 use crate::evidence::bernoulli::{
     Alternatives, Margin, Tally, growth, growth_beside, odds_times, projections,
 };
 use crate::evidence::capital::Capitals;
+use crate::{Histogram, interval};
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../tests/fixtures/vectors.json")).unwrap()
@@ -69,8 +69,7 @@ fn units() {
                 Capital::sum(parts.map(|part| (part, 1.0))).ln()
             }
             "release" => prior::between(0.0, args[0]),
-            // Of a display that Leadsman does not have.
-            "cs_radius" => continue,
+            "cs_radius" => interval::radius(args[0], args[1], args[2]),
             other => panic!("{other} is not known"),
         };
         assert!(close(found, out), "{unit}: {found}");

@@ -278,6 +278,7 @@ impl Gauge {
             outcome,
             canary: self.canary.last().copied().unwrap_or_default(),
             stable: None,
+            difference: None,
             limit: written(limit.unwrap_or_default()),
             sentence,
         }
@@ -329,6 +330,7 @@ impl Gauge {
             outcome,
             canary: value,
             stable: None,
+            difference: None,
             limit: written(limit),
             sentence,
         })
@@ -365,6 +367,7 @@ impl Gauge {
             outcome,
             canary,
             stable: Some(stable),
+            difference: None,
             limit: written(limit),
             sentence,
         })

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Judge;
-use crate::comparison::TAILS;
+use crate::comparison::{Arm, TAILS};
 use crate::histogram::BUCKETS;
+use crate::interval::{self, Errors};
 use crate::words;
 use crate::{Finding, Histogram, Metric, Outcome};
 
@@ -13,6 +14,7 @@ struct Measured {
     metric: Metric,
     canary: f64,
     stable: Option<f64>,
+    difference: Option<[f64; 2]>,
     limit: f64,
     sentence: String,
 }
@@ -95,6 +97,7 @@ impl Judge {
             metric: Metric::Errors,
             canary: share.unwrap_or_default(),
             stable: None,
+            difference: None,
             limit,
             sentence,
         }
@@ -114,6 +117,7 @@ impl Judge {
             metric,
             canary: value.map(seconds).unwrap_or_default(),
             stable: None,
+            difference: None,
             limit: limit.as_secs_f64(),
             sentence,
         }
@@ -123,6 +127,10 @@ impl Judge {
         let seen = self.comparison.seen();
         let (ours, theirs) = (seen.canary.errors(), seen.baseline.errors());
         let limit = theirs.map_or(0.0, |theirs| theirs + points);
+        let of = |arm: &Arm| Errors {
+            errors: arm.errors,
+            requests: arm.requests,
+        };
         let sentence = match (ours, theirs) {
             (Some(ours), Some(theirs)) => {
                 let (ours, _) = words::share_and_limit(ours, limit);
@@ -135,6 +143,7 @@ impl Judge {
             metric: Metric::Errors,
             canary: ours.unwrap_or_default(),
             stable: theirs,
+            difference: interval::difference(of(&seen.canary), of(&seen.baseline)),
             limit,
             sentence,
         }
@@ -157,6 +166,7 @@ impl Judge {
             metric,
             canary: ours.map(seconds).unwrap_or_default(),
             stable: theirs.map(seconds),
+            difference: None,
             limit: theirs.map_or(0.0, |theirs| seconds(theirs) * (1.0 + ratio)),
             sentence,
         }
@@ -174,6 +184,7 @@ impl Judge {
             metric: Metric::Restarts,
             canary: f64::from(restarts),
             stable: None,
+            difference: None,
             limit: f64::from(limit),
             sentence: format!("{restarts} {unit} (limit {limit})"),
         }
@@ -187,6 +198,7 @@ impl Measured {
             metric,
             canary,
             stable,
+            difference,
             limit,
             sentence,
         } = self;
@@ -195,6 +207,7 @@ impl Measured {
             outcome,
             canary,
             stable,
+            difference,
             limit,
             sentence,
         }

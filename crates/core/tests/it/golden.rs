@@ -26,6 +26,7 @@ fn verdict() -> Verdict {
             outcome: Outcome::Fail,
             canary: 0.051,
             stable: Some(0.004),
+            difference: None,
             limit: 0.05,
             sentence: "errors 5.1 % (limit 5 %)".to_owned(),
         }],

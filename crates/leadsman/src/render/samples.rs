@@ -167,6 +167,7 @@ fn finding(metric: &str, outcome: Outcome, sentence: &str) -> Finding {
     Finding {
         metric: metric.to_owned(),
         outcome,
+        difference: None,
         sentence: sentence.to_owned(),
     }
 }
