@@ -79,6 +79,7 @@ mod tests {
     fn nothing_is_said_of_nothing_and_nothing_impossible_of_little() {
         assert_eq!(of((0, 0), (1, 10)), None);
         assert_eq!(of((1, 10), (0, 0)), None);
-        assert_eq!(of((1, 1), (0, 1)).unwrap(), [-1.0, 1.0]);
+        let [low, high] = of((1, 1), (0, 1)).unwrap();
+        assert!(low <= -1.0 && high >= 1.0, "{low} to {high}");
     }
 }

@@ -112,9 +112,6 @@ fn measure_case(bench: &Bench, case: &'static case::Case, rounds: u32) -> Result
     let scene = bench.prepare(case)?;
     for round in 0..rounds {
         for subject in &order {
-            if subject.lacks(case.protocol).is_some() {
-                continue;
-            }
             let run = bench.measure(*subject, case, &scene);
             match &run {
                 Ok(run) => eprintln!("{} {} {round}: {run}", case.name, subject.name()),

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::process::Command;
 
 use leadsman_proxy::control::Client;
-use leadsman_proxy::table::{HealthCheck, Instance, Listener, Rule, Service, Side, Table};
+use leadsman_proxy::table::{
+    CertificateFiles, HealthCheck, Instance, Listener, Rule, Service, Side, Table, Tls, TlsVersion,
+};
 
 use crate::Error;
 use crate::backends::SHARES;
-use crate::case::Protocol;
 use crate::certificate::Certificate;
 use crate::machine::Cores;
 use crate::running::{Running, free_addresses};
@@ -50,18 +51,6 @@ impl Subject {
     /// Says whether Leadsman is compared with it.
     pub(crate) const fn is_rival(self) -> bool {
         !matches!(self, Self::Leadsman)
-    }
-
-    /// Returns why it cannot be measured with a protocol. Where the data plane learns one, this
-    /// and its listeners in [`leadsman`] are all that has to follow.
-    pub(crate) const fn lacks(self, protocol: Protocol) -> Option<&'static str> {
-        match (self, protocol) {
-            (Self::Leadsman, Protocol::Tls) => Some("its data plane does not speak TLS"),
-            (Self::Leadsman, Protocol::Http2) => {
-                Some("its data plane speaks neither TLS nor HTTP/2")
-            }
-            _ => None,
-        }
     }
 
     /// Starts it in front of `site`. It answers when this returns.
@@ -214,7 +203,32 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
     running.wait_until("its control socket", |_| {
         runtime.block_on(client.status()).is_ok()
     })?;
-    let names = ["stable", "canary"];
+    let files = &site.certificate;
+    let tls = Tls {
+        certificates: vec![CertificateFiles {
+            chain: files.certificate.clone(),
+            key: files.key.clone(),
+        }],
+        min: TlsVersion::V1_3,
+    };
+    let listeners = vec![
+        listener(running.plain, None, site),
+        listener(running.secure, Some(tls), site),
+    ];
+    let table = Table {
+        generation: 1,
+        listeners,
+    };
+    runtime.block_on(client.apply(&table))?;
+    Ok(running)
+}
+
+/// Returns a listener for the whole site, the sides of which have names of their own in it.
+fn listener(address: SocketAddr, tls: Option<Tls>, site: &Site) -> Listener {
+    let names = match tls {
+        None => ["stable", "canary"],
+        Some(_) => ["stable-encrypted", "canary-encrypted"],
+    };
     let sides = names.iter().zip(&site.groups).zip(SHARES);
     let service = Service {
         sides: sides
@@ -222,7 +236,7 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
             .collect(),
         ..Service::default()
     };
-    let listeners = vec![Listener {
+    Listener {
         rules: vec![Rule {
             host: None,
             path: "/".to_owned(),
@@ -230,14 +244,9 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
             ..Rule::default()
         }],
         services: BTreeMap::from([("site".to_owned(), service)]),
-        ..Listener::at(running.plain)
-    }];
-    let table = Table {
-        generation: 1,
-        listeners,
-    };
-    runtime.block_on(client.apply(&table))?;
-    Ok(running)
+        tls,
+        ..Listener::at(address)
+    }
 }
 
 fn side(name: &str, group: &[SocketAddr], weight: u32) -> Side {

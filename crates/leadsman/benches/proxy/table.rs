@@ -29,12 +29,6 @@ pub(crate) fn markdown(measured: &Measured) -> String {
         text.push('\n');
     }
     for subject in Subject::ALL {
-        if let Some(why) = subject.lacks(measured.case.protocol) {
-            push(
-                &mut text,
-                format_args!("\n{}: not measured, {why}.", subject.name()),
-            );
-        }
         if let Some(Err(why)) = measured.runs.get(&subject) {
             push(
                 &mut text,
@@ -103,9 +97,6 @@ pub(crate) fn json(all: &[Measured]) -> Value {
 }
 
 fn of_subject(measured: &Measured, subject: Subject) -> Value {
-    if let Some(why) = subject.lacks(measured.case.protocol) {
-        return json!({ "not_measured": why });
-    }
     let runs = match measured.runs.get(&subject) {
         None => return Value::Null,
         Some(Err(why)) => return json!({ "no_figures": why }),

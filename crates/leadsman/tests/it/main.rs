@@ -11,6 +11,8 @@ mod demo;
 mod judging;
 #[cfg(test)]
 mod live;
+#[cfg(all(test, target_env = "gnu"))]
+mod memory;
 #[cfg(test)]
 mod program;
 mod reference;
