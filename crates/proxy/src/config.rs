@@ -20,7 +20,8 @@ pub struct Config {
     /// How long a client may take to send the head of a request, and how long its connection may
     /// idle between two requests.
     pub head_timeout: Duration,
-    /// How long a client may take to make itself known, up to the end of the TLS handshake.
+    /// How long a client may take to make itself known: by the PROXY protocol, and then by the TLS
+    /// handshake.
     pub handshake_timeout: Duration,
     /// How many TLS handshakes one worker has under way at a time; more clients wait.
     pub handshakes_max: usize,

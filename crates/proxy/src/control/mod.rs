@@ -88,6 +88,8 @@ pub struct Certificate {
 pub struct Arrivals {
     /// Connections that were accepted.
     pub connections: u64,
+    /// Connections that should have begun with the PROXY protocol, and did not in time or at all.
+    pub unannounced: u64,
     /// TLS handshakes that succeeded.
     pub handshakes: u64,
     /// Those of them that went on with an earlier session.
@@ -106,6 +108,7 @@ impl Arrivals {
     pub(crate) fn add(&mut self, other: &Self) {
         let Self {
             connections,
+            unannounced,
             handshakes,
             resumed,
             handshakes_failed,
@@ -113,6 +116,7 @@ impl Arrivals {
             floods,
         } = other;
         self.connections += connections;
+        self.unannounced += unannounced;
         self.handshakes += handshakes;
         self.resumed += resumed;
         self.handshakes_failed += handshakes_failed;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::saved::Cuts;
 use crate::table::rule::is_path;
 use crate::table::{
-    HealthCheck, Hold, Listener, Maintenance, Rule, Service, Side, Sticky, Table, Tls, Tripwire,
+    HealthCheck, Hold, Listener, Maintenance, Rule, Service, Side, Sticky, Table, Tripwire,
     WEIGHT_WHOLE,
 };
 
@@ -36,8 +36,8 @@ impl Table {
         for listener in &self.listeners {
             let at = format!("listener `{}`", listener.address);
             faults.extend(seen.address(listener).map(|fault| format!("{at}: {fault}")));
-            let of_tls = listener.tls.iter().flat_map(Tls::faults);
-            faults.extend(of_tls.map(|fault| format!("{at}: tls: {fault}")));
+            let of_listener = listener.faults().into_iter();
+            faults.extend(of_listener.map(|fault| format!("{at}: {fault}")));
             for (name, service) in &listener.services {
                 for fault in service_faults(service)
                     .into_iter()
@@ -76,21 +76,18 @@ impl Table {
             else {
                 continue;
             };
-            let at = format!("listener `{}`", raw.address);
-            let mut listener = Listener::at(raw.address);
-            // What was to be encrypted is not served in the clear because of a bad entry.
-            if let Some(value) = raw.tls {
-                let what = format!("{at}: tls");
-                listener.tls = parse::<Tls>(value, &what, &mut lost);
-                let Some(tls) = &listener.tls else { continue };
-                let faults = tls.faults();
-                if !faults.is_empty() {
-                    lost.push(format!("{what}: {}", faults.join(", ")));
-                    continue;
-                }
-            }
-            if let Some(fault) = seen.address(&listener) {
-                lost.push(format!("{at}: {fault}"));
+            // All of these or nothing: what was to be encrypted is not served in the clear, nor
+            // anybody believed, because of a bad entry.
+            let of_listener = serde_json::Value::Object(raw.of_listener);
+            let what = format!("listener {index}");
+            let Some(mut listener) = parse::<Listener>(of_listener, &what, &mut lost) else {
+                continue;
+            };
+            let at = format!("listener `{}`", listener.address);
+            let mut faults = listener.faults();
+            faults.extend(seen.address(&listener));
+            if !faults.is_empty() {
+                lost.push(format!("{at}: {}", faults.join(", ")));
                 continue;
             }
             for (name, value) in raw.services {
@@ -148,13 +145,12 @@ struct RawTable {
 
 #[derive(Deserialize)]
 struct RawListener {
-    address: std::net::SocketAddr,
     #[serde(default)]
     rules: Vec<serde_json::Value>,
     #[serde(default)]
     services: BTreeMap<String, serde_json::Value>,
-    #[serde(default)]
-    tls: Option<serde_json::Value>,
+    #[serde(flatten)]
+    of_listener: serde_json::Map<String, serde_json::Value>,
 }
 
 fn parse<T: DeserializeOwned>(
@@ -297,7 +293,11 @@ mod tests {
               {"address": "127.0.0.1:80"},
               {"address": "127.0.0.1:443", "tls": {"certificates": []}},
               {"address": "127.0.0.1:444", "tls": {"certificates": [
-                {"chain": "a.pem", "key": "/a"}, {"chain": "a.pem", "key": "/a"}]}}]}"#,
+                {"chain": "a.pem", "key": "/a"}, {"chain": "a.pem", "key": "/a"}]}},
+              {"address": "127.0.0.1:81", "to_https": 0, "answer_headers": {
+                "strict-transport-security": "max-age=1", "content-length": "1",
+                "x-leadsman-reason": "none", "a b": "c", "x-a": "b\nc"}},
+              {"address": "127.0.0.1:445", "to_https": 443, "tls": {"certificates": []}}]}"#,
         );
         let faults = table.check().unwrap_err().to_string();
         for fault in [
@@ -316,6 +316,13 @@ mod tests {
             "listener `127.0.0.1:443`: tls: there is no certificate",
             "tls: the path `a.pem` has to begin with `/`",
             "tls: the certificate `a.pem` is there twice",
+            "listener `127.0.0.1:81`: clients cannot be led to port 0",
+            "the header `strict-transport-security` means something only where",
+            "the header `content-length` is not to be chosen",
+            "the header `x-leadsman-reason` is not to be chosen",
+            "the header `a b` has a name that is none",
+            "the header `x-a` has a value with a line break",
+            "listener `127.0.0.1:445`: clients cannot be led to https where they already are",
         ] {
             assert!(faults.contains(fault), "`{fault}` is not in: {faults}");
         }
@@ -344,6 +351,7 @@ mod tests {
               {"address": "nonsense"},
               {"address": "127.0.0.1:443", "tls": {"min": "1.1"}},
               {"address": "127.0.0.1:444", "tls": {}},
+              {"address": "127.0.0.1:445", "trusted": ["everybody"]},
               {"address": "127.0.0.1:80",
                "rules": [{"path": "/", "service": "web"}, {"path": "/b", "service": "bad"}, 5],
                "services": {
@@ -359,7 +367,7 @@ mod tests {
         assert_eq!(table.listeners[0].rules.len(), 1);
         assert_eq!(table.listeners[0].services.len(), 1);
         assert_eq!(cuts.keys().collect::<Vec<_>>(), ["one"]);
-        assert_eq!(lost.len(), 7, "{lost:?}");
+        assert_eq!(lost.len(), 8, "{lost:?}");
         assert_eq!(table.check(), Ok(()));
     }
 }

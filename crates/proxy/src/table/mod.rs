@@ -5,7 +5,9 @@
 
 mod check;
 mod closed;
+mod listener;
 mod mirror;
+mod network;
 mod rule;
 mod sticky;
 mod tls;
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
 pub use self::closed::{Hold, Maintenance};
+pub use self::listener::Listener;
 pub use self::mirror::Mirror;
+pub use self::network::{Network, NoNetwork};
 pub use self::rule::{Condition, Named, Rule};
 pub use self::sticky::{Override, Sticky, StickyCookie};
 pub use self::tls::{CertificateFiles, Tls, TlsVersion};
@@ -43,34 +47,6 @@ impl Table {
     pub(crate) fn sides(&self) -> impl Iterator<Item = &Side> {
         let services = self.listeners.iter().flat_map(|l| l.services.values());
         services.flat_map(|service| &service.sides)
-    }
-}
-
-/// An address on which requests are accepted, and where they go.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Listener {
-    /// Where requests are accepted. Port 0 lets the system choose one; the status says which.
-    pub address: SocketAddr,
-    /// How requests find their service; the order does not matter, the most specific rule wins.
-    #[serde(default)]
-    pub rules: Vec<Rule>,
-    /// The services by name.
-    #[serde(default)]
-    pub services: BTreeMap<String, Service>,
-    /// How connections are encrypted; `None` is not at all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
-}
-
-impl Listener {
-    /// Returns a listener that has nothing but its address.
-    pub fn at(address: SocketAddr) -> Self {
-        Self {
-            address,
-            rules: Vec::new(),
-            services: BTreeMap::new(),
-            tls: None,
-        }
     }
 }
 

@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
-use crate::worker::headers::{Peer, prepare_answer, prepare_request};
+use crate::worker::headers::{prepare_answer, prepare_request};
+use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::service::{Asking, Before, Choice, Tried, Way};
 use crate::worker::upstream::{Connection, InFlight, Upstream};
@@ -115,7 +116,7 @@ impl<'a> Forwarding<'a> {
                 .ok_or(Failure::NoRoute)?;
             let asking = Asking {
                 headers: self.request.headers(),
-                client: self.peer.address(),
+                peer: self.peer,
             };
             let choice = match service.way(asking, &tried, started, held.as_ref(), failure) {
                 Way::To(choice) => {

@@ -1,22 +1,18 @@
 //! What happens to the heads of requests and answers on their way through.
 
-use std::net::{IpAddr, SocketAddr};
-
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version, response};
 
+use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, REASON};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// Headers that are for the next hop only (RFC 9110, 7.6.1), whether `connection` names them or
 /// not.
@@ -30,37 +26,6 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-
-/// Who is at the other end of a client's connection.
-#[derive(Clone, Debug)]
-pub(super) struct Peer {
-    /// The address as it is told to instances.
-    text: HeaderValue,
-    address: IpAddr,
-    /// What it speaks: `http` or `https`.
-    scheme: HeaderValue,
-}
-
-impl Peer {
-    pub(super) fn new(address: SocketAddr, is_encrypted: bool) -> Self {
-        let ip = address.ip().to_canonical();
-        let text = HeaderValue::try_from(ip.to_string());
-        Self {
-            text: text.expect("an address is made of letters, digits, dots and colons"),
-            address: ip,
-            scheme: HeaderValue::from_static(if is_encrypted { "https" } else { "http" }),
-        }
-    }
-
-    /// Returns its address; one of IPv4 is one of IPv4 however it came in.
-    pub(super) fn address(&self) -> IpAddr {
-        self.address
-    }
-
-    fn is_on_this_machine(&self) -> bool {
-        self.address.is_loopback()
-    }
-}
 
 /// Makes the head of a request fit for an instance. Returns the host and port that it is for, and
 /// whether it asks for another protocol. `None` as length of the body is: not known beforehand.
@@ -111,7 +76,7 @@ pub(super) fn prepare_request(
             .headers
             .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    announce(parts, peer);
+    peer.announce(parts);
     parts.version = Version::HTTP_11;
     // Whatever the server noted for itself is not for the instance.
     parts.extensions.clear();
@@ -148,7 +113,7 @@ pub(super) fn prepare_answer(parts: &mut response::Parts) {
 }
 
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
-fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
+pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     let named = match (hosts.next(), hosts.next()) {
         (_, Some(_)) => return Err(Failure::BadRequest),
@@ -239,45 +204,10 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the instance who asked, and how.
-fn announce(parts: &mut Parts, peer: &Peer) {
-    let headers = &mut parts.headers;
-    // What a client says about where it comes from stays in front; only the last address, which
-    // is ours, can be relied upon.
-    let chain = if headers.contains_key(FORWARDED_FOR) {
-        let mut chain: Vec<&[u8]> = headers
-            .get_all(FORWARDED_FOR)
-            .iter()
-            .map(HeaderValue::as_bytes)
-            .collect();
-        chain.push(peer.text.as_bytes());
-        HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or_else(|_| peer.text.clone())
-    } else {
-        peer.text.clone()
-    };
-    headers.insert(FORWARDED_FOR, chain);
-    // On the same machine it may be something in front that ends TLS: it knows better.
-    let host = headers.get(HOST).cloned();
-    let proto = Some(peer.scheme.clone());
-    for (name, value) in [(FORWARDED_HOST, host), (FORWARDED_PROTO, proto)] {
-        match (headers.entry(name), value) {
-            (Entry::Occupied(_), _) if peer.is_on_this_machine() => {}
-            (Entry::Occupied(mut entry), Some(value)) => drop(entry.insert(value)),
-            (Entry::Occupied(entry), None) => drop(entry.remove()),
-            (Entry::Vacant(entry), Some(value)) => drop(entry.insert(value)),
-            (Entry::Vacant(_), None) => {}
-        }
-    }
-    let via = match parts.version {
-        Version::HTTP_10 => "1.0 leadsman",
-        Version::HTTP_2 => "2.0 leadsman",
-        _ => "1.1 leadsman",
-    };
-    headers.append(VIA, HeaderValue::from_static(via));
-}
-
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use http::Request;
 
     use super::*;
@@ -286,30 +216,10 @@ mod tests {
         let (mut parts, ()) = request.body(()).unwrap().into_parts();
         prepare_request(
             &mut parts,
-            &Peer::new(peer.parse().unwrap(), false),
+            &Peer::new(peer.parse().unwrap(), false, &Rc::from([])),
             Some(0),
         )
         .map(|_| parts)
-    }
-
-    #[test]
-    fn strangers_are_not_believed() {
-        let request = Request::get("/")
-            .header("host", "site.example")
-            .header("x-forwarded-for", "127.0.0.1")
-            .header("x-forwarded-host", "bank.example")
-            .header("x-forwarded-proto", "https");
-        let parts = prepared(request, "203.0.113.9:4711").unwrap();
-        assert_eq!(parts.headers["x-forwarded-for"], "127.0.0.1, 203.0.113.9");
-        assert_eq!(parts.headers["x-forwarded-host"], "site.example");
-        assert_eq!(parts.headers["x-forwarded-proto"], "http");
-    }
-
-    #[test]
-    fn an_ipv4_client_of_an_ipv6_listener_is_named_as_ipv4() {
-        let request = Request::get("/").header("host", "a");
-        let parts = prepared(request, "[::ffff:203.0.113.9]:4711").unwrap();
-        assert_eq!(parts.headers["x-forwarded-for"], "203.0.113.9");
     }
 
     #[test]

@@ -10,6 +10,8 @@ mod forward;
 mod headers;
 mod hold;
 mod mirror;
+mod peer;
+mod redirect;
 mod rescue;
 mod routes;
 mod service;

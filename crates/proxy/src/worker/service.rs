@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -17,6 +16,7 @@ use crate::table;
 use crate::worker::attempt::Outgoing;
 use crate::worker::hold::{Held, Holding, Sign};
 use crate::worker::mirror::{MIRRORED, Mirror};
+use crate::worker::peer::Peer;
 use crate::worker::rescue::Failure;
 use crate::worker::sticky::{Drawn, Sticky};
 use crate::worker::tallies::Tallies;
@@ -75,8 +75,8 @@ struct SideRoutes {
 pub(super) struct Asking<'a> {
     /// Made fit for an instance.
     pub(super) headers: &'a HeaderMap,
-    /// The address of the client.
-    pub(super) client: IpAddr,
+    /// Who asks.
+    pub(super) peer: &'a Peer,
 }
 
 /// The instance that a request should go to.
@@ -344,7 +344,10 @@ impl ServiceRoutes {
                         by_turn: true,
                         cookie: None,
                     }),
-                Some(sticky) => sticky.draw(asking.headers, asking.client, &mut split),
+                Some(sticky) => {
+                    let client = asking.peer.client(asking.headers);
+                    sticky.draw(asking.headers, client, &mut split)
+                }
             }
         };
         let Some(Drawn {

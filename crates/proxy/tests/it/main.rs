@@ -6,6 +6,7 @@ mod closed;
 mod control;
 mod counting;
 mod draining;
+mod edge;
 mod floods;
 mod forwarding;
 mod frames;

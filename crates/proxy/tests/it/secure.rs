@@ -123,9 +123,20 @@ impl Secure {
         name: &str,
         client: &Arc<ClientConfig>,
     ) -> std::io::Result<Self> {
+        Self::after(&[], address, name, client)
+    }
+
+    /// The same, after bytes in the clear.
+    pub(crate) fn after(
+        words: &[u8],
+        address: SocketAddr,
+        name: &str,
+        client: &Arc<ClientConfig>,
+    ) -> std::io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let connection = ClientConnection::new(Arc::clone(client), name).unwrap();
-        let stream = TcpStream::connect(address)?;
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(words)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(DEADLINE))?;
         let mut stream = StreamOwned::new(connection, stream);

@@ -3,14 +3,17 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::control::Arrivals;
 use crate::snapshot::Snapshot;
+use crate::table::{Listener, Network};
 
 /// A listener as one worker sees it. It outlives tables that still have its address.
 pub(in crate::worker) struct Entrance {
@@ -24,6 +27,45 @@ pub(in crate::worker) struct Entrance {
 pub(super) struct Terms {
     /// How connections are encrypted, if they are.
     pub(super) tls: Option<TlsAcceptor>,
+    /// The port that clients are led to, if they are.
+    pub(super) to_https: Option<u16>,
+    /// Who is believed what it says of others.
+    pub(super) trusted: Rc<[Network]>,
+    /// Who begins with the PROXY protocol.
+    announced_by: Vec<Network>,
+    answer_headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Terms {
+    fn new(listener: &Listener, tls: Option<&Arc<ServerConfig>>) -> Self {
+        let headers = listener.answer_headers.iter();
+        // A table with a header that is none is refused.
+        let header = |(name, value): (&String, &String)| {
+            let name = HeaderName::try_from(name).ok()?;
+            Some((name, HeaderValue::try_from(value).ok()?))
+        };
+        Self {
+            tls: tls.cloned().map(TlsAcceptor::from),
+            to_https: listener.to_https,
+            trusted: listener.trusted.as_slice().into(),
+            announced_by: listener.proxy_protocol_from.clone(),
+            answer_headers: headers.filter_map(header).collect(),
+        }
+    }
+
+    /// Says whether a connection from `peer` has to begin with the PROXY protocol.
+    pub(super) fn is_announced(&self, peer: IpAddr) -> bool {
+        self.announced_by
+            .iter()
+            .any(|network| network.contains(peer))
+    }
+
+    /// Gives an answer the headers that each one has.
+    pub(super) fn dress(&self, headers: &mut HeaderMap) {
+        for (name, value) in &self.answer_headers {
+            headers.entry(name).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 impl Entrance {
@@ -32,16 +74,9 @@ impl Entrance {
         snapshot: &Snapshot,
         before: &HashMap<SocketAddr, Rc<Self>>,
     ) -> HashMap<SocketAddr, Rc<Self>> {
-        let addresses = snapshot
-            .table
-            .listeners
-            .iter()
-            .map(|listener| listener.address);
-        let entrance = |address| {
-            let tls = snapshot.encryption.get(&address).map(Arc::clone);
-            let terms = Rc::new(Terms {
-                tls: tls.map(TlsAcceptor::from),
-            });
+        let entrance = |listener: &Listener| {
+            let address = listener.address;
+            let terms = Rc::new(Terms::new(listener, snapshot.encryption.get(&address)));
             let entrance = match before.get(&address) {
                 Some(same) => {
                     same.terms.replace(terms);
@@ -55,7 +90,7 @@ impl Entrance {
             };
             (address, entrance)
         };
-        addresses.map(entrance).collect()
+        snapshot.table.listeners.iter().map(entrance).collect()
     }
 
     pub(super) fn terms(&self) -> Rc<Terms> {

@@ -1,5 +1,6 @@
 //! A door: where one worker accepts connections for one listener.
 
+mod announced;
 mod entrance;
 mod greet;
 mod meter;
@@ -18,9 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::JoinHandle;
 
 use crate::worker::Worker;
-use crate::worker::headers::Peer;
+use crate::worker::peer::Peer;
 pub(super) use entrance::Entrance;
-use speak::{serve, serve_encrypted};
+use speak::{serve, serve_announced, serve_encrypted};
 
 /// How long to wait before accepting again after the system ran out of something.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
@@ -65,13 +66,15 @@ async fn accept(
         // At once and not in the task, which begins only after the next one was accepted.
         let guest = Guest::new(&worker, &entrance, peer);
         let closed = closed.clone();
-        // Two kinds of tasks, so that a connection in the clear takes no room for encryption.
-        match entrance.terms().tls.clone() {
-            None => tokio::task::spawn_local(serve(guest, stream, closed)),
-            Some(acceptor) => {
-                tokio::task::spawn_local(serve_encrypted(guest, acceptor, stream, closed))
-            }
-        };
+        let terms = entrance.terms();
+        // Several kinds of tasks, so that a connection in the clear takes no room for more.
+        if terms.is_announced(peer.ip()) {
+            tokio::task::spawn_local(serve_announced(guest, stream, closed));
+        } else if let Some(acceptor) = terms.tls.clone() {
+            tokio::task::spawn_local(serve_encrypted(guest, acceptor, stream, closed));
+        } else {
+            tokio::task::spawn_local(serve(guest, stream, closed));
+        }
     };
     let mut until_closed = closed.clone();
     loop {
@@ -136,7 +139,8 @@ impl Guest {
 
     /// Returns who it is, as instances are told.
     fn as_told(&self) -> Peer {
-        Peer::new(self.peer, self.is_encrypted)
+        let terms = self.entrance.terms();
+        Peer::new(self.peer, self.is_encrypted, &terms.trusted)
     }
 }
 

@@ -18,13 +18,15 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::Guest;
+use super::announced::announced;
 use super::greet::{Protocol, first_words, shake_hands};
 use super::meter::Metered;
 use super::streams::Streams;
 use crate::certificates::HTTP_2;
 use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
-use crate::worker::headers::Peer;
+use crate::worker::peer::Peer;
+use crate::worker::redirect::lead_to_https;
 use crate::worker::stream::Stream;
 
 /// How long a client that has come, but asked for nothing yet, may take to do so once the door is
@@ -41,6 +43,26 @@ const SEND_BUFFER: usize = 64 * 1024;
 
 /// How many requests of one connection may be refused for their form before the connection is.
 const MALFORMED_MAX: usize = 128;
+
+/// Serves one connection after it was said who the client is.
+pub(super) async fn serve_announced(
+    mut guest: Guest,
+    mut stream: TcpStream,
+    closed: watch::Receiver<bool>,
+) {
+    let limit = guest.worker.config.handshake_timeout;
+    let said = tokio::time::timeout(limit, announced(&mut stream)).await;
+    let Ok(Ok(said)) = said else {
+        guest.entrance.count(|arrivals| &mut arrivals.unannounced);
+        return;
+    };
+    guest.peer = said.unwrap_or(guest.peer);
+    let acceptor = guest.entrance.terms().tls.clone();
+    match acceptor {
+        Some(acceptor) => Box::pin(serve_encrypted(guest, acceptor, stream, closed)).await,
+        None => Box::pin(serve(guest, stream, closed)).await,
+    }
+}
 
 /// Serves one connection in the clear.
 pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiver<bool>) {
@@ -180,13 +202,23 @@ fn is_enough(error: &hyper::Error) -> bool {
     })
 }
 
-/// Answers a request of `guest`, which instances are told is `peer`.
+/// Answers a request of `guest`, which instances are told is `peer`, on the terms of this moment.
 fn answer(
     guest: &Guest,
     peer: &Peer,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Answer>, Infallible>> + 'static {
-    let (worker, peer) = (Rc::clone(&guest.worker), peer.clone());
+    let terms = guest.entrance.terms();
+    let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
     let address = guest.entrance.address;
-    async move { Ok(forward(worker, address, peer, request).await) }
+    async move {
+        let mut response = match terms.to_https {
+            Some(port) if !peer.asked_by_https(request.headers()) => {
+                lead_to_https(port, request, &worker.refused)
+            }
+            _ => forward(worker, address, peer, request).await,
+        };
+        terms.dress(response.headers_mut());
+        Ok(response)
+    }
 }
