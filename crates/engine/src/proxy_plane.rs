@@ -533,6 +533,7 @@ mod tests {
             testers: BTreeMap::new(),
             mirrored: BTreeMap::new(),
             refused: BTreeMap::new(),
+            ejected: BTreeMap::new(),
         };
         let window = sides(window, true);
         let key = |release| (environment(), web(release));

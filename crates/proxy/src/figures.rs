@@ -31,6 +31,9 @@ pub struct Window {
     /// is counted among the figures too.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub refused: BTreeMap<String, u64>,
+    /// How often each instance was left out because its answers failed, by any worker.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ejected: BTreeMap<String, u64>,
 }
 
 /// What was counted in some time, by one worker or by all.
@@ -44,6 +47,8 @@ pub(crate) struct Counted {
     pub(crate) mirrored: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by reason.
     pub(crate) refused: BTreeMap<&'static str, u64>,
+    /// How often each instance was left out.
+    pub(crate) ejected: BTreeMap<String, u64>,
 }
 
 impl Counted {
@@ -61,6 +66,9 @@ impl Counted {
         }
         for (reason, count) in other.refused {
             *self.refused.entry(reason).or_default() += count;
+        }
+        for (instance, count) in other.ejected {
+            *self.ejected.entry(instance).or_default() += count;
         }
     }
 }
@@ -121,6 +129,7 @@ impl Windows {
             sides: counted.sides,
             testers: counted.testers,
             mirrored: counted.mirrored,
+            ejected: counted.ejected,
             refused: counted
                 .refused
                 .into_iter()

@@ -25,6 +25,7 @@ mod listen;
 mod proxy;
 mod rules;
 mod saved;
+mod slots;
 mod snapshot;
 mod split;
 pub mod table;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::certificates::Encryption;
+use crate::slots::{Queue, Slots};
 use crate::table::Table;
 
 /// A table as the workers see it.
@@ -14,11 +15,15 @@ pub(crate) struct Snapshot {
     pub(crate) table: Table,
     /// The instances of the table by name.
     pub(crate) instances: Instances,
+    /// Who waits for room at instances, by listener and service: of those that limit it.
+    pub(crate) queues: Queues,
     /// How listeners encrypt: those and only those that the table asks it of.
     pub(crate) encryption: Encryption,
 }
 
 pub(crate) type Instances = BTreeMap<String, Arc<Instance>>;
+
+pub(crate) type Queues = BTreeMap<(SocketAddr, String), Arc<Queue>>;
 
 /// An instance as all threads see it. It outlives tables in which it stays the same.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Instance {
     pub(crate) name: String,
     pub(crate) address: SocketAddr,
     healthy: AtomicBool,
+    /// How many requests it has, where that is limited.
+    pub(crate) slots: Arc<Slots>,
 }
 
 impl Instance {
@@ -43,8 +50,25 @@ impl Instance {
 
 impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
-    /// afterwards; a new one is believed to be healthy.
-    pub(crate) fn new(table: Table, known: &Instances, encryption: Encryption) -> Self {
+    /// afterwards; a new one is believed to be healthy. Who waits in `queues` goes on waiting.
+    pub(crate) fn new(
+        table: Table,
+        known: &Instances,
+        queues: &Queues,
+        encryption: Encryption,
+    ) -> Self {
+        let limited = table.listeners.iter().flat_map(|listener| {
+            let limited = listener
+                .services
+                .iter()
+                .filter(|(_, s)| s.capacity.is_some());
+            limited.map(|(name, _)| (listener.address, name.clone()))
+        });
+        let queues = limited.map(|key| {
+            let queue = queues.get(&key).cloned().unwrap_or_default();
+            (key, queue)
+        });
+        let queues = queues.collect();
         let instances = table
             .sides()
             .flat_map(|side| &side.instances)
@@ -57,6 +81,7 @@ impl Snapshot {
                         name: name.clone(),
                         address: wanted.address,
                         healthy: AtomicBool::new(true),
+                        slots: Arc::default(),
                     })
                 });
                 (name.clone(), instance)
@@ -65,6 +90,7 @@ impl Snapshot {
         Self {
             table,
             instances,
+            queues,
             encryption,
         }
     }

@@ -74,11 +74,15 @@ impl Keeper {
         let snapshot = {
             let state = self.state.borrow();
             let Snapshot {
-                table, instances, ..
+                table,
+                instances,
+                queues,
+                ..
             } = &*state.snapshot;
             Arc::new(Snapshot {
                 table: table.clone(),
                 instances: instances.clone(),
+                queues: queues.clone(),
                 encryption: state.certificates.encryption(table, &self.secrets),
             })
         };

@@ -220,7 +220,7 @@ impl Keeper {
             let encryption = state.certificates.encryption(&table, &self.secrets);
             (Arc::clone(&state.snapshot), known, encryption)
         };
-        let snapshot = Arc::new(Snapshot::new(table, &known, encryption));
+        let snapshot = Arc::new(Snapshot::new(table, &known, &before.queues, encryption));
         for (name, instance) in &snapshot.instances {
             if !before.instances.contains_key(name) {
                 // Who puts it into the table (again) has seen that it is ready.

@@ -7,11 +7,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::saved::Cuts;
+use crate::table::policies;
 use crate::table::rule::is_path;
-use crate::table::{
-    HealthCheck, Hold, Listener, Maintenance, Rule, Service, Side, Sticky, Table, Tripwire,
-    WEIGHT_WHOLE,
-};
+use crate::table::{HealthCheck, Listener, Rule, Service, Side, Table, Tripwire, WEIGHT_WHOLE};
 
 /// Everything that is wrong with a table, one sentence each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,16 +211,7 @@ fn service_faults(service: &Service) -> Vec<String> {
         .iter()
         .flat_map(|t| tripwire_faults(t, service));
     faults.extend(of_tripwire.map(|fault| format!("tripwire: {fault}")));
-    let of_sticky = service.sticky.as_ref().and_then(Sticky::fault);
-    faults.extend(of_sticky.map(|fault| format!("sticky: {fault}")));
-    let of_overrides = service.overrides.iter().filter_map(|o| o.fault(service));
-    faults.extend(of_overrides.map(|fault| format!("override: {fault}")));
-    let of_mirror = service.mirror.as_ref().and_then(|m| m.fault(service));
-    faults.extend(of_mirror.map(|fault| format!("mirror: {fault}")));
-    let of_hold = service.hold.as_ref().and_then(Hold::fault);
-    faults.extend(of_hold.map(|fault| format!("hold: {fault}")));
-    let of_maintenance = service.maintenance.as_ref().and_then(Maintenance::fault);
-    faults.extend(of_maintenance.map(|fault| format!("maintenance: {fault}")));
+    faults.extend(policies::faults(service));
     faults
 }
 

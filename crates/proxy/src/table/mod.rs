@@ -5,9 +5,11 @@
 
 mod check;
 mod closed;
+mod instances;
 mod listener;
 mod mirror;
 mod network;
+mod policies;
 mod rule;
 mod sticky;
 mod tls;
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::check::Faults;
 pub use self::closed::{Hold, Maintenance};
+pub use self::instances::{Capacity, Ejection, RetryBudget};
 pub use self::listener::Listener;
 pub use self::mirror::Mirror;
 pub use self::network::{Network, NoNetwork};
@@ -72,6 +75,19 @@ pub struct Service {
     /// Which requests a side gets in copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror: Option<Mirror>,
+    /// When an instance is left out because its answers fail; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ejection: Option<Ejection>,
+    /// How many requests may be sent again; `None` for all that can be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<RetryBudget>,
+    /// How many requests instances get at the same time; `None` for all there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// How long an instance that is new, or answers again, takes until it has its whole share of its
+    /// side's requests; what a side gets is not touched by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<Duration>,
     /// Lets requests wait that could not be answered now; `None` refuses them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,

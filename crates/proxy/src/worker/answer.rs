@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::worker::service::Choice;
+use crate::worker::choice::Choice;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::{Connection, InFlight};
 

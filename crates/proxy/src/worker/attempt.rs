@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::worker::service::Choice;
+use crate::worker::choice::Choice;
 use crate::worker::tally::{Outcome, Place};
 use crate::worker::upstream::Connection;
 use crate::worker::watched::Watched;
@@ -247,9 +247,7 @@ impl<'a> Attempt<'a> {
     fn end(&mut self, outcome: Option<Outcome>, failed: bool) {
         self.is_open = false;
         self.choice.tally.end(self.place, outcome);
-        if let (Some(taken), Some(_)) = (&self.choice.taken, outcome) {
-            taken.answered(failed);
-        }
+        self.choice.ended(outcome.map(|_| failed));
     }
 }
 

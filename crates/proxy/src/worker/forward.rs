@@ -16,11 +16,13 @@ use rustix::io::Errno;
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
+use crate::worker::choice::{Before, Choice};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
-use crate::worker::service::{Asking, Before, Choice, Tried, Way};
+use crate::worker::service::{Asking, Way};
 use crate::worker::upstream::{Connection, InFlight, Upstream};
+use crate::worker::visit::Visit;
 
 /// How often a request is sent again after a connection broke off without an answer.
 const RETRIES: usize = 2;
@@ -99,11 +101,9 @@ impl<'a> Forwarding<'a> {
     }
 
     async fn run(mut self, arrived: Instant) -> Result<Response<Answer>, Failure> {
-        let mut tried = Tried::default();
+        let mut visit = Visit::default();
         let mut failure = Failure::NoInstance;
         let mut started = arrived;
-        let mut held = None;
-        let mut is_new = true;
         loop {
             // Looked up anew for each attempt: the table may have changed meanwhile.
             let routes = self
@@ -117,24 +117,20 @@ impl<'a> Forwarding<'a> {
             let asking = Asking {
                 headers: self.request.headers(),
                 peer: self.peer,
+                now: started,
             };
-            let choice = match service.way(asking, &tried, started, held.as_ref(), failure) {
-                Way::To(choice) => {
-                    if std::mem::take(&mut is_new) {
-                        service.mirror(&mut self.request, &choice, &self.worker.config);
-                    }
-                    choice
-                }
+            let choice = match service.way(asking, &visit, failure) {
+                Way::To(choice) => choice,
+                Way::Refused(why) => return Err(why),
                 Way::Instead(sign) => return Ok(sign.answer(&self.worker.refused)),
-                Way::Wait(None, why) => return Err(why),
-                Way::Wait(Some(holding), why) => {
+                Way::Wait(wait) => {
                     drop(routes);
-                    holding.wait(&mut held, &self.worker.swapped, why).await?;
-                    tried.forget_unreachable();
+                    visit.wait(wait, &self.worker.swapped).await?;
                     started = Instant::now();
                     continue;
                 }
             };
+            service.mirror(&mut self.request, &choice, &mut visit, &self.worker.config);
             drop(routes);
             match self.attempt(&choice, started).await {
                 Ok(answer) => return Ok(answer),
@@ -142,9 +138,9 @@ impl<'a> Forwarding<'a> {
                 Err(Missed::Moved) => {}
                 Err(Missed::Again(before, why)) => {
                     failure = why;
-                    tried.add(choice, before);
+                    visit.tried.add(choice, before);
                     let is_late = arrived.elapsed() >= self.worker.config.answer_timeout;
-                    if is_late || tried.broke_off() > RETRIES {
+                    if is_late || visit.tried.broke_off() > RETRIES {
                         return Err(failure);
                     }
                 }
@@ -160,7 +156,7 @@ impl<'a> Forwarding<'a> {
         started: Instant,
     ) -> Result<Response<Answer>, Missed> {
         let upstream = &choice.upstream;
-        let in_flight = upstream.enter();
+        let in_flight = choice.enter();
         let progress = self.request.body().progress();
         let patience = self.worker.config.patience;
         let attempt = Attempt::begin(choice, started, progress, patience);

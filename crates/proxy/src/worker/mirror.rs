@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::split::Split;
 use crate::table::{self, WEIGHT_WHOLE};
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
-use crate::worker::service::Choice;
+use crate::worker::choice::Choice;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::Connection;
 
@@ -146,7 +146,7 @@ impl Copy {
             ..
         } = &self;
         let upstream = &choice.upstream;
-        let in_flight = upstream.enter();
+        let in_flight = choice.enter();
         let attempt = Attempt::begin(choice, Instant::now(), None, *patience);
         let connection = match upstream.idle_connection() {
             Some(connection) => connection,

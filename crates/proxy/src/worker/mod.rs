@@ -5,21 +5,28 @@
 
 mod answer;
 mod attempt;
+mod budget;
+mod care;
+mod choice;
 mod door;
 mod forward;
 mod headers;
 mod hold;
+mod least;
 mod mirror;
 mod peer;
+mod queue;
 mod redirect;
 mod rescue;
 mod routes;
 mod service;
+mod side;
 mod sticky;
 mod stream;
 mod tallies;
 mod tally;
 mod upstream;
+mod visit;
 mod watched;
 mod wire;
 
@@ -39,9 +46,11 @@ use crate::config::Config;
 use crate::control::{Arrivals, CutShort, Kinds};
 use crate::figures::Counted;
 use crate::snapshot::{Instance, Snapshot};
+use care::Ejected;
 use door::{Door, Entrance};
 use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
+use service::Making;
 use tallies::Tallies;
 use upstream::Upstream;
 use wire::Wiring;
@@ -109,6 +118,7 @@ pub(crate) struct Worker {
     tallies: RefCell<Tallies>,
     refused: Refused,
     entrances: RefCell<HashMap<SocketAddr, Rc<Entrance>>>,
+    ejected: Rc<Ejected>,
     /// Says that other routes are in force.
     swapped: Notify,
     doors: RefCell<HashMap<SocketAddr, Door>>,
@@ -132,6 +142,7 @@ impl Worker {
             tallies: RefCell::default(),
             refused: Refused::default(),
             entrances: RefCell::default(),
+            ejected: Rc::default(),
             swapped: Notify::new(),
             doors: RefCell::default(),
             slots,
@@ -204,10 +215,13 @@ impl Worker {
                 .collect::<HashMap<_, _>>()
         };
         let routes = Routes::new(
-            &snapshot.table,
-            &upstreams,
-            &mut self.tallies.borrow_mut(),
-            &self.wiring,
+            Making {
+                snapshot,
+                upstreams: &upstreams,
+                tallies: &mut self.tallies.borrow_mut(),
+                wiring: &self.wiring,
+                ejected: &self.ejected,
+            },
             &self.routes.borrow(),
         );
         for of_name in self.upstreams.borrow().values().flatten() {
@@ -253,6 +267,7 @@ impl Worker {
             testers: tallies.testers.take(),
             mirrored: tallies.mirrored.take(),
             refused: self.refused.take(),
+            ejected: self.ejected.take(),
         }
     }
 

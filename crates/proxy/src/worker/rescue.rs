@@ -25,6 +25,8 @@ pub(super) enum Failure {
     NoInstance,
     /// The service is paused, and the request could not wait, or not for longer.
     Paused,
+    /// All instances have as much to do as they may, and too many requests wait, or too long.
+    Overloaded,
     /// This machine is out of open files, ports or memory, so that nothing can be asked.
     Exhausted,
     /// No connection could be made.
@@ -69,6 +71,11 @@ impl Failure {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "paused",
                 "the service is paused for a moment\n",
+            ),
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "the service has more to do than it can\n",
             ),
             Self::Exhausted => (
                 StatusCode::SERVICE_UNAVAILABLE,

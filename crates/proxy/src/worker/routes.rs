@@ -7,11 +7,7 @@ use std::rc::Rc;
 use http::Request;
 
 use crate::rules::Rules;
-use crate::table::Table;
-use crate::worker::service::ServiceRoutes;
-use crate::worker::tallies::Tallies;
-use crate::worker::upstream::Upstream;
-use crate::worker::wire::Wiring;
+use crate::worker::service::{Making, ServiceRoutes};
 
 /// All listeners. Replaced as a whole.
 #[derive(Default)]
@@ -26,15 +22,10 @@ pub(super) struct ListenerRoutes {
 }
 
 impl Routes {
-    /// Builds the routes of `table`. Tallies are found or made in `tallies`; whose turn it is goes
-    /// on from `before` where the sides with weight stay the same.
-    pub(super) fn new(
-        table: &Table,
-        upstreams: &HashMap<String, Rc<Upstream>>,
-        tallies: &mut Tallies,
-        wiring: &Wiring,
-        before: &Self,
-    ) -> Self {
+    /// Builds the routes of the table that `making` has; whose turn it is goes on from `before`
+    /// where the sides with weight stay the same.
+    pub(super) fn new(mut making: Making<'_>, before: &Self) -> Self {
+        let table = &making.snapshot.table;
         let listeners = table.listeners.iter().map(|listener| {
             let before = before.listeners.get(&listener.address);
             let services: Vec<ServiceRoutes> = listener
@@ -43,7 +34,11 @@ impl Routes {
                 .map(|(name, service)| {
                     let before = before
                         .and_then(|before| before.services.iter().find(|old| old.name == *name));
-                    ServiceRoutes::new(name, service, upstreams, tallies, wiring, before)
+                    let queue = making
+                        .snapshot
+                        .queues
+                        .get(&(listener.address, name.clone()));
+                    ServiceRoutes::new(name, service, queue, &mut making, before)
                 })
                 .collect();
             let position = |name: &str| services.iter().position(|service| service.name == name);

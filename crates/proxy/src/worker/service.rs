@@ -1,28 +1,34 @@
-//! A service as a worker uses it: whose turn it is, and which instance takes it.
+//! A service as a worker uses it: whose turn it is, and what stands in the way.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{HeaderValue, SET_COOKIE};
-use http::{HeaderMap, Request, response};
-use leadsman_analysis::tripwire::Arm;
+use http::{HeaderMap, Request};
 
 use crate::config::Config;
 use crate::rules::Conditions;
+use crate::slots::Queue;
+use crate::snapshot::Snapshot;
 use crate::split::Split;
 use crate::table;
 use crate::worker::attempt::Outgoing;
+use crate::worker::budget::Budget;
+use crate::worker::care::Ejected;
+use crate::worker::choice::{Before, Choice, Tried};
 use crate::worker::hold::{Held, Holding, Sign};
 use crate::worker::mirror::{MIRRORED, Mirror};
 use crate::worker::peer::Peer;
+use crate::worker::queue::{Capacity, Ticket};
 use crate::worker::rescue::Failure;
+use crate::worker::side::{Pick, SideRoutes, Suits};
 use crate::worker::sticky::{Drawn, Sticky};
 use crate::worker::tallies::Tallies;
-use crate::worker::tally::Tally;
 use crate::worker::upstream::Upstream;
-use crate::worker::wire::{Taken, Wire, Wiring};
+use crate::worker::visit::{Visit, Wait};
+use crate::worker::wire::{Wire, Wiring};
 
 /// One service: whose turn it is, and its sides.
 pub(super) struct ServiceRoutes {
@@ -37,6 +43,10 @@ pub(super) struct ServiceRoutes {
     closed: Option<Closed>,
     /// The room for requests that wait.
     holding: Option<Rc<Holding>>,
+    /// How much there is of it at instances; `None` for no end of it.
+    capacity: Option<Rc<Capacity>>,
+    /// How many requests may be sent again; `None` for all.
+    budget: Option<Budget>,
     wire: Option<Rc<Wire>>,
     sides: Vec<SideRoutes>,
 }
@@ -50,24 +60,20 @@ enum Closed {
 pub(super) enum Way {
     /// It goes to an instance.
     To(Choice),
-    /// It waits, if it can, and is refused otherwise.
-    Wait(Option<Rc<Holding>>, Failure),
+    /// It waits.
+    Wait(Wait),
+    /// It is refused.
+    Refused(Failure),
     /// Something else is said.
     Instead(Rc<Sign>),
 }
 
-struct SideRoutes {
-    name: String,
-    /// 0 for a side without instances, whatever was asked.
-    weight: u32,
-    /// Which arm of the service's tripwire it is.
-    arm: Option<Arm>,
-    tally: Rc<Tally>,
-    /// Where requests of testers are counted; users' where there are no testers.
-    testers: Rc<Tally>,
-    upstreams: Vec<Rc<Upstream>>,
-    /// Where the search for the least busy instance begins, so that equals take turns.
-    turn: Cell<usize>,
+/// What comes of looking for an instance.
+enum Found {
+    One(Choice),
+    /// There is one, but it has no room at the moment.
+    Full(Ticket),
+    None,
 }
 
 /// What a choice may depend on.
@@ -77,126 +83,58 @@ pub(super) struct Asking<'a> {
     pub(super) headers: &'a HeaderMap,
     /// Who asks.
     pub(super) peer: &'a Peer,
+    pub(super) now: Instant,
 }
 
-/// The instance that a request should go to.
-#[derive(Clone)]
-pub(super) struct Choice {
-    pub(super) upstream: Rc<Upstream>,
-    pub(super) tally: Rc<Tally>,
-    /// Whether it is the instance of its side that is counted by itself.
-    pub(super) is_reference: bool,
-    /// Its turn, if it was chosen by turns and a tripwire wants to know what comes of it. A second
-    /// attempt, or a side that helps out, was chosen by what failed, and proves nothing; nor do
-    /// users who stay with a side: one of them who fails always is no failing version.
-    pub(super) taken: Option<Taken>,
-    /// Whether it was chosen for a tester.
-    is_of_tester: bool,
-    /// What makes the user belong to the side that it was drawn for.
-    cookie: Option<Rc<HeaderValue>>,
-}
-
-/// How the last attempt at a request ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
-    /// No connection could be made: another instance of the same side is the next best.
-    Unreachable,
-    /// It broke off without an answer, perhaps because of the version: another side is better,
-    /// and the same instance once more is better than nothing.
-    BrokeOff,
-}
-
-/// The attempts at a request so far, the last one at the end.
-#[derive(Default)]
-pub(super) struct Tried(Vec<(Choice, Before)>);
-
-impl Tried {
-    pub(super) fn add(&mut self, choice: Choice, before: Before) {
-        self.0.push((choice, before));
-    }
-
-    /// Returns how many attempts broke off without an answer.
-    pub(super) fn broke_off(&self) -> usize {
-        self.0
-            .iter()
-            .filter(|(_, before)| *before == Before::BrokeOff)
-            .count()
-    }
-
-    /// Makes what could not be reached worth another attempt: some time has passed.
-    pub(super) fn forget_unreachable(&mut self) {
-        self.0.retain(|(_, before)| *before == Before::BrokeOff);
-    }
-
-    fn has(&self, upstream: &Rc<Upstream>) -> bool {
-        self.0
-            .iter()
-            .any(|(choice, _)| Rc::ptr_eq(&choice.upstream, upstream))
-    }
-}
-
-impl Choice {
-    /// Has what comes of it counted apart from what comes of users' requests.
-    pub(super) fn counted_in(self, tally: &Rc<Tally>) -> Self {
-        Self {
-            tally: Rc::clone(tally),
-            is_reference: false,
-            ..self
-        }
-    }
-
-    /// Says in the head of the answer what its reader has to keep.
-    pub(super) fn mark(&self, answer: &mut response::Parts) {
-        if let Some(cookie) = &self.cookie {
-            answer
-                .headers
-                .append(SET_COOKIE, HeaderValue::clone(cookie));
-        }
-    }
+/// What the routes of a service are made with.
+pub(super) struct Making<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) upstreams: &'a HashMap<String, Rc<Upstream>>,
+    /// Where tallies are found, or made.
+    pub(super) tallies: &'a mut Tallies,
+    pub(super) wiring: &'a Wiring,
+    /// Where it is counted how often instances are left out.
+    pub(super) ejected: &'a Rc<Ejected>,
 }
 
 impl ServiceRoutes {
-    /// Makes the routes of `service`. Tallies are found or made in `tallies`; what has to be known
-    /// of the past is in `before`.
+    /// Makes the routes of `service`; who waits for room does so in `queue`. What has to be known of
+    /// the past is in `before`.
     pub(super) fn new(
         name: &str,
         service: &table::Service,
-        upstreams: &HashMap<String, Rc<Upstream>>,
-        tallies: &mut Tallies,
-        wiring: &Wiring,
+        queue: Option<&Arc<Queue>>,
+        making: &mut Making<'_>,
         before: Option<&Self>,
     ) -> Self {
-        let wire = Wire::of(service, before.and_then(|b| b.wire.as_ref()), wiring);
-        let sides: Vec<SideRoutes> = service
-            .sides
-            .iter()
-            .map(|side| {
-                let tally = tallies.users.of(&side.name);
-                tally.set(service.slow, side.instances.len() > 1);
-                let testers = if service.overrides.is_empty() {
-                    Rc::clone(&tally)
-                } else {
-                    tallies.testers.of(&side.name)
-                };
-                let instances = side.instances.keys();
-                SideRoutes {
-                    name: side.name.clone(),
-                    weight: if side.instances.is_empty() {
-                        0
-                    } else {
-                        side.weight
-                    },
-                    arm: wire.as_ref().and_then(|wire| wire.arm(&side.name)),
-                    tally,
-                    testers,
-                    upstreams: instances
-                        .filter_map(|i| upstreams.get(i))
-                        .cloned()
-                        .collect(),
-                    turn: Cell::new(0),
-                }
-            })
-            .collect();
+        let workers = making.wiring.workers;
+        let wire = before.and_then(|before| before.wire.as_ref());
+        let wire = Wire::of(service, wire, making.wiring);
+        let capacity = service.capacity.as_ref().zip(queue);
+        let capacity = capacity.map(|(spec, queue)| Rc::new(Capacity::new(spec, queue)));
+        let sides = service.sides.iter().map(|side| {
+            let tally = making.tallies.users.of(&side.name);
+            tally.set(service.slow, side.instances.len() > 1);
+            let testers = if service.overrides.is_empty() {
+                Rc::clone(&tally)
+            } else {
+                making.tallies.testers.of(&side.name)
+            };
+            let arm = wire.as_ref().and_then(|wire| wire.arm(&side.name));
+            let (upstreams, ejected) = (making.upstreams, making.ejected);
+            let tallies = [tally, testers];
+            SideRoutes::new(
+                side,
+                service,
+                arm,
+                tallies,
+                upstreams,
+                capacity.clone(),
+                ejected,
+            )
+        });
+        let sides: Vec<SideRoutes> = sides.collect();
+        let position = |name: &str| sides.iter().position(|side| side.name == name);
         let resumed = |split: &dyn Fn(&Self) -> Option<Split>| {
             let before = before.and_then(|before| before.resumed(&split(before)?, &sides));
             before.unwrap_or_else(|| Split::new(sides.len()))
@@ -207,14 +145,16 @@ impl ServiceRoutes {
             Sticky::new(sticky, weights, newcomers)
         });
         let overrides = service.overrides.iter().filter_map(|leads| {
-            let side = sides.iter().position(|side| side.name == leads.side)?;
-            Some((Conditions::new(std::slice::from_ref(&leads.when)), side))
+            let conditions = Conditions::new(std::slice::from_ref(&leads.when));
+            Some((conditions, position(&leads.side)?))
         });
         let mirror = service.mirror.as_ref().and_then(|spec| {
-            let side = sides.iter().position(|side| side.name == spec.side)?;
-            let tally = tallies.mirrored.of(&spec.side);
+            let tally = making.tallies.mirrored.of(&spec.side);
             let before = before.and_then(|before| Some(&before.mirror.as_ref()?.0));
-            Some((Mirror::new(spec, wiring.workers, tally, before), side))
+            Some((
+                Mirror::new(spec, workers, tally, before),
+                position(&spec.side)?,
+            ))
         });
         let closed = match &service.maintenance {
             Some(spec) => Some(Closed::Maintenance(Rc::new(Sign::new(spec)))),
@@ -222,14 +162,20 @@ impl ServiceRoutes {
         };
         let room = before.and_then(|before| before.holding.as_ref());
         let hold = service.hold.as_ref();
+        let budget = service.retries.as_ref().map(|spec| {
+            let before = before.and_then(|before| before.budget.as_ref());
+            Budget::new(spec, workers, Instant::now()).resume(before)
+        });
         Self {
             name: name.to_owned(),
-            mirror,
-            closed,
-            holding: hold.map(|spec| Holding::new(spec, wiring.workers, room)),
             split: RefCell::new(resumed(&|before| Some(before.split.borrow().clone()))),
             sticky,
             overrides: overrides.collect(),
+            mirror,
+            closed,
+            holding: hold.map(|spec| Holding::new(spec, workers, room)),
+            capacity,
+            budget,
             wire,
             sides,
         }
@@ -254,48 +200,61 @@ impl ServiceRoutes {
         Some(Split::resume(credits.collect::<Option<_>>()?))
     }
 
-    /// Returns what becomes of a request at the moment `now`, given what was tried before and how
-    /// that ended.
-    pub(super) fn way(
-        &self,
-        asking: Asking<'_>,
-        tried: &Tried,
-        now: Instant,
-        held: Option<&Held>,
-        failure: Failure,
-    ) -> Way {
+    /// Returns what becomes of a request, given what was tried before and how that ended.
+    pub(super) fn way(&self, asking: Asking<'_>, visit: &Visit, failure: Failure) -> Way {
         let tester = if self.overrides.is_empty() {
             None
         } else {
             self.side_of_tester(asking.headers)
         };
-        let choice = match (tester, &self.closed) {
-            (Some(side), _) => self.choose_for_tester(side, tried),
-            // Each attempt would be counted as one that failed.
-            (None, None) if self.is_worth_waiting(held) => {
-                return Way::Wait(self.holding.clone(), failure);
-            }
-            (None, None) => self.choose(asking, tried, now),
-            (None, Some(Closed::Paused)) => {
-                return Way::Wait(self.holding.clone(), Failure::Paused);
-            }
+        let found = match (tester, &self.closed) {
+            (Some(side), _) => self.look_for_tester(side, visit, asking.now),
+            (None, Some(Closed::Paused)) => return self.hold(Failure::Paused),
             (None, Some(Closed::Maintenance(sign))) => return Way::Instead(Rc::clone(sign)),
+            // Each attempt would be counted as one that failed.
+            (None, None) if self.is_worth_waiting(visit.held.as_ref()) => {
+                return self.hold(failure);
+            }
+            (None, None) => self.look(asking, visit),
         };
-        choice.map_or_else(|| Way::Wait(self.holding.clone(), failure), Way::To)
+        match (found, &self.capacity) {
+            (Found::One(choice), _) => Way::To(choice),
+            (Found::Full(ticket), Some(capacity)) => {
+                Way::Wait(Wait::Room(Rc::clone(capacity), ticket))
+            }
+            (Found::Full(_) | Found::None, _) => self.hold(failure),
+        }
+    }
+
+    fn hold(&self, why: Failure) -> Way {
+        match &self.holding {
+            Some(holding) => Way::Wait(Wait::Hold(Rc::clone(holding), why)),
+            None => Way::Refused(why),
+        }
     }
 
     /// Sends a copy of a user's request that goes to `choice`, if it is to be copied.
-    pub(super) fn mirror(&self, request: &mut Request<Outgoing>, choice: &Choice, config: &Config) {
+    pub(super) fn mirror(
+        &self,
+        request: &mut Request<Outgoing>,
+        choice: &Choice,
+        visit: &mut Visit,
+        config: &Config,
+    ) {
         let Some((mirror, side)) = &self.mirror else {
             return;
         };
+        // Once, however often it is sent.
+        if std::mem::replace(&mut visit.is_mirrored, true) {
+            return;
+        }
         // Only a copy may say that it is one.
         request.headers_mut().remove(MIRRORED);
         let side = &self.sides[*side];
         let is_of_user = !Rc::ptr_eq(&choice.tally, &side.tally) && !choice.is_of_tester;
         if is_of_user
             && mirror.wants(request)
-            && let Some(choice) = side.least_busy(Upstream::is_healthy)
+            && let Pick::One(choice) = side.pick(Suits::Fit, Instant::now(), false, |_| true)
         {
             let times = [config.answer_timeout, config.patience];
             mirror.copy(request, choice, times);
@@ -309,76 +268,110 @@ impl ServiceRoutes {
             && !self.sides.iter().any(SideRoutes::is_serving)
     }
 
-    /// Returns where a request of a user should go; `None` if there is nothing (left) to try.
-    fn choose(&self, asking: Asking<'_>, tried: &Tried, now: Instant) -> Option<Choice> {
-        let Some((last, before)) = tried.0.last() else {
-            return self.choose_first(asking, now);
+    /// Looks for the instance that a request of a user should go to.
+    fn look(&self, asking: Asking<'_>, visit: &Visit) -> Found {
+        let Some((last, before)) = visit.tried.last() else {
+            return self.look_first(asking, visit);
         };
-        let here = self
-            .sides
-            .iter()
-            .position(|side| Rc::ptr_eq(&side.tally, &last.tally));
-        let order = self.order(here, *before == Before::BrokeOff);
-        let choice = self.next(&order, tried, *before)?;
+        let now = asking.now;
+        if self.budget.as_ref().is_some_and(|budget| !budget.take(now)) {
+            return Found::None;
+        }
+        let mut sides = self.sides.iter();
+        let here = sides.position(|side| Rc::ptr_eq(&side.tally, &last.tally));
+        let order = self.order(here, before == Before::BrokeOff);
         let cookie = last.cookie.clone();
-        Some(Choice { cookie, ..choice })
+        match next(&order, &visit.tried, before, now, visit.queued.is_some()) {
+            Pick::One(choice) => Found::One(Choice { cookie, ..choice }),
+            Pick::None => Found::None,
+            Pick::Full => Found::Full(Ticket {
+                side: Rc::clone(&last.tally),
+                by_turn: false,
+                cookie,
+            }),
+        }
     }
 
-    /// Returns the next best after those that were `tried`, the last one of which ended so.
-    fn next(&self, order: &[&SideRoutes], tried: &Tried, before: Before) -> Option<Choice> {
-        let untried = |upstream: &Rc<Upstream>| !tried.has(upstream);
-        let again = before == Before::BrokeOff;
-        pick(order, |upstream| upstream.is_healthy() && untried(upstream))
-            .or_else(|| pick(order, |upstream| again && upstream.is_healthy()))
-            .or_else(|| pick(order, untried))
-    }
-
-    fn choose_first(&self, asking: Asking<'_>, now: Instant) -> Option<Choice> {
-        let drawn = {
-            let mut split = self.split.borrow_mut();
-            match &self.sticky {
-                None => split
-                    .next(self.sides.iter().map(|side| side.weight))
-                    .map(|side| Drawn {
-                        side,
-                        by_turn: true,
-                        cookie: None,
-                    }),
-                Some(sticky) => {
-                    let client = asking.peer.client(asking.headers);
-                    sticky.draw(asking.headers, client, &mut split)
-                }
-            }
+    fn look_first(&self, asking: Asking<'_>, visit: &Visit) -> Found {
+        let (now, is_queued) = (asking.now, visit.queued.is_some());
+        let waited = visit.queued.as_ref();
+        let drawn = match waited.and_then(|queued| self.drawn_before(&queued.ticket)) {
+            None => self.draw(asking),
+            drawn => drawn,
         };
-        let Some(Drawn {
-            side,
-            by_turn,
-            cookie,
-        }) = drawn
-        else {
-            return self.choose_any(None);
+        let Some(drawn) = drawn else {
+            return match self.pick_any(None, now, is_queued) {
+                Pick::One(choice) => Found::One(choice),
+                Pick::Full | Pick::None => Found::None,
+            };
         };
-        match self.sides[side].least_busy(Upstream::is_healthy) {
-            Some(choice) => {
-                let arm = self.sides[side].arm.filter(|_| by_turn);
+        let side = &self.sides[drawn.side];
+        let picked = side
+            .pick(Suits::Fit, now, is_queued, |_| true)
+            .or_else(|| side.pick(Suits::Healthy, now, is_queued, |_| true));
+        let (picked, is_there) = match picked {
+            Pick::None => (self.pick_any(Some(drawn.side), now, is_queued), false),
+            picked => (picked, true),
+        };
+        let cookie = drawn.cookie;
+        match picked {
+            Pick::One(choice) => {
+                let arm = side.arm.filter(|_| drawn.by_turn && is_there);
                 let wired = self.wire.as_ref().zip(arm);
-                Some(Choice {
+                Found::One(Choice {
                     taken: wired.map(|(wire, arm)| wire.take(arm, now)),
                     cookie,
                     ..choice
                 })
             }
+            Pick::None => Found::None,
+            Pick::Full => Found::Full(Ticket {
+                side: Rc::clone(&side.tally),
+                by_turn: drawn.by_turn,
+                cookie,
+            }),
+        }
+    }
+
+    /// Returns whose turn it is, or where the user belongs.
+    fn draw(&self, asking: Asking<'_>) -> Option<Drawn> {
+        if let Some(budget) = &self.budget {
+            budget.save(asking.now);
+        }
+        let mut split = self.split.borrow_mut();
+        match &self.sticky {
             None => {
-                let choice = self.choose_any(Some(side))?;
-                Some(Choice { cookie, ..choice })
+                let side = split.next(self.sides.iter().map(|side| side.weight))?;
+                Some(Drawn {
+                    side,
+                    by_turn: true,
+                    cookie: None,
+                })
+            }
+            Some(sticky) => {
+                let client = asking.peer.client(asking.headers);
+                sticky.draw(asking.headers, client, &mut split)
             }
         }
     }
 
-    /// Returns an instance of any side, `preferred` first, healthy or not.
-    fn choose_any(&self, preferred: Option<usize>) -> Option<Choice> {
+    /// Returns what was drawn for a request before it had to wait, if it still holds.
+    fn drawn_before(&self, ticket: &Ticket) -> Option<Drawn> {
+        let is_it = |side: &SideRoutes| Rc::ptr_eq(&side.tally, &ticket.side) && side.weight > 0;
+        Some(Drawn {
+            side: self.sides.iter().position(is_it)?,
+            by_turn: ticket.by_turn,
+            cookie: ticket.cookie.clone(),
+        })
+    }
+
+    /// Picks an instance of any side, `preferred` first, healthy or not.
+    fn pick_any(&self, preferred: Option<usize>, now: Instant, is_queued: bool) -> Pick {
         let order = self.order(preferred, false);
-        pick(&order, Upstream::is_healthy).or_else(|| pick(&order, |_| true))
+        let pick_by = |suits| pick(&order, suits, now, is_queued, |_| true);
+        pick_by(Suits::Fit)
+            .or_else(|| pick_by(Suits::Healthy))
+            .or_else(|| pick_by(Suits::Any))
     }
 
     /// Returns the side that a tester is led to; `None` for a user. While the side has no instance
@@ -386,7 +379,7 @@ impl ServiceRoutes {
     fn side_of_tester(&self, headers: &HeaderMap) -> Option<usize> {
         let mut overrides = self.overrides.iter();
         let (_, side) = overrides.find(|(conditions, _)| conditions.are_met(headers))?;
-        if !self.sides[*side].upstreams.is_empty() {
+        if !self.sides[*side].is_empty() {
             return Some(*side);
         }
         let sides = self.sides.iter().enumerate();
@@ -394,18 +387,27 @@ impl ServiceRoutes {
     }
 
     /// Whatever happens, a tester stays with his side: he would take another one for it.
-    fn choose_for_tester(&self, side: usize, tried: &Tried) -> Option<Choice> {
+    fn look_for_tester(&self, side: usize, visit: &Visit, now: Instant) -> Found {
         let side = &self.sides[side];
-        let choice = match tried.0.last() {
+        let is_queued = visit.queued.is_some();
+        let picked = match visit.tried.last() {
             None => side
-                .least_busy(Upstream::is_healthy)
-                .or_else(|| side.least_busy(|_| true)),
-            Some((_, before)) => self.next(&[side], tried, *before),
+                .pick(Suits::Healthy, now, is_queued, |_| true)
+                .or_else(|| side.pick(Suits::Any, now, is_queued, |_| true)),
+            Some((_, before)) => next(&[side], &visit.tried, before, now, is_queued),
         };
-        Some(Choice {
-            is_of_tester: true,
-            ..choice?.counted_in(&side.testers)
-        })
+        match picked {
+            Pick::One(choice) => Found::One(Choice {
+                is_of_tester: true,
+                ..choice.counted_in(&side.testers)
+            }),
+            Pick::None => Found::None,
+            Pick::Full => Found::Full(Ticket {
+                side: Rc::clone(&side.tally),
+                by_turn: false,
+                cookie: None,
+            }),
+        }
     }
 
     /// Returns the sides in the order in which they should be tried: `preferred` first (or last of
@@ -429,37 +431,31 @@ impl ServiceRoutes {
     }
 }
 
-fn pick(order: &[&SideRoutes], suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<Choice> {
-    order.iter().find_map(|side| side.least_busy(&suits))
+/// Picks the next best after those that were `tried`, the last one of which ended so.
+fn next(
+    order: &[&SideRoutes],
+    tried: &Tried,
+    before: Before,
+    now: Instant,
+    is_queued: bool,
+) -> Pick {
+    let untried = |upstream: &Rc<Upstream>| !tried.has(upstream);
+    let again = |_: &Rc<Upstream>| before == Before::BrokeOff;
+    pick(order, Suits::Fit, now, is_queued, untried)
+        .or_else(|| pick(order, Suits::Healthy, now, is_queued, untried))
+        .or_else(|| pick(order, Suits::Healthy, now, is_queued, again))
+        .or_else(|| pick(order, Suits::Any, now, is_queued, untried))
 }
 
-impl SideRoutes {
-    /// Whether it has an instance that is believed to answer.
-    fn is_serving(&self) -> bool {
-        self.upstreams.iter().any(Upstream::is_healthy)
-    }
-
-    /// Returns the instance with the fewest requests in flight of those that suit.
-    fn least_busy(&self, suits: impl Fn(&Rc<Upstream>) -> bool) -> Option<Choice> {
-        let count = self.upstreams.len();
-        let start = self.turn.get();
-        let mut best: Option<(usize, &Rc<Upstream>)> = None;
-        for at in (start..start + count).map(|at| at % count) {
-            let upstream = &self.upstreams[at];
-            let is_better = best.is_none_or(|(_, best)| upstream.in_flight() < best.in_flight());
-            if is_better && suits(upstream) {
-                best = Some((at, upstream));
-            }
-        }
-        let (at, upstream) = best?;
-        self.turn.set((at + 1) % count);
-        Some(Choice {
-            upstream: Rc::clone(upstream),
-            tally: Rc::clone(&self.tally),
-            is_reference: at == 0 && count > 1,
-            taken: None,
-            is_of_tester: false,
-            cookie: None,
-        })
-    }
+fn pick(
+    order: &[&SideRoutes],
+    suits: Suits,
+    now: Instant,
+    is_queued: bool,
+    allowed: impl Fn(&Rc<Upstream>) -> bool,
+) -> Pick {
+    let pick = |side: &&SideRoutes| side.pick(suits, now, is_queued, &allowed);
+    order
+        .iter()
+        .fold(Pick::None, |found, side| found.or_else(|| pick(side)))
 }

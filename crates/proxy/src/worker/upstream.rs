@@ -12,8 +12,10 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::control::Kinds;
+use crate::slots::Slot;
 use crate::snapshot::Instance;
 use crate::worker::attempt::Outgoing;
+use crate::worker::care::Care;
 use crate::worker::stream::Stream;
 
 /// A connection that one request at a time can be sent on.
@@ -22,6 +24,7 @@ pub(super) type Connection = http1::SendRequest<Outgoing>;
 /// An instance as one worker sees it.
 pub(super) struct Upstream {
     instance: Arc<Instance>,
+    care: Care,
     in_flight: Cell<u64>,
     /// How many of those have an answer whose body is under way.
     bodies: Cell<u64>,
@@ -42,6 +45,7 @@ impl Upstream {
     pub(super) fn new(instance: Arc<Instance>, config: &Config) -> Self {
         Self {
             instance,
+            care: Care::new(Instant::now()),
             in_flight: Cell::new(0),
             bodies: Cell::new(0),
             upgrades: Cell::new(0),
@@ -120,12 +124,19 @@ impl Upstream {
         self.movers.borrow_mut().spawn_local(mover);
     }
 
-    /// Counts a request as in flight until the returned guard is dropped.
-    pub(super) fn enter(self: &Rc<Self>) -> InFlight {
+    /// Returns what is known of it beyond whether it is healthy.
+    pub(super) fn care(&self) -> &Care {
+        &self.care
+    }
+
+    /// Counts a request as in flight, and keeps the slot that it takes, until the returned guard is
+    /// dropped.
+    pub(super) fn enter(self: &Rc<Self>, slot: Option<Slot>) -> InFlight {
         self.in_flight.set(self.in_flight.get() + 1);
         InFlight {
             upstream: Rc::clone(self),
             at: At::Request,
+            _slot: slot,
         }
     }
 
@@ -197,6 +208,7 @@ impl Drop for Upstream {
 pub(super) struct InFlight {
     upstream: Rc<Upstream>,
     at: At,
+    _slot: Option<Slot>,
 }
 
 /// What a request in flight is at.

@@ -12,6 +12,7 @@ mod forwarding;
 mod frames;
 mod health;
 mod http2;
+mod instances;
 mod mirror;
 mod persistence;
 mod protocol;
