@@ -27,6 +27,9 @@ pub struct Config {
     pub handshakes_max: usize,
     /// How often the files of certificates are looked at.
     pub certificates_interval: Duration,
+    /// How often it is looked whether a client's connection was silent since the last look, to give
+    /// back the memory that only a connection in use needs.
+    pub rest_after: Duration,
     /// The largest head of a request, in bytes; larger ones are answered with status 431.
     pub head_bytes_max: usize,
     /// How many requests a client may have under way on one connection of HTTP/2.
@@ -64,6 +67,7 @@ impl Config {
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),
+            rest_after: Duration::from_secs(1),
             head_bytes_max: 64 * 1024,
             streams_max: 128,
             patience: Duration::from_secs(5),

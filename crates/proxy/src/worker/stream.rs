@@ -2,8 +2,11 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,11 +18,67 @@ const SMALL: usize = 2048;
 ///
 /// A head and a small body are two pieces, and writing two pieces at once costs the system about a
 /// tenth more processor time than copying them together and writing one. Large bodies are not copied.
-pub(super) struct Stream<S>(TokioIo<S>);
+pub(super) struct Stream<S> {
+    stream: TokioIo<S>,
+    /// What was read before and not used, to be read once more.
+    begun: Bytes,
+    traffic: Traffic,
+}
+
+/// What became of the last bytes in each direction.
+///
+/// It is shared with a connection that hyper may hand to another thread, though ours never leave
+/// theirs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Traffic(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    /// Whether something was read since the last request began.
+    heard: AtomicBool,
+    /// Whether something waits to be written.
+    is_stuck: AtomicBool,
+}
+
+impl Traffic {
+    /// Notes that a request began: all that was read so far belongs to it or to those before.
+    pub(super) fn asked(&self) {
+        self.0.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Says whether nothing was read since the last request began, and all was written.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.0.heard.load(Ordering::Relaxed) && !self.0.is_stuck.load(Ordering::Relaxed)
+    }
+
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        self.0
+            .is_stuck
+            .store(written.is_pending(), Ordering::Relaxed);
+    }
+}
 
 impl<S> Stream<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self(TokioIo::new(stream))
+        Self::resume(stream, Bytes::new())
+    }
+
+    /// Goes on with a connection from which `begun` was read already.
+    pub(super) fn resume(stream: S, begun: Bytes) -> Self {
+        Self {
+            stream: TokioIo::new(stream),
+            begun,
+            traffic: Traffic::default(),
+        }
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        self.traffic.clone()
+    }
+
+    /// Returns what it reads from and writes to.
+    pub(super) fn into_inner(self) -> S {
+        self.stream.into_inner()
     }
 }
 
@@ -27,9 +86,21 @@ impl<S: AsyncRead + Unpin> Read for Stream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
+        let this = self.get_mut();
+        if !this.begun.is_empty() {
+            let length = this.begun.len().min(buffer.remaining());
+            buffer.put_slice(&this.begun.split_to(length));
+            this.traffic.0.heard.store(true, Ordering::Relaxed);
+            return Poll::Ready(Ok(()));
+        }
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        // Also when it is the end that was read: then nothing is to be waited for.
+        if read.is_ready() {
+            this.traffic.0.heard.store(true, Ordering::Relaxed);
+        }
+        read
     }
 }
 
@@ -39,7 +110,10 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.traffic.wrote(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -47,15 +121,19 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.get_mut().0);
-        if let [piece] = pieces {
-            return stream.poll_write(context, piece);
-        }
-        let mut together = [0; SMALL];
-        match joined(pieces, &mut together) {
+        let this = self.get_mut();
+        let stream = Pin::new(&mut this.stream);
+        let mut room = [0; SMALL];
+        let together = match pieces {
+            [piece] => Some(&**piece),
+            pieces => joined(pieces, &mut room),
+        };
+        let written = match together {
             Some(together) => stream.poll_write(context, together),
             None => stream.poll_write_vectored(context, pieces),
-        }
+        };
+        this.traffic.wrote(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -63,11 +141,11 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(context)
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
 

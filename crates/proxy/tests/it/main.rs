@@ -16,6 +16,7 @@ mod instances;
 mod mirror;
 mod persistence;
 mod protocol;
+mod resting;
 mod routing;
 mod secure;
 mod split;

@@ -3,6 +3,7 @@
 mod announced;
 mod entrance;
 mod greet;
+mod http1;
 mod meter;
 mod speak;
 mod streams;

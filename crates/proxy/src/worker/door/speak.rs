@@ -1,6 +1,5 @@
 //! The protocol of a connection: which one it is, and speaking it to the end.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::error::Error as _;
 use std::pin::pin;
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -20,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Guest;
 use super::announced::announced;
 use super::greet::{Protocol, first_words, shake_hands};
+use super::http1::{speak_and_rest, speak_to_the_end};
 use super::meter::Metered;
 use super::streams::Streams;
 use crate::certificates::HTTP_2;
@@ -31,7 +31,7 @@ use crate::worker::stream::Stream;
 
 /// How long a client that has come, but asked for nothing yet, may take to do so once the door is
 /// closed: it may have come before that.
-const LAST_CALL: Duration = Duration::from_millis(50);
+pub(super) const LAST_CALL: Duration = Duration::from_millis(50);
 
 /// How much of the bodies of all requests of one connection of HTTP/2 may wait here for instances
 /// to take it, in bytes; and how much of one of them.
@@ -72,7 +72,7 @@ pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiv
         () = last_call(closed.clone()) => None,
     };
     match words {
-        Some(Protocol::Http1) => speak_http1(guest, stream, closed).await,
+        Some(Protocol::Http1) => speak_and_rest(guest, stream, closed).await,
         // In a room of its own, so that the more common protocol does not pay for it.
         Some(Protocol::Http2) => Box::pin(speak_http2(guest, stream, closed)).await,
         None => {}
@@ -93,45 +93,7 @@ pub(super) async fn serve_encrypted(
     if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
         Box::pin(speak_http2(guest, stream, closed)).await;
     } else {
-        speak_http1(guest, stream, closed).await;
-    }
-}
-
-/// Speaks until the connection ends; once the door is closed, until its current request ends.
-async fn speak_http1<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (config, peer) = (&guest.worker.config, guest.as_told());
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.head_timeout)
-        .max_header_size(config.head_bytes_max)
-        .max_buf_size(config.head_bytes_max.max(64 * 1024));
-    let has_asked = Cell::new(false);
-    let service = service_fn(|request| {
-        has_asked.set(true);
-        answer(&guest, &peer, request)
-    });
-    let connection = builder.serve_connection(Stream::new(stream), service);
-    let mut connection = pin!(connection.with_upgrades());
-    let until_closed = async {
-        drop(closed.wait_for(|closed| *closed).await);
-        if !has_asked.get() {
-            tokio::time::sleep(LAST_CALL).await;
-        }
-    };
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = until_closed => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        // Mostly clients that went away, so nothing that somebody should be told.
-        tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
+        speak_to_the_end(guest, stream, closed).await;
     }
 }
 
@@ -203,7 +165,7 @@ fn is_enough(error: &hyper::Error) -> bool {
 }
 
 /// Answers a request of `guest`, which instances are told is `peer`, on the terms of this moment.
-fn answer(
+pub(super) fn answer(
     guest: &Guest,
     peer: &Peer,
     request: Request<Incoming>,

@@ -1,0 +1,195 @@
+//! Speaking HTTP/1.1 with a client, and waiting between its requests.
+//!
+//! A connection that idles needs no buffers, and there may be ten thousand of them: so one that has
+//! been silent for a while is taken out of the hands of hyper, which keeps buffers for as long as a
+//! connection lives, and waits as a bare socket until its client says something again.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioTimer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use super::Guest;
+use super::speak::{LAST_CALL, answer};
+use crate::worker::answer::Answer;
+use crate::worker::stream::Stream;
+
+/// Speaks until the connection ends; once the door is closed, until its current request ends. Where
+/// nothing is said for a while it takes next to no memory.
+pub(super) async fn speak_and_rest(
+    guest: Guest,
+    mut stream: TcpStream,
+    mut closed: watch::Receiver<bool>,
+) {
+    let has_asked = Cell::new(false);
+    let mut begun = Bytes::new();
+    loop {
+        // In a room of its own, which is given back while it rests.
+        let connection = Stream::resume(stream, begun);
+        let spoken = Box::pin(speak(&guest, connection, &mut closed, &has_asked, true)).await;
+        let Some((silent, read)) = spoken else {
+            return;
+        };
+        (stream, begun) = (silent, read);
+        if !begun.is_empty() {
+            continue;
+        }
+        let limit = guest.worker.config.head_timeout;
+        let says_something = tokio::select! {
+            says_something = says_something(&stream, limit) => says_something,
+            _ = closed.wait_for(|closed| *closed) => false,
+        };
+        if !says_something {
+            return;
+        }
+    }
+}
+
+/// Speaks until the connection ends; once the door is closed, until its current request ends.
+pub(super) async fn speak_to_the_end<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = Stream::new(stream);
+    drop(speak(&guest, connection, &mut closed, &Cell::new(false), false).await);
+}
+
+/// Waits up to `limit` until there is something to read; says whether there is.
+async fn says_something(stream: &TcpStream, limit: Duration) -> bool {
+    let looked = tokio::time::timeout(limit, stream.peek(&mut [0])).await;
+    matches!(looked, Ok(Ok(length)) if length > 0)
+}
+
+/// Speaks until the connection ends, or `may_rest` and was silent for a while: then it is returned,
+/// with what was read of a request that has only begun.
+async fn speak<S>(
+    guest: &Guest,
+    stream: Stream<S>,
+    closed: &mut watch::Receiver<bool>,
+    has_asked: &Cell<bool>,
+    may_rest: bool,
+) -> Option<(S, Bytes)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (config, peer) = (&guest.worker.config, guest.as_told());
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.head_timeout)
+        .max_header_size(config.head_bytes_max)
+        .max_buf_size(config.head_bytes_max.max(64 * 1024));
+    let traffic = stream.traffic();
+    let requests = Requests::default();
+    let service = service_fn(|request: Request<Incoming>| {
+        has_asked.set(true);
+        traffic.asked();
+        let under_way = requests.begin(&request);
+        let answering = answer(guest, &peer, request);
+        async move {
+            let response = answering.await;
+            response.map(|response| response.map(|body| Watched { body, under_way }))
+        }
+    });
+    let mut connection = builder.serve_connection(stream, service).with_upgrades();
+    let mut until_closed = std::pin::pin!(async {
+        drop(closed.wait_for(|closed| *closed).await);
+        if !has_asked.get() {
+            tokio::time::sleep(LAST_CALL).await;
+        }
+    });
+    let mut is_closing = false;
+    let ended = loop {
+        tokio::select! {
+            ended = Pin::new(&mut connection) => break ended,
+            () = until_closed.as_mut(), if !is_closing => {
+                is_closing = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+            () = tokio::time::sleep(config.rest_after), if may_rest && !is_closing => {
+                let said_nothing = requests.none_since_the_last_look();
+                if said_nothing && traffic.is_at_rest() {
+                    let parts = connection.into_parts()?;
+                    return Some((parts.io.into_inner(), parts.read_buf));
+                }
+            }
+        }
+    };
+    if let Err(error) = ended {
+        // Mostly clients that went away, so nothing that somebody should be told.
+        tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
+    }
+    None
+}
+
+/// The requests of a connection.
+#[derive(Default)]
+struct Requests {
+    under_way: Rc<Cell<usize>>,
+    any_since: Cell<bool>,
+    /// Whether the last one had a body, of which nobody knows whether all of it was read.
+    had_body: Cell<bool>,
+}
+
+/// A request that is under way until this is dropped.
+struct UnderWay(Rc<Cell<usize>>);
+
+impl Requests {
+    fn begin(&self, request: &Request<Incoming>) -> UnderWay {
+        self.any_since.set(true);
+        self.had_body.set(!request.body().is_end_stream());
+        self.under_way.set(self.under_way.get() + 1);
+        UnderWay(Rc::clone(&self.under_way))
+    }
+
+    /// Says whether none is under way and none was since it was asked last, and the last one is
+    /// known to have been read to its end.
+    fn none_since_the_last_look(&self) -> bool {
+        let any_since = self.any_since.replace(false);
+        !any_since && self.under_way.get() == 0 && !self.had_body.get()
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// The body of an answer, which is dropped once all of it has been taken.
+struct Watched {
+    body: Answer,
+    #[expect(dead_code, reason = "it is dropped with the body")]
+    under_way: UnderWay,
+}
+
+impl Body for Watched {
+    type Data = Bytes;
+    type Error = <Answer as Body>::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
