@@ -1,7 +1,5 @@
 //! What is measured.
 
-use std::fmt;
-
 /// Bytes of a small body.
 pub(crate) const SMALL: usize = 128;
 
@@ -206,15 +204,5 @@ impl Metric {
             Self::Cpu | Self::Kernel | Self::Resident => 1,
             Self::P50 | Self::P99 | Self::P99Added | Self::PerIdle => 2,
         }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http1 => "HTTP/1.1 in the clear",
-            Self::Tls => "TLS",
-            Self::Http2 => "HTTP/2",
-        })
     }
 }
