@@ -30,6 +30,9 @@ pub struct Config {
     /// How often it is looked whether a client's connection was silent since the last look, to give
     /// back the memory that only a connection in use needs.
     pub rest_after: Duration,
+    /// How long to wait after a certificate could not be obtained; each further failure triples
+    /// that, up to 12 h.
+    pub acme_retry: Duration,
     /// The largest head of a request, in bytes; larger ones are answered with status 431.
     pub head_bytes_max: usize,
     /// How many requests a client may have under way on one connection of HTTP/2.
@@ -68,6 +71,7 @@ impl Config {
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),
             rest_after: Duration::from_secs(1),
+            acme_retry: Duration::from_secs(60),
             head_bytes_max: 64 * 1024,
             streams_max: 128,
             patience: Duration::from_secs(5),

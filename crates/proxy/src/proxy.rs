@@ -181,7 +181,7 @@ fn keep(
         let drain_timeout = config.drain_timeout;
         let socket = config.socket.clone();
         let saved = Saved::new(&config.state);
-        let secrets = Secrets::new().map_err(|_| Error::Random)?;
+        let secrets = Secrets::new(&config.state).map_err(|_| Error::Random)?;
         let keeper = Rc::new(Keeper::new(config, mailboxes, saved, secrets));
         keeper.restore().await;
         let serving =
@@ -198,6 +198,7 @@ fn keep(
         let cutting = Rc::clone(&keeper);
         tokio::task::spawn_local(async move { cutting.cut_short().await });
         tokio::task::spawn_local(Rc::clone(&keeper).watch_certificates());
+        tokio::task::spawn_local(Rc::clone(&keeper).obtain_certificates());
         ready.send(()).ok();
         let result = tokio::select! {
             () = &mut stop_asked => Ok(()),

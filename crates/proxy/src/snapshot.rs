@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::certificates::Encryption;
+use crate::certificates::Shown;
 use crate::slots::{Queue, Slots};
 use crate::table::Table;
 
@@ -17,8 +17,8 @@ pub(crate) struct Snapshot {
     pub(crate) instances: Instances,
     /// Who waits for room at instances, by listener and service: of those that limit it.
     pub(crate) queues: Queues,
-    /// How listeners encrypt: those and only those that the table asks it of.
-    pub(crate) encryption: Encryption,
+    /// What clients are shown before they ask for anything.
+    pub(crate) shown: Shown,
 }
 
 pub(crate) type Instances = BTreeMap<String, Arc<Instance>>;
@@ -51,12 +51,7 @@ impl Instance {
 impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
     /// afterwards; a new one is believed to be healthy. Who waits in `queues` goes on waiting.
-    pub(crate) fn new(
-        table: Table,
-        known: &Instances,
-        queues: &Queues,
-        encryption: Encryption,
-    ) -> Self {
+    pub(crate) fn new(table: Table, known: &Instances, queues: &Queues, shown: Shown) -> Self {
         let limited = table.listeners.iter().flat_map(|listener| {
             let limited = listener
                 .services
@@ -91,7 +86,7 @@ impl Snapshot {
             table,
             instances,
             queues,
-            encryption,
+            shown,
         }
     }
 }

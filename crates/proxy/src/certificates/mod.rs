@@ -1,20 +1,19 @@
-//! The certificates of the listeners: read from their files, looked at again when these change, and
-//! picked by the host name that a client asks for.
+//! The certificates of the listeners: read from their files, looked at again when these change,
+//! obtained where nobody provides them, and picked by the host name that a client asks for.
 //!
-//! The keeper reads them. Workers get what comes of it with the snapshot, as a whole.
+//! The keeper does all that. Workers get what comes of it with the snapshot, as a whole.
 
+pub(crate) mod acme;
+mod files;
 mod pair;
 mod shelf;
 mod validity;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
@@ -22,22 +21,26 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
 use crate::control;
-use crate::table::{CertificateFiles, Table, Tls, TlsVersion};
-use pair::Pair;
+use crate::table::{Acme, CertificateFiles, Table, Tls, TlsVersion};
+use acme::Challenges;
+use files::Known;
+pub(crate) use pair::Pair;
 use shelf::Shelf;
-
-/// What clients of a listener are told of the protocols inside, the preferred one first.
-const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
 
 /// What a client is told that HTTP/2 is called.
 pub(crate) const HTTP_2: &[u8] = b"h2";
 
-/// How long a file must have been left alone before its time says whether it has changed: clocks of
-/// file systems are coarse.
-const SETTLED: Duration = Duration::from_secs(2);
+/// What clients of a listener are told of the protocols inside, the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
 
-/// How listeners encrypt, by address in the table.
-pub(crate) type Encryption = BTreeMap<SocketAddr, Arc<ServerConfig>>;
+/// What workers show to clients of an encrypted listener, or answer for it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    /// How listeners encrypt: those and only those that the table asks it of, by address.
+    pub(crate) encryption: BTreeMap<SocketAddr, Arc<ServerConfig>>,
+    /// What is asked of all listeners by who wants to know whether a host is here.
+    pub(crate) challenges: Arc<Challenges>,
+}
 
 /// What all encryption of this process has in common.
 #[derive(Clone)]
@@ -46,40 +49,68 @@ pub(crate) struct Secrets {
     /// Makes the tickets with which clients go on with an earlier session. One for all, so that it
     /// does not matter which worker accepts the connection, nor that the certificate was renewed.
     ticketer: Arc<dyn ProducesTickets>,
+    /// The folder of the certificates that were obtained.
+    folder: PathBuf,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    listener: SocketAddr,
+    files: CertificateFiles,
+    /// The host that it has to be obtained for, if somebody has to do that.
+    host: Option<String>,
 }
 
 /// What is known of the files with certificates in a table. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Certificates(BTreeMap<CertificateFiles, Known>);
 
-#[derive(Clone, Debug)]
-struct Known {
-    /// How the files were when they were read; `None` if they have to be read again anyway.
-    seen: Option<[Stamp; 2]>,
-    /// The last that could be read.
-    pair: Option<Arc<Pair>>,
-    /// Why it is not what the files hold now.
-    problem: Option<String>,
-}
-
-/// What tells a file from one that was changed or exchanged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
 impl Secrets {
+    /// Keeps what is obtained below the folder `state`.
+    ///
     /// # Errors
     /// The system gives no random numbers.
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
+    pub(crate) fn new(state: &Path) -> Result<Self, rustls::Error> {
         Ok(Self {
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             ticketer: rustls::crypto::ring::Ticketer::new()?,
+            folder: state.join("certificates"),
         })
+    }
+
+    /// Returns the folder of the certificates that were obtained.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Returns where the certificate that was obtained for `host` is: both halves in one file, so
+    /// that they change in one moment.
+    pub(crate) fn obtained(&self, host: &str) -> CertificateFiles {
+        let file = self.folder.join(format!("{host}.pem"));
+        CertificateFiles {
+            chain: file.clone(),
+            key: file,
+        }
+    }
+
+    /// Returns where the certificates of `table` come from, in its order.
+    fn sources(&self, table: &Table) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for (listener, tls) in encrypted(table) {
+            sources.extend(tls.certificates.iter().map(|files| Source {
+                listener,
+                files: files.clone(),
+                host: None,
+            }));
+            let hosts = tls.acme.iter().flat_map(|acme| &acme.hosts);
+            sources.extend(hosts.map(|host| Source {
+                listener,
+                files: self.obtained(host),
+                host: Some(host.clone()),
+            }));
+        }
+        sources
     }
 }
 
@@ -90,23 +121,25 @@ impl fmt::Debug for Secrets {
 }
 
 impl Certificates {
-    /// Looks at the files that `table` names, and reads those that have changed. One that cannot be
-    /// read costs no other, and leaves in use what was read before. What is known of others stays.
-    /// Waits for the disk.
+    /// Looks at the files of `table`, and reads those that have changed. One that cannot be read
+    /// costs no other. What is known of files that are not in the table stays. Waits for the disk.
     pub(crate) fn look(&self, table: &Table, secrets: &Secrets) -> Self {
-        let all = encrypted(table).flat_map(|(_, tls)| &tls.certificates);
-        let seen = all.map(|files| (files.clone(), look_at(files, self.0.get(files), secrets)));
         let mut known = self.0.clone();
-        known.extend(seen);
+        for source in secrets.sources(table) {
+            let seen = Known::look(&source, self.0.get(&source.files), &secrets.provider);
+            known.insert(source.files, seen);
+        }
         Self(known)
     }
 
     /// Forgets what `table` does not name.
-    pub(crate) fn keep_only(&mut self, table: &Table) {
-        let is_named = |files: &CertificateFiles| {
-            encrypted(table).any(|(_, tls)| tls.certificates.contains(files))
-        };
-        self.0.retain(|files, _| is_named(files));
+    pub(crate) fn keep_only(&mut self, table: &Table, secrets: &Secrets) {
+        if self.0.is_empty() {
+            return;
+        }
+        let sources = secrets.sources(table);
+        self.0
+            .retain(|files, _| sources.iter().any(|source| source.files == *files));
     }
 
     /// Says whether clients are shown the same certificates as with `other`.
@@ -132,73 +165,109 @@ impl Certificates {
         })
     }
 
-    /// Returns how the listeners of `table` encrypt with these certificates.
-    pub(crate) fn encryption(&self, table: &Table, secrets: &Secrets) -> Encryption {
-        encrypted(table)
-            .map(|(address, tls)| {
-                let pairs = tls
-                    .certificates
-                    .iter()
-                    .filter_map(|files| self.0.get(files)?.pair.clone());
-                (address, config(tls, &pairs.collect::<Vec<_>>(), secrets))
-            })
-            .collect()
+    /// Returns the certificate that was obtained for `host`, if there is one.
+    pub(crate) fn obtained(&self, host: &str, secrets: &Secrets) -> Option<&Arc<Pair>> {
+        self.0.get(&secrets.obtained(host))?.pair.as_ref()
     }
 
-    /// Says of each certificate of `table` how it is at the moment `now_ms` (since 1970).
-    pub(crate) fn status(&self, table: &Table, now_ms: u64) -> Vec<control::Certificate> {
-        let of = |(address, files): (SocketAddr, &CertificateFiles)| {
-            let known = self.0.get(files);
+    /// Returns what workers show for the listeners of `table`.
+    pub(crate) fn shown(
+        &self,
+        table: &Table,
+        secrets: &Secrets,
+        challenges: &Arc<Challenges>,
+    ) -> Shown {
+        let sources = secrets.sources(table);
+        let of = |listener: SocketAddr| {
+            let sources = sources
+                .iter()
+                .filter(move |source| source.listener == listener);
+            sources.filter_map(|source| self.0.get(&source.files)?.pair.clone())
+        };
+        let config = |(listener, tls): (SocketAddr, &Tls)| {
+            let pairs: Vec<Arc<Pair>> = of(listener).collect();
+            (listener, config(tls, &pairs, secrets, challenges))
+        };
+        Shown {
+            encryption: encrypted(table).map(config).collect(),
+            challenges: Arc::clone(challenges),
+        }
+    }
+
+    /// Says of each certificate of `table` how it is at the moment `now_ms` (since 1970), given
+    /// what came of `obtaining` some of them, by host.
+    pub(crate) fn status(
+        &self,
+        table: &Table,
+        secrets: &Secrets,
+        now_ms: u64,
+        obtaining: impl Fn(&str) -> Option<String>,
+    ) -> Vec<control::Certificate> {
+        let of = |source: Source| {
+            let known = self.0.get(&source.files);
             let pair = known.and_then(|known| known.pair.as_ref());
-            let chain = files.chain.display();
-            let of_time = pair.and_then(|pair| {
-                if now_ms / 1000 >= pair.valid.end {
-                    Some(format!("the certificate in `{chain}` has expired; renew it"))
-                } else if now_ms / 1000 < pair.valid.start {
-                    Some(format!("the certificate in `{chain}` is not valid yet; see whether the clock is right"))
+            let chain = source.files.chain.display();
+            let of_time = || {
+                let valid = &pair?.valid;
+                if now_ms / 1000 >= valid.end {
+                    Some(format!(
+                        "the certificate in `{chain}` has expired; renew it"
+                    ))
+                } else if now_ms / 1000 < valid.start {
+                    Some(format!(
+                        "the certificate in `{chain}` is not valid yet; see whether the clock is right"
+                    ))
                 } else {
                     None
                 }
-            });
-            let of_file = match known {
+            };
+            let of_host = || {
+                let host = source.host.as_ref()?;
+                let early = || format!("the certificate for `{host}` is being obtained");
+                obtaining(host).or_else(|| pair.is_none().then(early))
+            };
+            let of_file = || match known {
                 Some(known) => known.problem.clone(),
                 None => Some(format!(
                     "`{chain}` has not been read yet; see whether its disk answers"
                 )),
             };
             control::Certificate {
-                listener: address,
-                chain: files.chain.clone(),
+                listener: source.listener,
+                problem: of_file().or_else(of_host).or_else(of_time),
                 names: pair.map(|pair| pair.names.clone()).unwrap_or_default(),
                 expires_at_ms: pair.map(|pair| pair.valid.end.saturating_mul(1000)),
-                problem: of_file.or(of_time),
+                chain: source.files.chain,
             }
         };
-        let all = encrypted(table)
-            .flat_map(|(address, tls)| tls.certificates.iter().map(move |files| (address, files)));
-        all.map(of).collect()
+        secrets.sources(table).into_iter().map(of).collect()
     }
+}
 
-    /// Returns why a listener can greet nobody, where none of its certificates can be used.
-    pub(crate) fn mute(&self, table: &Table) -> BTreeMap<SocketAddr, String> {
-        let is_mute = |tls: &Tls| {
-            let pairs = tls
-                .certificates
-                .iter()
-                .map(|files| self.0.get(files)?.pair.as_ref());
-            pairs.flatten().next().is_none()
-        };
-        let why = |tls: &Tls| {
-            let problems = tls
-                .certificates
-                .iter()
-                .filter_map(|files| self.0.get(files)?.problem.clone());
-            let problems = problems.collect::<Vec<_>>().join("; ");
-            format!("no certificate can be used: {problems}")
-        };
-        let mute = encrypted(table).filter(|(_, tls)| is_mute(tls));
-        mute.map(|(address, tls)| (address, why(tls))).collect()
+/// Returns why listeners can greet nobody, those of which no certificate can be used.
+pub(crate) fn mute(certificates: &[control::Certificate]) -> BTreeMap<SocketAddr, String> {
+    let mut listeners: BTreeMap<SocketAddr, Vec<&control::Certificate>> = BTreeMap::new();
+    for certificate in certificates {
+        listeners
+            .entry(certificate.listener)
+            .or_default()
+            .push(certificate);
     }
+    listeners.retain(|_, all| {
+        all.iter()
+            .all(|certificate| certificate.expires_at_ms.is_none())
+    });
+    let why = |all: Vec<&control::Certificate>| {
+        let problems = all
+            .iter()
+            .filter_map(|certificate| certificate.problem.as_deref());
+        let problems = problems.collect::<Vec<_>>().join("; ");
+        format!("no certificate can be used: {problems}")
+    };
+    listeners
+        .into_iter()
+        .map(|(listener, all)| (listener, why(all)))
+        .collect()
 }
 
 /// Returns the listeners of `table` that encrypt.
@@ -207,66 +276,23 @@ fn encrypted(table: &Table) -> impl Iterator<Item = (SocketAddr, &Tls)> {
     listeners.filter_map(|listener| Some((listener.address, listener.tls.as_ref()?)))
 }
 
-fn look_at(files: &CertificateFiles, before: Option<&Known>, secrets: &Secrets) -> Known {
-    // Before they are read: what changes meanwhile is seen the next time.
-    let seen = stamp(&files.chain)
-        .zip(stamp(&files.key))
-        .map(|(chain, key)| [chain, key]);
-    if let Some(before) = before
-        && before.seen.is_some()
-        && before.seen == seen
-    {
-        return before.clone();
-    }
-    let seen = seen.filter(|stamps| stamps.iter().all(Stamp::is_settled));
-    match Pair::read(files, &secrets.provider) {
-        Ok(pair) => {
-            let same = before
-                .and_then(|before| before.pair.as_ref())
-                .filter(|same| same.certified.cert == pair.certified.cert);
-            Known {
-                seen,
-                pair: Some(same.cloned().unwrap_or_else(|| Arc::new(pair))),
-                problem: None,
-            }
-        }
-        Err(why) => {
-            let pair = before.and_then(|before| before.pair.clone());
-            let problem = match &pair {
-                Some(_) => format!("{why}; what was read before stays in use"),
-                None => why,
-            };
-            Known {
-                seen,
-                pair,
-                problem: Some(problem),
-            }
+/// Returns the hosts of `table` for which certificates have to be obtained, each once, and how.
+pub(crate) fn to_obtain(table: &Table) -> BTreeMap<&str, &Acme> {
+    let mut hosts = BTreeMap::new();
+    for acme in encrypted(table).filter_map(|(_, tls)| tls.acme.as_ref()) {
+        for host in &acme.hosts {
+            hosts.entry(host.as_str()).or_insert(acme);
         }
     }
+    hosts
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    })
-}
-
-impl Stamp {
-    fn is_settled(&self) -> bool {
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let changed = u64::try_from(self.changed.0.max(self.modified.0)).unwrap_or_default();
-        Duration::from_secs(changed) + SETTLED <= now
-    }
-}
-
-fn config(tls: &Tls, pairs: &[Arc<Pair>], secrets: &Secrets) -> Arc<ServerConfig> {
+fn config(
+    tls: &Tls,
+    pairs: &[Arc<Pair>],
+    secrets: &Secrets,
+    challenges: &Arc<Challenges>,
+) -> Arc<ServerConfig> {
     let versions: &[&SupportedProtocolVersion] = match tls.min {
         TlsVersion::V1_2 => &[&TLS13, &TLS12],
         TlsVersion::V1_3 => &[&TLS13],
@@ -275,8 +301,10 @@ fn config(tls: &Tls, pairs: &[Arc<Pair>], secrets: &Secrets) -> Arc<ServerConfig
         .with_protocol_versions(versions)
         .expect("ring has ciphers for both versions")
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Shelf::new(pairs)));
-    config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
+        .with_cert_resolver(Arc::new(Shelf::new(pairs, challenges)));
+    let of_challenges = challenges.is_asked_in_tls().then_some(acme::PROTOCOL);
+    let protocols = PROTOCOLS.into_iter().chain(of_challenges);
+    config.alpn_protocols = protocols.map(<[u8]>::to_vec).collect();
     // Tickets are kept by clients; sessions kept here would need a lock, and a client without
     // tickets is rare enough to greet anew.
     config.ticketer = Arc::clone(&secrets.ticketer);

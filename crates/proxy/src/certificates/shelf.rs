@@ -8,6 +8,7 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::acme::{self, Challenges};
 use super::pair::Pair;
 
 /// The certificates of a listener: the one for exactly the host that is asked for, else the one for
@@ -18,11 +19,12 @@ pub(crate) struct Shelf {
     /// By domain, without `*.`.
     wildcard: HashMap<String, Vec<Arc<CertifiedKey>>>,
     first: Vec<Arc<CertifiedKey>>,
+    challenges: Arc<Challenges>,
 }
 
 impl Shelf {
     /// Orders `pairs`, of which the first is for those who ask for nothing that is here.
-    pub(super) fn new(pairs: &[Arc<Pair>]) -> Self {
+    pub(super) fn new(pairs: &[Arc<Pair>], challenges: &Arc<Challenges>) -> Self {
         let mut lasting: Vec<&Arc<Pair>> = pairs.iter().collect();
         lasting.sort_by_key(|pair| std::cmp::Reverse(pair.valid.end));
         let mut shelf = Self {
@@ -33,6 +35,7 @@ impl Shelf {
                 .map(|pair| Arc::clone(&pair.certified))
                 .into_iter()
                 .collect(),
+            challenges: Arc::clone(challenges),
         };
         for pair in lasting {
             for name in &pair.names {
@@ -63,7 +66,13 @@ impl Shelf {
 impl ResolvesServerCert for Shelf {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         // The library has it in lower case already.
-        self.pick(hello.server_name(), hello.signature_schemes())
+        let host = hello.server_name();
+        // Who wants to know whether the host is here wants nothing else.
+        let mut protocols = hello.alpn().into_iter().flatten();
+        if protocols.any(|protocol| protocol == acme::PROTOCOL) {
+            return self.challenges.of(host?);
+        }
+        self.pick(host, hello.signature_schemes())
     }
 }
 

@@ -18,12 +18,18 @@ impl Keeper {
     pub(crate) async fn watch_certificates(self: Rc<Self>) {
         loop {
             tokio::time::sleep(self.config.certificates_interval).await;
-            // Not beside a new table, which looks for itself.
-            let _applying = self.applying.lock().await;
-            let table = self.state.borrow().snapshot.table.clone();
-            if self.look_at_certificates(&table).await {
-                self.show_certificates().await;
-            }
+            self.look_again().await;
+        }
+    }
+
+    /// Looks at the certificates of the table in force, and shows what has changed.
+    pub(super) async fn look_again(&self) {
+        // Not beside a new table, which looks for itself.
+        let _applying = self.applying.lock().await;
+        let table = self.state.borrow().snapshot.table.clone();
+        if self.look_at_certificates(&table).await {
+            self.show_certificates().await;
+            tracing::info!("certificates have changed");
         }
     }
 
@@ -68,8 +74,8 @@ impl Keeper {
         is_other
     }
 
-    /// Brings what was read into use for new connections; those that are there go on.
-    async fn show_certificates(&self) {
+    /// Brings what is known into use for new connections; those that are there go on.
+    pub(super) async fn show_certificates(&self) {
         let _installing = self.installing.lock().await;
         let snapshot = {
             let state = self.state.borrow();
@@ -83,12 +89,13 @@ impl Keeper {
                 table: table.clone(),
                 instances: instances.clone(),
                 queues: queues.clone(),
-                encryption: state.certificates.encryption(table, &self.secrets),
+                shown: state
+                    .certificates
+                    .shown(table, &self.secrets, &state.challenges),
             })
         };
         self.ask(|done| Message::Swap(Arc::clone(&snapshot), done))
             .await;
         self.state.borrow_mut().snapshot = snapshot;
-        tracing::info!("certificates have changed");
     }
 }

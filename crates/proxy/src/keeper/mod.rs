@@ -2,6 +2,7 @@
 //!
 //! It runs on a thread of its own. Nothing that a request needs waits for it.
 
+mod acme;
 mod certificates;
 mod drains;
 
@@ -17,7 +18,8 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::certificates::{Certificates, Secrets};
+use crate::certificates::acme::Challenges;
+use crate::certificates::{Certificates, Secrets, mute};
 use crate::config::Config;
 use crate::control::{Applied, Arrivals, Kinds, Status, Tripped};
 use crate::cut;
@@ -28,6 +30,7 @@ use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
 use crate::worker::{Mailbox, Message, Tripping};
+use acme::Missed;
 use drains::Drains;
 
 /// How long a window is, and how often what went wrong is tried again.
@@ -75,6 +78,10 @@ struct State {
     snapshot: Arc<Snapshot>,
     /// What was read of the files with certificates.
     certificates: Certificates,
+    /// What came of obtaining others, by host: those that could not be had.
+    missed: BTreeMap<String, Missed>,
+    /// What is answered while one is being obtained.
+    challenges: Arc<Challenges>,
     watches: BTreeMap<String, Watch>,
     drains: Drains,
     /// The listeners of the table: bound to which address, or why not.
@@ -166,7 +173,7 @@ impl Keeper {
         let state = self.state.borrow();
         Applied {
             generation: state.snapshot.table.generation,
-            problems: state.problems(),
+            problems: self.problems(&state),
         }
     }
 
@@ -212,15 +219,20 @@ impl Keeper {
     /// Brings `asked` without `cuts` into force.
     async fn install(&self, asked: Arc<Table>, cuts: Cuts) {
         let table = cut::in_force(&asked, &cuts);
-        let (before, known, encryption) = {
+        let (before, known, shown) = {
             let state = self.state.borrow();
             let draining = state.drains.instances();
             let mut known: Instances = draining.map(|i| (i.name.clone(), Arc::clone(i))).collect();
             known.extend(state.snapshot.instances.clone());
-            let encryption = state.certificates.encryption(&table, &self.secrets);
-            (Arc::clone(&state.snapshot), known, encryption)
+            let State {
+                certificates,
+                challenges,
+                ..
+            } = &*state;
+            let shown = certificates.shown(&table, &self.secrets, challenges);
+            (Arc::clone(&state.snapshot), known, shown)
         };
-        let snapshot = Arc::new(Snapshot::new(table, &known, &before.queues, encryption));
+        let snapshot = Arc::new(Snapshot::new(table, &known, &before.queues, shown));
         for (name, instance) in &snapshot.instances {
             if !before.instances.contains_key(name) {
                 // Who puts it into the table (again) has seen that it is ready.
@@ -256,8 +268,9 @@ impl Keeper {
             .map(|listener| listener.address)
             .collect();
         state.doors.retain(|address, _| addresses.contains(address));
-        state.certificates.keep_only(&snapshot.table);
+        state.certificates.keep_only(&snapshot.table, &self.secrets);
         (state.snapshot, state.asked, state.cuts) = (snapshot, asked, cuts);
+        state.forget_missed();
         state.unsaved = Some("not written yet".to_owned());
     }
 
@@ -364,10 +377,10 @@ impl Keeper {
                 .filter_map(|(address, door)| Some((*address, *door.as_ref().ok()?)))
                 .collect(),
             draining: state.drains.status(&in_flight),
-            problems: state.problems(),
+            problems: self.problems(&state),
             unhealthy: unhealthy.map(|instance| instance.name.clone()).collect(),
             unsaved: state.unsaved.clone(),
-            certificates: state.certificates.status(&state.snapshot.table, unix_ms()),
+            certificates: self.certificates(&state),
             arrivals,
         }
     }
@@ -502,14 +515,15 @@ impl Keeper {
     }
 }
 
-impl State {
-    fn problems(&self) -> BTreeMap<SocketAddr, String> {
+impl Keeper {
+    /// Says why listeners answer nobody.
+    fn problems(&self, state: &State) -> BTreeMap<SocketAddr, String> {
         let failed = |(address, door): (&SocketAddr, &Result<SocketAddr, String>)| {
             Some((*address, door.as_ref().err()?.clone()))
         };
         // What could not be opened at all is the first thing to know.
-        let mut problems = self.certificates.mute(&self.snapshot.table);
-        problems.extend(self.doors.iter().filter_map(failed));
+        let mut problems = mute(&self.certificates(state));
+        problems.extend(state.doors.iter().filter_map(failed));
         problems
     }
 }

@@ -286,7 +286,13 @@ mod tests {
               {"address": "127.0.0.1:81", "to_https": 0, "answer_headers": {
                 "strict-transport-security": "max-age=1", "content-length": "1",
                 "x-leadsman-reason": "none", "a b": "c", "x-a": "b\nc"}},
-              {"address": "127.0.0.1:445", "to_https": 443, "tls": {"certificates": []}}]}"#,
+              {"address": "127.0.0.1:445", "to_https": 443, "tls": {"certificates": []}},
+              {"address": "127.0.0.1:446", "tls": {"acme": {"directory": "http://ca.example",
+                "hosts": ["*.example", "a.example", "a.example", "../x.example", "192.0.2.1",
+                  "A.example"],
+                "contact": ["nobody"], "roots": "roots.pem"}}},
+              {"address": "127.0.0.1:447", "tls": {"acme": {"directory": "https://ca.example",
+                "hosts": []}}}]}"#,
         );
         let faults = table.check().unwrap_err().to_string();
         for fault in [
@@ -305,6 +311,15 @@ mod tests {
             "listener `127.0.0.1:443`: tls: there is no certificate",
             "tls: the path `a.pem` has to begin with `/`",
             "tls: the certificate `a.pem` is there twice",
+            "tls: acme: the directory `http://ca.example` is not a URL with https",
+            "the host `*.example` has to be a name in lower case",
+            "the host `a.example` is there twice",
+            "the host `../x.example` has to be",
+            "the host `192.0.2.1` has to be",
+            "the host `A.example` has to be",
+            "the contact `nobody` is not a mail address",
+            "the path `roots.pem` has to begin with `/`",
+            "listener `127.0.0.1:447`: tls: acme: there is no host",
             "listener `127.0.0.1:81`: clients cannot be led to port 0",
             "the header `strict-transport-security` means something only where",
             "the header `content-length` is not to be chosen",

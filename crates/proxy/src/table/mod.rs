@@ -28,7 +28,7 @@ pub use self::mirror::Mirror;
 pub use self::network::{Network, NoNetwork};
 pub use self::rule::{Condition, Named, Rule};
 pub use self::sticky::{Override, Sticky, StickyCookie};
-pub use self::tls::{CertificateFiles, Tls, TlsVersion};
+pub use self::tls::{Acme, CertificateFiles, Challenge, Tls, TlsVersion};
 
 /// The weights of a service sum to this: a weight of 1 is a hundredth of a percent.
 pub const WEIGHT_WHOLE: u32 = 10_000;

@@ -1,7 +1,9 @@
 //! The data plane as its users see it: real sockets, a whole proxy on its own threads.
 
 #![expect(clippy::unwrap_used, reason = "in a test a failure is a panic")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 
+mod acme;
 mod closed;
 mod control;
 mod counting;
@@ -14,6 +16,7 @@ mod health;
 mod http2;
 mod instances;
 mod mirror;
+mod pebble;
 mod persistence;
 mod protocol;
 mod resting;

@@ -19,6 +19,7 @@ use crate::world::DEADLINE;
 /// Somebody who makes certificates that clients believe in, and the folder that they are put in.
 pub(crate) struct Authority {
     folder: tempfile::TempDir,
+    pem: String,
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
@@ -28,10 +29,11 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
+        let certificate = params.self_signed(&key).unwrap();
         Self {
             folder: tempfile::tempdir().unwrap(),
-            certificate,
+            pem: certificate.pem(),
+            certificate: certificate.der().clone(),
             issuer: Issuer::new(params, key),
         }
     }
@@ -83,15 +85,30 @@ impl Authority {
 
     /// Returns how a client is set up that believes in this authority alone.
     pub(crate) fn client(&self, versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth()
+        believing_in(self.certificate.clone(), versions)
     }
+
+    /// Returns a file with the authority's own certificate.
+    pub(crate) fn own_file(&self) -> PathBuf {
+        let path = self.path("authority.pem");
+        fs::write(&path, &self.pem).unwrap();
+        path
+    }
+}
+
+/// Returns how a client is set up that believes in `root` alone.
+pub(crate) fn believing_in(
+    root: CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 /// Puts `text` at `path` at once, as tools that renew certificates do.
@@ -187,7 +204,9 @@ impl Secure {
         }
         let length = head
             .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
+            .filter_map(|line| line.split_once(": "))
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            .map(|(_, length)| length)
             .map_or(0, |length| length.parse().unwrap());
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();

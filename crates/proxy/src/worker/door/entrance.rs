@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
+use crate::certificates::Shown;
+use crate::certificates::acme::Challenges;
 use crate::control::Arrivals;
 use crate::snapshot::Snapshot;
 use crate::table::{Listener, Network};
@@ -34,10 +35,13 @@ pub(super) struct Terms {
     /// Who begins with the PROXY protocol.
     announced_by: Vec<Network>,
     answer_headers: Vec<(HeaderName, HeaderValue)>,
+    /// What is asked by who wants to know whether a host is here.
+    challenges: Arc<Challenges>,
 }
 
 impl Terms {
-    fn new(listener: &Listener, tls: Option<&Arc<ServerConfig>>) -> Self {
+    fn new(listener: &Listener, shown: &Shown) -> Self {
+        let tls = shown.encryption.get(&listener.address);
         let headers = listener.answer_headers.iter();
         // A table with a header that is none is refused.
         let header = |(name, value): (&String, &String)| {
@@ -50,6 +54,7 @@ impl Terms {
             trusted: listener.trusted.as_slice().into(),
             announced_by: listener.proxy_protocol_from.clone(),
             answer_headers: headers.filter_map(header).collect(),
+            challenges: Arc::clone(&shown.challenges),
         }
     }
 
@@ -58,6 +63,11 @@ impl Terms {
         self.announced_by
             .iter()
             .any(|network| network.contains(peer))
+    }
+
+    /// Returns the answer to the challenge at `path`, if it is one.
+    pub(super) fn challenge(&self, path: &str) -> Option<&str> {
+        self.challenges.at(path)
     }
 
     /// Gives an answer the headers that each one has.
@@ -76,7 +86,7 @@ impl Entrance {
     ) -> HashMap<SocketAddr, Rc<Self>> {
         let entrance = |listener: &Listener| {
             let address = listener.address;
-            let terms = Rc::new(Terms::new(listener, snapshot.encryption.get(&address)));
+            let terms = Rc::new(Terms::new(listener, &snapshot.shown));
             let entrance = match before.get(&address) {
                 Some(same) => {
                     same.terms.replace(terms);

@@ -22,7 +22,7 @@ use super::greet::{Protocol, first_words, shake_hands};
 use super::http1::{speak_and_rest, speak_to_the_end};
 use super::meter::Metered;
 use super::streams::Streams;
-use crate::certificates::HTTP_2;
+use crate::certificates::{HTTP_2, acme};
 use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
 use crate::worker::peer::Peer;
@@ -90,10 +90,11 @@ pub(super) async fn serve_encrypted(
     drop(acceptor);
     let Some(stream) = stream else { return };
     guest.is_encrypted = true;
-    if stream.get_ref().1.alpn_protocol() == Some(HTTP_2) {
-        Box::pin(speak_http2(guest, stream, closed)).await;
-    } else {
-        speak_to_the_end(guest, stream, closed).await;
+    match stream.get_ref().1.alpn_protocol() {
+        Some(HTTP_2) => Box::pin(speak_http2(guest, stream, closed)).await,
+        // The handshake was all there is to it.
+        Some(acme::PROTOCOL) => {}
+        _ => speak_to_the_end(guest, stream, closed).await,
     }
 }
 
@@ -174,6 +175,9 @@ pub(super) fn answer(
     let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
     let address = guest.entrance.address;
     async move {
+        if let Some(words) = terms.challenge(request.uri().path()) {
+            return Ok(Response::new(Answer::Own(Some(words.to_owned().into()))));
+        }
         let mut response = match terms.to_https {
             Some(port) if !peer.asked_by_https(request.headers()) => {
                 lead_to_https(port, request, &worker.refused)
