@@ -91,11 +91,9 @@ impl SideRoutes {
             arm,
             tally,
             testers,
-            turn: Turn::new(
-                side.name
-                    .bytes()
-                    .fold(0, |sum, byte| sum * 31 + u64::from(byte)),
-            ),
+            turn: Turn::new(side.name.bytes().fold(0_u64, |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+            })),
             upstreams,
             ejecting,
             capacity,

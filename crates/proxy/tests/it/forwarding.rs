@@ -18,6 +18,15 @@ fn a_dead_instance_costs_no_request() {
 }
 
 #[test]
+fn a_side_may_have_a_long_name() {
+    let alive = Backend::named("alive");
+    let world = World::new();
+    let name = "shop/production/release-1/web-of-the-whole-company".repeat(3);
+    let address = world.apply(&table(1, [side(&name, 10_000, &[alive.address])]));
+    assert_eq!(get(address, "/").text(), "alive");
+}
+
+#[test]
 fn a_failed_attempt_is_counted_against_the_side_that_failed() {
     let stable = Backend::named("stable");
     let world = World::with(|config| config.cores = Some(1));
