@@ -210,6 +210,7 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
             key: files.key.clone(),
         }],
         min: TlsVersion::V1_3,
+        ..Tls::default()
     };
     let listeners = vec![
         listener(running.plain, None, site),
