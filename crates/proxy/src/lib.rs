@@ -23,6 +23,7 @@ mod health;
 mod keeper;
 mod listen;
 mod proxy;
+mod rates;
 mod rules;
 mod saved;
 mod slots;

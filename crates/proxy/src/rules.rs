@@ -5,20 +5,19 @@ use http::{HeaderMap, HeaderName, Method};
 use crate::cookies;
 use crate::table::{self, Condition};
 
-/// The rules of a listener, the most specific first.
-#[derive(Debug, Default)]
-pub(crate) struct Rules(Vec<Rule>);
+/// The rules of a listener, the most specific first, and where each of them leads.
+#[derive(Debug)]
+pub(crate) struct Rules<T>(Vec<Rule<T>>);
 
 #[derive(Debug)]
-struct Rule {
+struct Rule<T> {
     /// `None` is any host.
     host: Option<String>,
     /// Without a slash at its end; empty for all paths.
     path: String,
     /// What else has to hold; `None` where nothing has, so that nothing is looked up.
     further: Option<Box<Further>>,
-    /// The position of the service.
-    service: usize,
+    to: T,
 }
 
 #[derive(Debug)]
@@ -35,9 +34,9 @@ pub(crate) struct Conditions {
     cookies: Vec<(String, Option<String>)>,
 }
 
-impl Rules {
-    /// Orders `rules`; `position` says where a service is, rules for unknown ones are left out.
-    pub(crate) fn new(rules: &[table::Rule], position: impl Fn(&str) -> Option<usize>) -> Self {
+impl<T> Rules<T> {
+    /// Orders `rules`; `to` says where one leads, those that lead nowhere are left out.
+    pub(crate) fn new(rules: &[table::Rule], to: impl Fn(&table::Rule) -> Option<T>) -> Self {
         let mut ordered: Vec<&table::Rule> = rules.iter().collect();
         ordered.sort_by_key(|rule| std::cmp::Reverse(rule.rank()));
         let ordered = ordered.into_iter().filter_map(|rule| {
@@ -45,29 +44,29 @@ impl Rules {
                 host: rule.host.clone(),
                 path: rule.prefix().to_owned(),
                 further: Further::of(rule),
-                service: position(&rule.service)?,
+                to: to(rule)?,
             })
         });
         Self(ordered.collect())
     }
 
-    /// Returns the position of the service for a request.
+    /// Returns where a request goes.
     pub(crate) fn find(
         &self,
         host: Option<&str>,
         path: &str,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Option<usize> {
-        let meant = |rule: &&Rule| {
+    ) -> Option<&T> {
+        let meant = |rule: &&Rule<T>| {
             let further = rule.further.as_ref();
             rule.matches(host, path) && further.is_none_or(|f| f.are_met(method, headers))
         };
-        self.0.iter().find(meant).map(|rule| rule.service)
+        self.0.iter().find(meant).map(|rule| &rule.to)
     }
 }
 
-impl Rule {
+impl<T> Rule<T> {
     fn matches(&self, host: Option<&str>, path: &str) -> bool {
         let host_matches = match (&self.host, host) {
             (None, _) => true,
@@ -158,7 +157,7 @@ mod tests {
                 rule(Some("Shop.example"), "/", "3"),
                 rule(Some("shop.example"), "/api", "4"),
             ],
-            |service| service.parse().ok(),
+            |rule| rule.service.parse::<usize>().ok(),
         );
         for (host, path, service) in [
             (None, "/", 0),
@@ -175,10 +174,10 @@ mod tests {
             (Some("shop.example"), "/api/v2", 4),
         ] {
             let found = rules.find(host, path, &Method::GET, &HeaderMap::new());
-            assert_eq!(found, Some(service), "{host:?} {path}");
+            assert_eq!(found, Some(&service), "{host:?} {path}");
         }
-        let none = Rules::default().find(None, "/", &Method::GET, &HeaderMap::new());
-        assert_eq!(none, None);
+        let none: Rules<usize> = Rules::new(&[], |_| None);
+        assert_eq!(none.find(None, "/", &Method::GET, &HeaderMap::new()), None);
     }
 
     #[test]
@@ -207,7 +206,7 @@ mod tests {
         ];
         for _ in 0..table.len() {
             table.rotate_left(1);
-            let rules = Rules::new(&table, |service| service.parse().ok());
+            let rules = Rules::new(&table, |rule| rule.service.parse::<usize>().ok());
             for (method, path, head, service) in [
                 ("GET", "/", &[][..], 0),
                 ("GET", "/", &[("cookie", "user=7")], 0),
@@ -235,7 +234,7 @@ mod tests {
                 }
                 let method = method.parse().unwrap();
                 let found = rules.find(None, path, &method, &headers);
-                assert_eq!(found, Some(service), "{method} {path} {head:?}");
+                assert_eq!(found, Some(&service), "{method} {path} {head:?}");
             }
         }
     }

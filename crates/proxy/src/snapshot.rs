@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::certificates::Shown;
+use crate::rates::{Bucket, Buckets, Clock};
 use crate::slots::{Queue, Slots};
-use crate::table::Table;
+use crate::table::{Rule, Table};
 
 /// A table as the workers see it.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Snapshot {
     pub(crate) instances: Instances,
     /// Who waits for room at instances, by listener and service: of those that limit it.
     pub(crate) queues: Queues,
+    /// How many requests were made of rules that limit it.
+    pub(crate) rates: Arc<Rates>,
     /// What clients are shown before they ask for anything.
     pub(crate) shown: Shown,
 }
@@ -48,10 +51,44 @@ impl Instance {
     }
 }
 
+/// How many requests were made lately.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    pub(crate) clock: Clock,
+    /// By clients, of any rule; made when there is the first one.
+    pub(crate) clients: Arc<OnceLock<Buckets>>,
+    /// By all together, of each rule that limits it.
+    pub(crate) rules: BTreeMap<u64, Arc<Bucket>>,
+}
+
+impl Rates {
+    /// Makes room for what `table` limits, and goes on with what was counted before.
+    fn of(table: &Table, before: &Self) -> Self {
+        let rules = table.listeners.iter().flat_map(|listener| {
+            let limited = |rule: &&Rule| {
+                let limits = rule.limits.as_ref();
+                limits.is_some_and(|limits| limits.in_all.is_some())
+            };
+            let limited = listener.rules.iter().filter(limited);
+            limited.map(|rule| rule.identity(listener.address))
+        });
+        let rules = rules.map(|rule| {
+            let known = before.rules.get(&rule);
+            (rule, known.cloned().unwrap_or_default())
+        });
+        Self {
+            clock: before.clock,
+            clients: Arc::clone(&before.clients),
+            rules: rules.collect(),
+        }
+    }
+}
+
 impl Snapshot {
     /// Makes `table` ready. An instance that is in `known` and did not change is the same one
-    /// afterwards; a new one is believed to be healthy. Who waits in `queues` goes on waiting.
-    pub(crate) fn new(table: Table, known: &Instances, queues: &Queues, shown: Shown) -> Self {
+    /// afterwards; a new one is believed to be healthy. What was counted goes on from `before`.
+    pub(crate) fn new(table: Table, known: &Instances, before: &Self, shown: Shown) -> Self {
+        let rates = Arc::new(Rates::of(&table, &before.rates));
         let limited = table.listeners.iter().flat_map(|listener| {
             let limited = listener
                 .services
@@ -60,7 +97,7 @@ impl Snapshot {
             limited.map(|(name, _)| (listener.address, name.clone()))
         });
         let queues = limited.map(|key| {
-            let queue = queues.get(&key).cloned().unwrap_or_default();
+            let queue = before.queues.get(&key).cloned().unwrap_or_default();
             (key, queue)
         });
         let queues = queues.collect();
@@ -87,6 +124,7 @@ impl Snapshot {
             instances,
             queues,
             shown,
+            rates,
         }
     }
 }

@@ -83,12 +83,14 @@ impl Keeper {
                 table,
                 instances,
                 queues,
+                rates,
                 ..
             } = &*state.snapshot;
             Arc::new(Snapshot {
                 table: table.clone(),
                 instances: instances.clone(),
                 queues: queues.clone(),
+                rates: Arc::clone(rates),
                 shown: state
                     .certificates
                     .shown(table, &self.secrets, &state.challenges),

@@ -232,7 +232,7 @@ impl Keeper {
             let shown = certificates.shown(&table, &self.secrets, challenges);
             (Arc::clone(&state.snapshot), known, shown)
         };
-        let snapshot = Arc::new(Snapshot::new(table, &known, &before.queues, shown));
+        let snapshot = Arc::new(Snapshot::new(table, &known, &before, shown));
         for (name, instance) in &snapshot.instances {
             if !before.instances.contains_key(name) {
                 // Who puts it into the table (again) has seen that it is ready.

@@ -6,6 +6,7 @@
 mod check;
 mod closed;
 mod instances;
+mod limits;
 mod listener;
 mod mirror;
 mod network;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use self::check::Faults;
 pub use self::closed::{Hold, Maintenance};
 pub use self::instances::{Capacity, Ejection, RetryBudget};
+pub use self::limits::{Limits, Pace, Rate};
 pub use self::listener::Listener;
 pub use self::mirror::Mirror;
 pub use self::network::{Network, NoNetwork};

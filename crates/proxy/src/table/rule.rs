@@ -1,9 +1,12 @@
 //! Which requests a rule is for.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::SocketAddr;
+
 use http::{HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 
-use super::Listener;
+use super::{Limits, Listener};
 
 /// Sends requests to a service. Of the rules that are for a request the most specific one counts,
 /// whatever their order: one with a host before one without; then the longer path; then one with
@@ -27,10 +30,13 @@ pub struct Rule {
     pub when: Vec<Condition>,
     /// The name of a service of the same listener.
     pub service: String,
+    /// What its requests may be, and how many of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
 /// Something that a request says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// In a header; of several of the same name the first one counts.
@@ -40,7 +46,7 @@ pub enum Condition {
 }
 
 /// A header or a cookie.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Named {
     /// Its name; that of a header is compared without regard to case.
     pub name: String,
@@ -67,6 +73,22 @@ impl Rule {
         self.path.trim_end_matches('/')
     }
 
+    /// Returns a number that tells it from the other rules of all listeners, as long as this program
+    /// runs.
+    pub(crate) fn identity(&self, listener: SocketAddr) -> u64 {
+        let Self {
+            host,
+            path,
+            methods,
+            when,
+            service: _,
+            limits: _,
+        } = self;
+        let mut hasher = DefaultHasher::new();
+        (listener, host, path, methods, when).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Whether a request could be meant by both, with nothing to say which of them is.
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
         let host = |rule: &Self| rule.host.as_ref().map(|host| host.to_ascii_lowercase());
@@ -91,6 +113,7 @@ impl Rule {
             methods,
             when,
             service,
+            limits,
         } = self;
         if !listener.services.contains_key(service) {
             return Some(format!(
@@ -110,7 +133,8 @@ impl Rule {
         if let Some(method) = methods.iter().find(|method| !is_method(method)) {
             return Some(format!("`{method}` in a rule for `{path}` is no method"));
         }
-        let fault = when.iter().find_map(Condition::fault);
+        let of_limits = || limits.as_ref().and_then(Limits::fault);
+        let fault = when.iter().find_map(Condition::fault).or_else(of_limits);
         fault.map(|fault| format!("a rule for `{path}`: {fault}"))
     }
 }

@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::worker::choice::Choice;
+use crate::worker::rescue::Failure;
 use crate::worker::tally::{Outcome, Place};
 use crate::worker::upstream::Connection;
 use crate::worker::watched::Watched;
@@ -33,6 +34,9 @@ pub(super) enum Spoilt {
     /// The client broke off, or sent nonsense.
     #[error("the client broke off")]
     Client(#[source] hyper::Error),
+    /// It exceeds a limit.
+    #[error("the body is too long, or too slow")]
+    Refused,
 }
 
 /// How far the body of a request has got.
@@ -40,6 +44,8 @@ pub(super) struct Progress {
     moved_at: Cell<Instant>,
     /// Whether the instance would take more, but the client has not sent it yet.
     waits_for_client: Cell<bool>,
+    /// Why the rest of it is not wanted.
+    refused: Cell<Option<Failure>>,
 }
 
 impl Outgoing {
@@ -50,6 +56,7 @@ impl Outgoing {
         let progress = Progress {
             moved_at: Cell::new(Instant::now()),
             waits_for_client: Cell::new(false),
+            refused: Cell::new(None),
         };
         Self::Streamed(body, Rc::new(progress))
     }
@@ -76,6 +83,16 @@ impl Outgoing {
 }
 
 impl Progress {
+    /// Says that the rest of it is not wanted, and why.
+    pub(super) fn refuse(&self, why: Failure) {
+        self.refused.set(Some(why));
+    }
+
+    /// Returns why the rest of it is not wanted.
+    pub(super) fn refused(&self) -> Option<Failure> {
+        self.refused.get()
+    }
+
     /// Takes note of what came of asking for more.
     pub(super) fn polled<T>(&self, polled: &Poll<T>) {
         self.waits_for_client.set(polled.is_pending());

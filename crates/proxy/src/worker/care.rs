@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::snapshot::{Queues, Snapshot};
+    use crate::snapshot::Snapshot;
     use crate::table::Table;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -191,7 +191,7 @@ mod tests {
         );
         let table: Table = serde_json::from_str(&text).unwrap();
         let known = Default::default();
-        let snapshot = Snapshot::new(table, &known, &Queues::new(), Default::default());
+        let snapshot = Snapshot::new(table, &known, &Snapshot::default(), Default::default());
         let config = Config::new("", "");
         let upstreams: Rc<[Rc<Upstream>]> = snapshot
             .instances

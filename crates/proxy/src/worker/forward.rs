@@ -18,6 +18,7 @@ use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
 use crate::worker::choice::{Before, Choice};
 use crate::worker::headers::{prepare_answer, prepare_request};
+use crate::worker::linger::linger;
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::service::{Asking, Way};
@@ -36,7 +37,13 @@ pub(super) async fn forward(
 ) -> Response<Answer> {
     let arrived = Instant::now();
     let answered = match Forwarding::new(&worker, address, &peer, request) {
-        Ok(forwarding) => forwarding.run(arrived).await,
+        Ok(mut forwarding) => match forwarding.run(arrived).await {
+            Ok(answered) => Ok(answered),
+            Err(failure) => {
+                linger(forwarding.request.into_body());
+                Err(failure)
+            }
+        },
         Err(failure) => Err(failure),
     };
     answered.unwrap_or_else(|failure| rescue(failure, &worker.refused))
@@ -100,7 +107,7 @@ impl<'a> Forwarding<'a> {
         })
     }
 
-    async fn run(mut self, arrived: Instant) -> Result<Response<Answer>, Failure> {
+    async fn run(&mut self, arrived: Instant) -> Result<Response<Answer>, Failure> {
         let mut visit = Visit::default();
         let mut failure = Failure::NoInstance;
         let mut started = arrived;
@@ -111,9 +118,14 @@ impl<'a> Forwarding<'a> {
                 .routes_at(self.address)
                 .ok_or(Failure::NoRoute)?;
             let host = self.authority.as_ref().map(Authority::host);
-            let service = routes
+            let (service, limits) = routes
                 .service(host, &self.request)
                 .ok_or(Failure::NoRoute)?;
+            if let Some(limits) = limits
+                && !std::mem::replace(&mut visit.is_admitted, true)
+            {
+                limits.admit(&mut self.request, self.peer, arrived)?;
+            }
             let asking = Asking {
                 headers: self.request.headers(),
                 peer: self.peer,
@@ -159,7 +171,7 @@ impl<'a> Forwarding<'a> {
         let in_flight = choice.enter();
         let progress = self.request.body().progress();
         let patience = self.worker.config.patience;
-        let attempt = Attempt::begin(choice, started, progress, patience);
+        let attempt = Attempt::begin(choice, started, progress.clone(), patience);
         loop {
             let idle = upstream.idle_connection();
             let is_fresh = idle.is_none();
@@ -231,7 +243,8 @@ impl<'a> Forwarding<'a> {
                 }
                 Ended::ClientBroke => {
                     attempt.not_counted();
-                    return Err(Missed::Final(Failure::BadRequest));
+                    let refused = progress.and_then(|progress| progress.refused());
+                    return Err(Missed::Final(refused.unwrap_or(Failure::BadRequest)));
                 }
                 Ended::ClientStalled => {
                     attempt.not_counted();

@@ -13,6 +13,8 @@ mod forward;
 mod headers;
 mod hold;
 mod least;
+mod limits;
+mod linger;
 mod mirror;
 mod peer;
 mod queue;

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::worker::answer::Answer;
@@ -41,6 +41,16 @@ pub(super) enum Failure {
     CutShort,
     /// The client did not go on with its request.
     ClientStalled,
+    /// The client goes on with its request more slowly than it may.
+    ClientSlow,
+    /// The path and query of the request are longer than they may be.
+    UriTooLong,
+    /// The body of the request is longer than it may be.
+    BodyTooLarge,
+    /// The client makes more requests than it may; it can make one after so many seconds.
+    ClientRate(u32),
+    /// All clients together make more requests of this route than they may.
+    RouteRate(u32),
 }
 
 impl Failure {
@@ -112,6 +122,42 @@ impl Failure {
                 "client-stalled",
                 "the request did not arrive in time\n",
             ),
+            Self::ClientSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "client-slow",
+                "the request arrives too slowly\n",
+            ),
+            Self::UriTooLong => (
+                StatusCode::URI_TOO_LONG,
+                "uri-too-long",
+                "the path and query are longer than they may be\n",
+            ),
+            Self::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "the body is longer than it may be\n",
+            ),
+            Self::ClientRate(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "client-rate",
+                "these are more requests than one client may make\n",
+            ),
+            Self::RouteRate(_) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "route-rate",
+                "these are more requests than may be made here\n",
+            ),
+        }
+    }
+}
+
+impl Failure {
+    /// Returns after how many seconds it is worth to ask again, where that can be said.
+    fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::ClientRate(seconds) | Self::RouteRate(seconds) => Some(seconds),
+            Self::Paused | Self::Overloaded => Some(1),
+            _ => None,
         }
     }
 }
@@ -143,5 +189,7 @@ pub(super) fn rescue(failure: Failure, refused: &Refused) -> Response<Answer> {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     headers.insert(REASON, HeaderValue::from_static(reason));
+    let retry_after = failure.retry_after();
+    headers.extend(retry_after.map(|seconds| (RETRY_AFTER, seconds.into())));
     response
 }

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use http::Request;
 
 use crate::rules::Rules;
+use crate::table;
+use crate::worker::limits::Limits;
 use crate::worker::service::{Making, ServiceRoutes};
 
 /// All listeners. Replaced as a whole.
@@ -17,8 +19,15 @@ pub(super) struct Routes {
 
 /// One listener.
 pub(super) struct ListenerRoutes {
-    rules: Rules,
+    rules: Rules<Destination>,
     services: Vec<ServiceRoutes>,
+}
+
+/// Where a rule leads.
+struct Destination {
+    /// The position of the service.
+    service: usize,
+    limits: Option<Limits>,
 }
 
 impl Routes {
@@ -41,8 +50,16 @@ impl Routes {
                     ServiceRoutes::new(name, service, queue, &mut making, before)
                 })
                 .collect();
-            let position = |name: &str| services.iter().position(|service| service.name == name);
-            let rules = Rules::new(&listener.rules, position);
+            let to = |rule: &table::Rule| {
+                let is_it = |service: &ServiceRoutes| service.name == rule.service;
+                let identity = rule.identity(listener.address);
+                let limits = rule.limits.as_ref();
+                Some(Destination {
+                    service: services.iter().position(is_it)?,
+                    limits: limits.map(|spec| Limits::new(spec, identity, &making.snapshot.rates)),
+                })
+            };
+            let rules = Rules::new(&listener.rules, to);
             (
                 listener.address,
                 Rc::new(ListenerRoutes { rules, services }),
@@ -59,14 +76,14 @@ impl Routes {
 }
 
 impl ListenerRoutes {
-    /// Returns the service for a request to `host`.
+    /// Returns the service for a request to `host`, and what such requests may be.
     pub(super) fn service<B>(
         &self,
         host: Option<&str>,
         request: &Request<B>,
-    ) -> Option<&ServiceRoutes> {
+    ) -> Option<(&ServiceRoutes, Option<&Limits>)> {
         let (path, method) = (request.uri().path(), request.method());
-        let position = self.rules.find(host, path, method, request.headers())?;
-        self.services.get(position)
+        let to = self.rules.find(host, path, method, request.headers())?;
+        Some((self.services.get(to.service)?, to.limits.as_ref()))
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct Visit {
     pub(super) tried: Tried,
     pub(super) held: Option<Held>,
     pub(super) queued: Option<Queued>,
+    /// Whether it is within the limits of its rule.
+    pub(super) is_admitted: bool,
     /// Whether it was looked at whether it is to be copied.
     pub(super) is_mirrored: bool,
 }

@@ -3,12 +3,16 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use tokio::time::Sleep;
 
+use crate::table::Pace;
 use crate::worker::attempt::{Progress, Spoilt};
 use crate::worker::mirror::Copy;
+use crate::worker::rescue::Failure;
 
 /// A body that is passed on as it comes in, and watched meanwhile.
 pub(super) struct Watched {
@@ -16,6 +20,66 @@ pub(super) struct Watched {
     pub(super) progress: Rc<Progress>,
     /// What is copied.
     copying: Option<Copying>,
+    bounded: Option<Bounded>,
+}
+
+/// What a body may be.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    /// How long, in bytes.
+    pub(super) length_max: u64,
+    pub(super) pace: Option<Pace>,
+}
+
+/// A body that is held against bounds.
+struct Bounded {
+    bounds: Bounds,
+    length: u64,
+    /// How long the client has been waited for, up to the last time.
+    waited: Duration,
+    /// Since when it is waited for now, and what ends that.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+}
+
+impl Bounded {
+    /// Takes note of what came, and returns what is wrong with it.
+    fn came(&mut self, length: usize) -> Option<Failure> {
+        if let Some((since, _)) = self.waiting.take() {
+            self.waited += since.elapsed();
+        }
+        self.length += length as u64;
+        (self.length > self.bounds.length_max).then_some(Failure::BodyTooLarge)
+    }
+
+    /// Nothing comes at the moment: returns whether that has been so for too long.
+    fn waits(&mut self, context: &mut Context<'_>) -> Option<Failure> {
+        let pace = self.bounds.pace.as_ref()?;
+        let (length, waited) = (self.length, self.waited);
+        let (_, alarm) = self.waiting.get_or_insert_with(|| {
+            let now = Instant::now();
+            let left = pace.idle.min(allowed(pace, length).saturating_sub(waited));
+            (now, Box::pin(tokio::time::sleep(left)))
+        });
+        alarm
+            .as_mut()
+            .poll(context)
+            .is_ready()
+            .then_some(Failure::ClientSlow)
+    }
+}
+
+/// Returns how long a client may be waited for that has sent so many bytes.
+fn allowed(pace: &Pace, length: u64) -> Duration {
+    if pace.bytes_per_second == 0 {
+        return Duration::MAX;
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a byte more or less makes no difference"
+    )]
+    let seconds = length as f64 / pace.bytes_per_second as f64;
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+    pace.grace.saturating_add(time)
 }
 
 /// A copy that is complete when the body is.
@@ -30,7 +94,23 @@ impl Watched {
             body,
             progress,
             copying: None,
+            bounded: None,
         }
+    }
+
+    /// Returns what is left of it, to be looked at no more.
+    pub(super) fn into_unread(self) -> Incoming {
+        self.body
+    }
+
+    /// Refuses the rest of it as soon as it exceeds `bounds`.
+    pub(super) fn bound(&mut self, bounds: Bounds) {
+        self.bounded = Some(Bounded {
+            bounds,
+            length: 0,
+            waited: Duration::ZERO,
+            waiting: None,
+        });
     }
 
     /// Sends `copy` as soon as the body is complete, unless it is longer than the copy may be.
@@ -70,6 +150,16 @@ impl Body for Watched {
         let this = &mut *self;
         let polled = Pin::new(&mut this.body).poll_frame(context);
         this.progress.polled(&polled);
+        let refused = this.bounded.as_mut().and_then(|bounded| match &polled {
+            Poll::Ready(Some(Ok(frame))) => bounded.came(frame.data_ref().map_or(0, Bytes::len)),
+            Poll::Ready(_) => None,
+            Poll::Pending => bounded.waits(context),
+        });
+        if let Some(why) = refused {
+            this.copying = None;
+            this.progress.refuse(why);
+            return Poll::Ready(Some(Err(Spoilt::Refused)));
+        }
         match &polled {
             Poll::Ready(Some(Ok(frame))) => this.take_note(Some(frame)),
             Poll::Ready(None) => this.take_note(None),

@@ -15,6 +15,7 @@ mod frames;
 mod health;
 mod http2;
 mod instances;
+mod limits;
 mod mirror;
 mod pebble;
 mod persistence;
