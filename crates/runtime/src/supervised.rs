@@ -15,10 +15,12 @@ use tokio::time::{sleep, timeout};
 
 use crate::files::{FileError, create_private_folder, remove_folder};
 use crate::machine::{self, boot_id};
-use crate::shim::{Folder, MARK, Spec, Status};
+use crate::shim::{Folder, MARK, Outcome, Spec, Status};
 
 /// How long a shim may take to begin. It does so in milliseconds; a loaded machine is slower.
 const BEGIN_WITHIN: Duration = Duration::from_secs(30);
+/// How long a succession may take; the shim gives up before.
+const SUCCEED_WITHIN: Duration = Duration::from_secs(30);
 /// How much is shown of what a shim said when it could not begin.
 const COMPLAINT_CHARS_MAX: usize = 500;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -52,6 +54,9 @@ pub enum SuperviseError {
     /// There is a shim, but it does not talk.
     #[error("the shim in `{0}` does not answer")]
     Silent(String),
+    /// The process that ran still does.
+    #[error("it was not succeeded: {0}")]
+    NotSucceeded(String),
 }
 
 impl Supervised {
@@ -138,6 +143,43 @@ impl Supervised {
         }
         self.wait_for_lock().await;
         None
+    }
+
+    /// Returns what the shim was told to run, if it can be read.
+    pub fn spec(&self) -> Option<Spec> {
+        self.folder.spec().ok()
+    }
+
+    /// Has the process that runs succeeded by one that `spec` describes: the sockets that it has
+    /// deposited pass on, and it retires only once the new one says that it serves. One succession
+    /// at a time: who asks while one is under way gets its outcome.
+    ///
+    /// # Errors
+    /// [`SuperviseError::NotSucceeded`] says why the process that ran still does, as if nothing had
+    /// been asked; otherwise the shim cannot be asked.
+    pub async fn succeed(&self, spec: &Spec) -> Result<(), SuperviseError> {
+        self.folder.write_successor(spec)?;
+        let silent = || SuperviseError::Silent(self.folder.path().display().to_string());
+        let stream = try_connect(&self.folder).await.ok_or_else(silent)?;
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        let asked = async {
+            stream.write_all(b"succeed\n").await?;
+            stream.read_line(&mut line).await
+        };
+        match timeout(SUCCEED_WITHIN, asked).await {
+            Ok(Ok(read)) if read > 0 => {}
+            Ok(_) => {
+                let why = "its shim is of an older version, which cannot do that";
+                return Err(SuperviseError::NotSucceeded(why.to_owned()));
+            }
+            Err(_) => return Err(silent()),
+        }
+        match serde_json::from_str(&line) {
+            Ok(Outcome::Succeeded) => Ok(()),
+            Ok(Outcome::Refused(why)) => Err(SuperviseError::NotSucceeded(why)),
+            Err(_) => Err(silent()),
+        }
     }
 
     /// Asks the command to end, and resolves when nothing of it and of its shim is left. The folder

@@ -72,6 +72,7 @@ pub(super) fn spec(
             rotate_bytes: shared.config.log_rotate_bytes,
             keep: shared.config.log_keep,
         },
+        sockets: false,
     })
 }
 

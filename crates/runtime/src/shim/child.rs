@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
+use leadsman_deposit::Line;
 use rustix::process::{
     Gid, Pid, Resource, Rlimit, Signal, Uid, getpid, getppid, getrlimit,
     set_parent_process_death_signal, setrlimit,
@@ -22,11 +23,21 @@ pub(super) struct Child {
     pub(super) id: ProcessId,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    /// By which it deposits sockets, where it may.
+    pub(super) line: Option<Line>,
 }
 
 /// Starts the command, or says in words why that is not possible.
 pub(super) fn start(spec: &Spec, mark: &str) -> Result<Child, String> {
     let program = find(spec)?;
+    let (line, stdin) = match spec.sockets {
+        false => (None, Stdio::null()),
+        true => {
+            let no_line = |error| format!("the line to it could not be made: {error}");
+            let (line, given) = Line::pair().map_err(no_line)?;
+            (Some(line), Stdio::from(given))
+        }
+    };
     let name = &spec.command[0];
     let mut command = Command::new(program);
     command
@@ -37,7 +48,7 @@ pub(super) fn start(spec: &Spec, mark: &str) -> Result<Child, String> {
         .env(MARK, mark)
         .current_dir(&spec.folder)
         .process_group(0)
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let last_steps = LastSteps::new(spec)?;
@@ -61,6 +72,7 @@ pub(super) fn start(spec: &Spec, mark: &str) -> Result<Child, String> {
         id,
         stdout: stdout.into(),
         stderr: stderr.into(),
+        line,
     })
 }
 

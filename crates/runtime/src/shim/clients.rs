@@ -4,7 +4,9 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use super::Status;
+use serde::Serialize;
+
+use super::{Outcome, Status};
 
 /// More than anybody needs; a flood of connections must not use up the shim's files.
 const CLIENTS_MAX: usize = 16;
@@ -15,6 +17,8 @@ const WORD_BYTES_MAX: usize = 64;
 pub(super) enum Request {
     /// To stop the command.
     Stop,
+    /// To start a successor beside the process that serves, and to be told what came of it.
+    Succeed,
     /// To be told each status from now on, beginning with the present one.
     Watch,
     /// To be answered.
@@ -26,6 +30,15 @@ pub(super) struct Client {
     stream: UnixStream,
     partial: Vec<u8>,
     watches: bool,
+    /// Whether it waits for the outcome of a succession.
+    waits: bool,
+}
+
+/// What the shim is to do for clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wishes {
+    pub(super) stop: bool,
+    pub(super) succeed: bool,
 }
 
 impl AsFd for Client {
@@ -57,21 +70,27 @@ impl Clients {
                     stream,
                     partial: Vec::new(),
                     watches: false,
+                    waits: false,
                 });
             }
         }
     }
 
-    /// Reads what the client has to say. Returns whether it stop was asked for; a client that left
-    /// or talks nonsense is forgotten.
-    pub(super) fn serve(&mut self, index: usize, status: &Status) -> bool {
-        let mut stop = false;
+    /// Reads what the client has to say. Returns what it asked for; a client that left or talks
+    /// nonsense is forgotten.
+    pub(super) fn serve(&mut self, index: usize, status: &Status) -> Wishes {
+        let mut wishes = Wishes::default();
         let client = &mut self.all[index];
         let keep = match client.read() {
             Err(_) => false,
             Ok(requests) => requests.into_iter().all(|request| match request {
                 Request::Stop => {
-                    stop = true;
+                    wishes.stop = true;
+                    true
+                }
+                Request::Succeed => {
+                    wishes.succeed = true;
+                    client.waits = true;
                     true
                 }
                 Request::Watch => {
@@ -84,7 +103,15 @@ impl Clients {
         if !keep {
             self.all.remove(index);
         }
-        stop
+        wishes
+    }
+
+    /// Tells those who wait for it what came of a succession.
+    pub(super) fn say_outcome(&mut self, outcome: &Outcome) {
+        self.all.retain_mut(|client| {
+            let waited = std::mem::take(&mut client.waits);
+            !waited || client.say(outcome)
+        });
     }
 
     /// Tells all who watch. One that does not read what it is told is forgotten: it is waited for
@@ -109,6 +136,7 @@ impl Client {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
             requests.push(match line.trim_ascii() {
                 b"stop" => Request::Stop,
+                b"succeed" => Request::Succeed,
                 b"watch" => Request::Watch,
                 b"ping" => Request::Ping,
                 _ => return Err(io::ErrorKind::InvalidData.into()),
@@ -121,7 +149,11 @@ impl Client {
     }
 
     fn tell(&mut self, status: &Status) -> bool {
-        let Ok(mut line) = serde_json::to_vec(status) else {
+        self.say(status)
+    }
+
+    fn say(&mut self, what: &impl Serialize) -> bool {
+        let Ok(mut line) = serde_json::to_vec(what) else {
             return false;
         };
         line.push(b'\n');

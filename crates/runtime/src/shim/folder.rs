@@ -53,6 +53,14 @@ impl Folder {
         replace_json(&self.file("instance.json"), spec, Durable::Yes)
     }
 
+    pub(crate) fn successor(&self) -> Result<Spec, FileError> {
+        read_json(&self.file("successor.json"))
+    }
+
+    pub(crate) fn write_successor(&self, spec: &Spec) -> Result<(), FileError> {
+        replace_json(&self.file("successor.json"), spec, Durable::No)
+    }
+
     pub(crate) fn status(&self) -> Result<Status, FileError> {
         read_json(&self.file("status.json"))
     }

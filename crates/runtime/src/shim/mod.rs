@@ -9,10 +9,15 @@
 //! | file            | what it is                                                              |
 //! |-----------------|-------------------------------------------------------------------------|
 //! | `instance.json` | the [`Spec`]; written by whoever starts the shim                        |
+//! | `successor.json`| the [`Spec`] of the next process, before `succeed` is said              |
 //! | `status.json`   | the [`Status`]; replaced at each change                                 |
 //! | `lock`          | locked for as long as the shim lives: how one tells that it does        |
-//! | `shim.sock`     | where it takes `watch`, `stop` and `ping`, one word a line              |
+//! | `shim.sock`     | where it takes `watch`, `stop`, `succeed` and `ping`, one word a line   |
 //! | `shim.err`      | what the shim itself had to complain about                              |
+//!
+//! A command that listens can deposit its sockets with the shim ([`Spec::sockets`]). Then its next
+//! process fetches them, after a crash as well as when it is succeeded, and who connects meanwhile
+//! waits in a queue that never closes.
 //!
 //! It is synchronous and single-threaded: one `poll` over signals, pipes and sockets. That keeps it
 //! small, and the kernel sends the parent-death signal when the *thread* that started a child ends.
@@ -20,13 +25,17 @@
 mod backoff;
 mod child;
 mod clients;
+mod deposit;
 mod folder;
 mod output;
+mod process;
 mod program;
 mod signals;
 mod spec;
 mod status;
+mod succession;
 mod supervisor;
+mod waiting;
 
 use std::path::Path;
 
@@ -35,6 +44,7 @@ pub(crate) use folder::Folder;
 pub(crate) use signals::signal_by_name;
 pub use spec::{OutputSpec, Pauses, Spec, User};
 pub use status::{State, Status};
+pub(crate) use succession::Outcome;
 
 use crate::files::FileError;
 

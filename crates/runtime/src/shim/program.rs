@@ -123,6 +123,7 @@ mod tests {
             grace: Duration::from_secs(1),
             pauses: Pauses::default(),
             output: OutputSpec::in_folder(folder.to_owned()),
+            sockets: false,
         }
     }
 }

@@ -32,6 +32,10 @@ pub struct Spec {
     pub pauses: Pauses,
     /// Where its output goes.
     pub output: OutputSpec,
+    /// Whether its standard input is a line by which it deposits its sockets with the shim, and can
+    /// be succeeded.
+    #[serde(default)]
+    pub sockets: bool,
 }
 
 /// A user, by numbers.

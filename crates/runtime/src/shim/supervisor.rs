@@ -2,24 +2,27 @@
 //!
 //! The shim is the subreaper of all it starts: whatever loses its parent becomes a child of the
 //! shim. So "nothing of it remains" is a question with a certain answer: the shim has no children.
+//! Where others retire beside it, the process table has to answer.
 
 use std::io::Write as _;
-use std::os::fd::AsFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use leadsman_core::time::Timestamp;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, kill_process_group, set_child_subreaper, setsid, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, WaitStatus, getrlimit, kill_process_group,
+    set_child_subreaper, setrlimit, setsid, wait,
 };
 
 use super::child::{self, Child};
 use super::clients::Clients;
+use super::deposit::Deposit;
 use super::folder::{Folder, Lock};
 use super::output::{Output, Source};
+use super::process::Process;
 use super::signals::{name_of_signal, signal_by_name};
+use super::succession::{Retiring, Successor};
 use super::{Backoff, Error, Spec, State, Status};
 use crate::files::At as _;
 use crate::machine::{ProcessId, Usage, boot_id, descendants, usage_below};
@@ -50,7 +53,7 @@ pub(super) fn run(path: &Path) -> Result<(), Error> {
 
 /// What the shim does at the moment.
 #[derive(Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// The command runs.
     Running { since: Instant },
     /// The command ended, or has to; the rest of it is being killed.
@@ -65,26 +68,35 @@ enum Phase {
 
 /// What follows once nothing of the command remains.
 #[derive(Clone, Copy, Debug)]
-enum Then {
+pub(super) enum Then {
     Pause(Duration),
     Done,
 }
 
-struct Shim {
-    folder: Folder,
-    spec: Spec,
-    stop_signal: Signal,
+pub(super) struct Shim {
+    pub(super) folder: Folder,
+    pub(super) spec: Spec,
+    pub(super) stop_signal: Signal,
     mark: String,
-    status: Status,
-    phase: Phase,
-    child: Option<ProcessId>,
-    sources: Vec<Source>,
-    output: Output,
-    backoff: Backoff,
-    clients: Clients,
-    child_ended: UnixStream,
-    stop_asked: UnixStream,
-    measure_at: Instant,
+    pub(super) status: Status,
+    pub(super) phase: Phase,
+    /// The process that serves.
+    pub(super) main: Process,
+    /// The one that is to take over from it.
+    pub(super) successor: Option<Successor>,
+    /// Those that did before.
+    pub(super) retiring: Vec<Retiring>,
+    /// Whether the process that serves waits for being succeeded.
+    pub(super) leaving: bool,
+    pub(super) deposit: Deposit,
+    /// How many processes were started.
+    started: u32,
+    pub(super) output: Output,
+    pub(super) backoff: Backoff,
+    pub(super) clients: Clients,
+    pub(super) child_ended: UnixStream,
+    pub(super) stop_asked: UnixStream,
+    pub(super) measure_at: Instant,
     /// When processor time was looked at last, and how much had been used until then.
     used: Option<(Instant, Duration)>,
     /// Why the shim itself killed the command, where it did.
@@ -107,6 +119,9 @@ impl Shim {
         let child_ended = signal_pipe(&[signal_hook::consts::SIGCHLD])?;
         let stop_asked = signal_pipe(&[signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])?;
         let output = Output::open(spec.output.clone())?;
+        if spec.sockets {
+            keep_many_files();
+        }
         // Left by a shim that was killed; the lock says that it is gone.
         let socket = folder.file("shim.sock");
         match std::fs::remove_file(&socket) {
@@ -135,8 +150,12 @@ impl Shim {
                 dropped_lines: 0,
             },
             phase: Phase::Pausing { until: now },
-            child: None,
-            sources: Vec::new(),
+            main: Process::none(),
+            successor: None,
+            retiring: Vec::new(),
+            leaving: false,
+            deposit: Deposit::default(),
+            started: 0,
             output,
             backoff: Backoff::new(spec.pauses.clone()),
             clients,
@@ -173,6 +192,7 @@ impl Shim {
             self.measure_at = now + MEASURE_EVERY;
             self.measure();
         }
+        self.act_on_succession(now);
         match self.phase {
             Phase::Pausing { until } if now >= until => self.start(now),
             Phase::Ending { kill_at } if now >= kill_at => {
@@ -196,21 +216,13 @@ impl Shim {
             State::Restarting => self.status.restarts.saturating_add(1),
             _ => self.status.restarts,
         };
-        let started =
-            child::start(&self.spec, &self.mark).and_then(|Child { id, stdout, stderr }| {
-                let sources: std::io::Result<_> =
-                    [stdout, stderr].into_iter().map(Source::new).collect();
-                // The child is known before anything else can fail, so that it can be killed.
-                self.child = Some(id);
-                sources.map_err(|error| format!("its output could not be captured: {error}"))
-            });
-        match started {
-            Ok(sources) => {
-                self.sources = sources;
+        match self.start_process(&self.spec.clone()) {
+            Ok(process) => {
+                self.main = process;
                 self.killed_because = None;
                 self.phase = Phase::Running { since: now };
                 self.status.state = State::Running;
-                self.status.child = self.child;
+                self.status.child = self.main.id;
                 self.status.started_at = wall_clock();
                 self.status.restarts = restarts;
                 self.tell();
@@ -221,11 +233,32 @@ impl Shim {
                 self.status.last_output.clear();
                 self.tell();
                 let pause = self.backoff.broken();
-                if self.child.is_some() {
-                    self.clear(Then::Pause(pause), now);
-                } else {
-                    self.phase = Phase::Pausing { until: now + pause };
-                }
+                self.clear(Then::Pause(pause), now);
+            }
+        }
+    }
+
+    /// Starts a process, or says in words why that is not possible. One that could be started in
+    /// part only is left for those who clear up.
+    pub(super) fn start_process(&mut self, spec: &Spec) -> Result<Process, String> {
+        let Child {
+            id,
+            stdout,
+            stderr,
+            line,
+        } = child::start(spec, &self.mark)?;
+        let sources: std::io::Result<_> = [stdout, stderr].into_iter().map(Source::new).collect();
+        self.started = self.started.wrapping_add(1);
+        match sources {
+            Ok(sources) => Ok(Process {
+                number: self.started,
+                id: Some(id),
+                sources,
+                line,
+            }),
+            Err(error) => {
+                id.signal(Signal::KILL);
+                Err(format!("its output could not be captured: {error}"))
             }
         }
     }
@@ -235,11 +268,11 @@ impl Shim {
         loop {
             match wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) => {
-                    if self
-                        .child
-                        .is_some_and(|child| child.pid == pid.as_raw_pid())
-                    {
+                    let pid = pid.as_raw_pid();
+                    if self.main.is(pid) {
                         self.child_has_ended(status);
+                    } else {
+                        self.bystander_has_ended(pid, &describe(status));
                     }
                 }
                 // Some are still there, but none ended.
@@ -253,13 +286,16 @@ impl Shim {
 
     fn child_has_ended(&mut self, status: WaitStatus) {
         let now = Instant::now();
-        self.child = None;
+        self.main.id = None;
+        self.main.line = None;
+        self.leaving = false;
+        self.give_up_successor("the process that it was to succeed has ended");
         self.status.child = None;
         self.status.memory = None;
         self.status.cpu = None;
         self.used = None;
         // What it wrote just before its end belongs to the story of its end.
-        for source in &mut self.sources {
+        for source in &mut self.main.sources {
             self.output.drain(source);
         }
         self.status.last_output = self.output.last_lines();
@@ -284,10 +320,10 @@ impl Shim {
             Phase::Ending { .. } => Then::Done,
             Phase::Running { .. } | Phase::Pausing { .. } | Phase::Done => return,
         };
-        for source in &mut self.sources {
+        for source in &mut self.main.sources {
             self.output.drain(source);
         }
-        self.sources.clear();
+        self.main.sources.clear();
         match then {
             Then::Pause(pause) => {
                 self.phase = Phase::Pausing {
@@ -298,27 +334,51 @@ impl Shim {
         }
     }
 
-    /// Kills everything that descends from the shim. It takes more than one look when processes are
-    /// born meanwhile.
+    /// Kills everything that descends from the shim, but not what retires while another process is
+    /// to be started. It takes more than one look when processes are born meanwhile.
     fn clear(&mut self, then: Then, now: Instant) {
+        let spared: Vec<i32> = match then {
+            Then::Done => Vec::new(),
+            Then::Pause(_) => self.retiring_with_descendants(),
+        };
+        let mut none_left = true;
         for process in descendants(self.status.shim.pid) {
-            process.id.signal(Signal::KILL);
+            if !spared.contains(&process.id.pid) {
+                none_left = false;
+                process.id.signal(Signal::KILL);
+            }
         }
         self.phase = Phase::Clearing {
             then,
             look_at: now + KILL_EVERY,
         };
+        if none_left && !spared.is_empty() {
+            self.nothing_remains();
+        }
     }
 
-    fn stop(&mut self) {
+    fn retiring_with_descendants(&self) -> Vec<i32> {
+        let retiring = self.retiring.iter().filter_map(|one| one.process.id);
+        let mut pids: Vec<i32> = retiring.map(|id| id.pid).collect();
+        for at in 0..pids.len() {
+            pids.extend(descendants(pids[at]).iter().map(|entry| entry.id.pid));
+        }
+        pids
+    }
+
+    pub(super) fn stop(&mut self) {
         let now = Instant::now();
+        // First of all: who comes now is to be refused, and not to wait for nobody.
+        self.deposit.clear();
+        self.give_up_successor("the shim was told to end");
+        self.hurry_retiring();
         match self.phase {
             Phase::Running { .. } => {
                 self.phase = Phase::Ending {
                     kill_at: now + self.spec.grace,
                 };
                 self.status.state = State::Stopping;
-                if let Some(group) = self.child.and_then(|child| Pid::from_raw(child.pid)) {
+                if let Some(group) = self.main.id.and_then(|main| Pid::from_raw(main.pid)) {
                     // It is the shim's own child and not reaped yet, so the number is still its.
                     let _ended_already = kill_process_group(group, self.stop_signal);
                 }
@@ -332,7 +392,14 @@ impl Shim {
                 self.status.state = State::Stopping;
                 self.tell();
             }
-            Phase::Pausing { .. } => self.done(),
+            Phase::Pausing { .. } if self.retiring.is_empty() => self.done(),
+            Phase::Pausing { .. } => {
+                self.phase = Phase::Ending {
+                    kill_at: now + self.spec.grace,
+                };
+                self.status.state = State::Stopping;
+                self.tell();
+            }
             Phase::Ending { .. } | Phase::Done => {}
         }
     }
@@ -406,76 +473,12 @@ impl Shim {
         moved
     }
 
-    fn tell(&mut self) {
+    pub(super) fn tell(&mut self) {
         self.status.dropped_lines = self.output.dropped_lines();
         // A full disk must not stop the service: whoever is connected still learns of it, and the
         // file follows as soon as there is room.
         self.unwritten = self.folder.write_status(&self.status).is_err();
         self.clients.tell(&self.status);
-    }
-
-    fn wait_for_something(&mut self) {
-        let due = match self.phase {
-            Phase::Pausing { until } => Some(until),
-            Phase::Clearing { look_at, .. } => Some(look_at),
-            Phase::Ending { kill_at } => Some(kill_at),
-            Phase::Running { .. } | Phase::Done => None,
-        };
-        let due = due.map_or(self.measure_at, |due| due.min(self.measure_at));
-        let pause = due.saturating_duration_since(Instant::now());
-        let timeout = Timespec {
-            tv_sec: i64::try_from(pause.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: pause.subsec_nanos().into(),
-        };
-
-        let fixed = [
-            self.child_ended.as_fd(),
-            self.stop_asked.as_fd(),
-            self.clients.listener.as_fd(),
-        ];
-        let mut polled: Vec<PollFd<'_>> = fixed
-            .into_iter()
-            .chain(self.sources.iter().map(|source| source.as_fd()))
-            .chain(self.clients.all.iter().map(|client| client.as_fd()))
-            .map(|descriptor| PollFd::from_borrowed_fd(descriptor, PollFlags::IN))
-            .collect();
-        // Interrupted by a signal: its pipe tells of it in the next round.
-        let _interrupted = poll(&mut polled, Some(&timeout));
-        let ready: Vec<bool> = polled.iter().map(|one| !one.revents().is_empty()).collect();
-        let (fixed, rest) = ready.split_at(3);
-        let (sources, clients) = rest.split_at(self.sources.len());
-
-        if fixed[0] {
-            empty(&mut self.child_ended);
-        }
-        if fixed[1] {
-            empty(&mut self.stop_asked);
-            self.stop();
-        }
-        // From the last to the first, since those who left are removed.
-        for (index, _) in sources
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, ready)| **ready)
-        {
-            if !self.output.take(&mut self.sources[index]) {
-                self.sources.remove(index);
-            }
-        }
-        for (index, _) in clients
-            .iter()
-            .enumerate()
-            .rev()
-            .filter(|(_, ready)| **ready)
-        {
-            if self.clients.serve(index, &self.status) {
-                self.stop();
-            }
-        }
-        if fixed[2] {
-            self.clients.accept();
-        }
     }
 }
 
@@ -501,12 +504,19 @@ fn signal_pipe(signals: &[i32]) -> Result<UnixStream, Error> {
     pipe().map_err(|error| Error::Kernel("listen to signals", error))
 }
 
-fn empty(pipe: &mut UnixStream) {
-    let mut buffer = [0; 64];
-    while matches!(std::io::Read::read(pipe, &mut buffer), Ok(count) if count > 0) {}
+/// Lets this process keep as many files as it may. Its child takes the limit over, which is what it
+/// would do itself.
+fn keep_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // Then fewer sockets are kept.
+    let _as_it_was = setrlimit(Resource::Nofile, raised);
 }
 
-fn wall_clock() -> Timestamp {
+pub(super) fn wall_clock() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

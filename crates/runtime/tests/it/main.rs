@@ -8,5 +8,6 @@ mod lifecycle;
 mod limits;
 mod output;
 mod readiness;
+mod succession;
 mod supervised;
 mod world;

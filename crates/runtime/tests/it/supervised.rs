@@ -89,5 +89,6 @@ fn spec(script: &str, folder: &Path) -> Spec {
         grace: Duration::from_secs(30),
         pauses: Pauses::default(),
         output: OutputSpec::in_folder(folder.join("logs")),
+        sockets: false,
     }
 }

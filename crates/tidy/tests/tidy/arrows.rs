@@ -15,10 +15,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["analysis", "api", "core", "engine", "store"]),
     ("engine", &["analysis", "core", "proxy", "runtime", "store"]),
     ("store", &["core"]),
-    ("runtime", &["core"]),
+    ("runtime", &["core", "deposit"]),
     ("core", &["analysis"]),
-    ("proxy", &["analysis"]),
+    ("proxy", &["analysis", "deposit"]),
     ("api", &[]),
+    ("deposit", &[]),
     ("analysis", &[]),
     // For tests only: it stands in for what the others meet.
     (
