@@ -10,7 +10,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
@@ -81,6 +81,12 @@ pub struct Line(OwnedFd);
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Line {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 
@@ -207,8 +213,11 @@ mod tests {
     #[test]
     fn what_a_newer_version_says_is_passed_over() {
         let (shim, process) = line();
-        shim.send(&serde_json::json!({"sing": {"loud": true}}), &[shim.as_fd()])
-            .unwrap();
+        shim.send(
+            &serde_json::json!({"sing": {"loud": true}}),
+            &[shim.as_fd()],
+        )
+        .unwrap();
         shim.send(&Told::Yours, &[]).unwrap();
         let (told, sockets) = process.receive::<Told>().unwrap().unwrap();
         assert_eq!((told, sockets.len()), (Told::Yours, 0));

@@ -41,13 +41,13 @@ pub struct ProxyPlane {
     /// Held while a table is changed, so that two environments do not overwrite one another.
     changing: tokio::sync::Mutex<()>,
     heard: Notify,
-    /// The process whose windows were read (0 before the first time), and the last one of them.
+    /// The series of windows that was read (`None` before the first time), and the last one of them.
     cursor: Mutex<Cursor>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Cursor {
-    pid: u32,
+    series: Option<u64>,
     sequence: u64,
 }
 
@@ -103,22 +103,29 @@ impl ProxyPlane {
         let in_words = |error: leadsman_proxy::control::ClientError| error.to_string();
         loop {
             let before = *lock(&self.cursor);
-            let Status { pid, tripped, .. } = self.client.status().await.map_err(in_words)?;
+            let status = self.client.status().await.map_err(in_words)?;
+            let Status {
+                series, tripped, ..
+            } = status;
             let known = lock(&self.status)
                 .as_ref()
                 .map(|status| status.tripped == tripped);
             if known == Some(false) {
                 self.heard.notify_one();
             }
-            // A new process counts its windows from the beginning, and nobody has read them.
-            let same = before.pid == pid;
+            // A process that crashed took its windows along: the next one has its own, and nobody
+            // has read them. One that was succeeded handed them over.
+            let same = before.series == Some(series);
             let after = if same { before.sequence } else { 0 };
             let windows = self.client.windows(after).await.map_err(in_words)?;
             let sequence = windows.iter().map(|window| window.sequence).max();
             let sequence = sequence.unwrap_or(after);
-            *lock(&self.cursor) = Cursor { pid, sequence };
+            *lock(&self.cursor) = Cursor {
+                series: Some(series),
+                sequence,
+            };
             if !windows.is_empty() {
-                let fresh = before.pid != 0;
+                let fresh = before.series.is_some();
                 return Ok(windows
                     .into_iter()
                     .map(|window| sides(window, fresh))
@@ -483,6 +490,8 @@ mod tests {
         };
         let status = Status {
             pid: 1,
+            program: String::new(),
+            series: 1,
             generation: 1,
             table,
             tripped: BTreeMap::from([("shop/production/web@r2.d7".to_owned(), tripped)]),

@@ -277,7 +277,7 @@ impl Quay {
             return None;
         }
         let is = |word: &str| command.split('\0').any(|other| other == word);
-        match (is("proxy"), is("shim"), command.contains("/instances/")) {
+        match (is("--deposit"), is("shim"), command.contains("/instances/")) {
             (true, _, _) => Some("data plane"),
             (_, true, false) => Some("shim of the data plane"),
             (_, true, true) => Some("shim of the instance"),

@@ -1,11 +1,18 @@
 //! How the data plane is set up.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// How the data plane is set up. Nothing of it changes while it runs.
+/// How the data plane is set up. Nothing of it changes while it runs: another set-up takes another
+/// process, which can succeed the one that runs.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What the status says of the program.
+    pub program: String,
+    /// The line to the shim with which sockets are deposited; `None` where there is no shim.
+    pub line: Option<Arc<OwnedFd>>,
     /// The folder that keeps the last table; made if it is missing. One proxy at a time.
     pub state: PathBuf,
     /// The Unix socket that control connects to; at most about 100 bytes long.
@@ -53,14 +60,19 @@ pub struct Config {
     pub probe_timeout: Duration,
     /// How long an instance that left the table stays listed after its last request ended.
     pub drained_listed: Duration,
-    /// How long requests in flight may take to end after the proxy was told to stop.
+    /// How long requests in flight may take to end after the proxy was told to stop, or succeeded.
     pub drain_timeout: Duration,
+    /// How long after it was succeeded a client may keep a connection for one more request, whose
+    /// answer asks it to close. One that is closed while it is idle may cross with a request.
+    pub linger: Duration,
 }
 
 impl Config {
     /// Returns the usual set-up over the folder `state`, controlled over `socket`.
     pub fn new(state: impl Into<PathBuf>, socket: impl Into<PathBuf>) -> Self {
         Self {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            line: None,
             state: state.into(),
             socket: socket.into(),
             cores: None,
@@ -82,6 +94,7 @@ impl Config {
             probe_timeout: Duration::from_secs(1),
             drained_listed: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(10),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What was counted, in windows of about a second.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -36,8 +37,9 @@ pub struct Window {
     pub ejected: BTreeMap<String, u64>,
 }
 
-/// What was counted in some time, by one worker or by all.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What was counted in some time, by one worker, by all, or by a process that was succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct Counted {
     /// The figures by name of the side.
     pub(crate) sides: BTreeMap<String, SideFigures>,
@@ -46,7 +48,7 @@ pub(crate) struct Counted {
     /// The same of copies of requests.
     pub(crate) mirrored: BTreeMap<String, SideFigures>,
     /// How often the proxy answered itself, by reason.
-    pub(crate) refused: BTreeMap<&'static str, u64>,
+    pub(crate) refused: BTreeMap<Cow<'static, str>, u64>,
     /// How often each instance was left out.
     pub(crate) ejected: BTreeMap<String, u64>,
 }
@@ -119,6 +121,21 @@ impl Windows {
         }
     }
 
+    /// Goes on where another process stopped, whose next number would be `next`.
+    pub(crate) fn resume(next: u64, closed: Vec<Box<RawValue>>) -> Self {
+        // Their numbers are in them, and without a gap.
+        let first = next.saturating_sub(closed.len() as u64);
+        Self {
+            kept: (first..).zip(closed).collect(),
+            next,
+        }
+    }
+
+    /// Returns the number of the window that is open.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
     /// Closes a window that ended now.
     pub(crate) fn push(&mut self, ended_at_ms: u64, length: Duration, counted: Counted) {
         let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
@@ -133,7 +150,7 @@ impl Windows {
             refused: counted
                 .refused
                 .into_iter()
-                .map(|(reason, count)| (reason.to_owned(), count))
+                .map(|(reason, count)| (reason.into_owned(), count))
                 .collect(),
         };
         let written = to_raw_value(&window).expect("a window is made of numbers and names only");
@@ -173,6 +190,20 @@ mod tests {
         assert_eq!(read(all[0]).started_at_ms, 4_000);
         assert_eq!(windows.after(1308).len(), 1);
         assert_eq!(windows.after(1309).len(), 0);
+    }
+
+    #[test]
+    fn another_process_goes_on_with_the_same_numbers() {
+        let mut before = Windows::new(1000);
+        for _ in 0..310 {
+            before.push(0, Duration::from_secs(1), Counted::default());
+        }
+        let closed = before.after(0).into_iter().map(RawValue::to_owned);
+        let mut windows = Windows::resume(before.next(), closed.collect());
+        windows.push(0, Duration::from_secs(1), Counted::default());
+        let sequences = windows.after(0).into_iter().map(|raw| read(raw).sequence);
+        assert!(sequences.eq(1011..=1310));
+        assert_eq!(windows.after(1309).len(), 1);
     }
 
     #[test]

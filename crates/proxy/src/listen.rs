@@ -36,6 +36,20 @@ pub(crate) fn listen(
     })
 }
 
+/// Takes `bound`, which sockets of ours listen on already, for `more` workers.
+///
+/// # Errors
+/// In words for people.
+pub(crate) fn listen_too(bound: SocketAddr, more: usize) -> Result<Vec<TcpListener>, String> {
+    let listeners = (0..more).map(|_| {
+        let listener = bind(bound, true)?;
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener.into())
+    });
+    let listeners: io::Result<Vec<TcpListener>> = listeners.collect();
+    listeners.map_err(|error| format!("cannot listen on {bound} with more workers: {error}"))
+}
+
 fn try_listen(address: SocketAddr, workers: usize) -> io::Result<(Vec<TcpListener>, SocketAddr)> {
     // Listeners that share a port would also share it with those of another proxy of the same
     // user, and silently take half of its requests. Only one that does not share sees the others.

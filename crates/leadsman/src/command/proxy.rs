@@ -1,8 +1,11 @@
 //! `leadsman proxy`: the data plane, as `leadsman up` starts it.
 
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use leadsman_proxy::Config;
 
@@ -13,14 +16,66 @@ use crate::failure::Failure;
 
 /// Run the data plane; `leadsman up` does that
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    setup: Setup,
+    /// Deposit sockets with the shim whose line standard input is
+    #[arg(long)]
+    deposit: bool,
+}
 
-pub(crate) fn run(context: &Context, Args {}: &Args) -> Result<(), Failure> {
+/// How the data plane is set up.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Data plane")]
+pub(crate) struct Setup {
+    /// Threads of the data plane, each with connections of its own [default: one per core]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    proxy_threads: Option<u16>,
+    /// How long requests in flight may take when the data plane ends or is upgraded
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    proxy_drain: u32,
+}
+
+impl Setup {
+    /// Returns the arguments that say the same to another process.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if let Some(threads) = self.proxy_threads {
+            arguments.extend(["--proxy-threads".to_owned(), threads.to_string()]);
+        }
+        arguments.extend(["--proxy-drain".to_owned(), self.proxy_drain.to_string()]);
+        arguments
+    }
+
+    /// Returns how long requests in flight may take.
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.proxy_drain.into())
+    }
+}
+
+pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     control::listen_to_tracing(context);
     // Where that fails it goes on as it is, which is only slower.
     drop(keep_memory());
-    let config = Config::new(context.state.proxy(), context.state.proxy_socket());
+    let mut config = Config::new(context.state.proxy(), context.state.proxy_socket());
+    config.program = control::program();
+    config.cores = args.setup.proxy_threads.map(usize::from);
+    config.drain_timeout = args.setup.drain();
+    if args.deposit {
+        config.line = Some(Arc::new(line()?));
+    }
     leadsman_proxy::run(config).map_err(|error| Failure::of(Code::NotStarted, &error))
+}
+
+/// Returns the line that this process was given.
+fn line() -> Result<OwnedFd, Failure> {
+    std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|error| {
+            let what = "standard input, which should be the line to a shim, cannot be used";
+            Failure::new(Code::NotStarted, what).because(&error)
+        })
 }
 
 /// Where the system's library reads how it is to allocate memory, once, when a process starts.

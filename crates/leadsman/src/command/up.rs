@@ -1,5 +1,6 @@
 //! `leadsman up`: runs control, and starts or finds the data plane and the instances.
 
+use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::control;
 use crate::failure::Failure;
@@ -7,11 +8,15 @@ use crate::failure::Failure;
 /// Run Leadsman: control in the foreground, the data plane and the instances beside it
 ///
 /// What runs goes on when control ends by a signal, and is found again by the next `leadsman up`.
+/// A data plane of another version, or set up differently, is upgraded without a gap.
 /// End everything with `leadsman down`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    proxy: Setup,
+}
 
-pub(crate) async fn run(context: &Context, Args {}: &Args) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     control::listen_to_tracing(context);
-    control::run(context).await
+    control::run(context, &args.proxy).await
 }

@@ -2,19 +2,25 @@
 //! started again whoever else is gone.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use leadsman_proxy::control::Client;
+use leadsman_proxy::control::{Client, Status};
 use leadsman_runtime::shim::{OutputSpec, Pauses, Spec};
 use leadsman_runtime::{SuperviseError, Supervised};
 
 use crate::codes::Code;
+use crate::command::proxy::Setup;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::folder::StateFolder;
 
 /// How long the data plane may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long the data plane may take to end after its requests in flight had their time.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// The data plane, and the shim that holds it.
 pub(super) struct DataPlane {
@@ -22,46 +28,94 @@ pub(super) struct DataPlane {
     client: Client,
 }
 
-/// Finds the data plane that runs already, or starts one; returns when it answers.
-pub(super) async fn start(state: &StateFolder) -> Result<DataPlane, Failure> {
+/// Finds the data plane that runs already, or starts one; returns when it answers. One that is
+/// another program, or set up differently, is succeeded by what this program would start; where
+/// that does not work it goes on as it is.
+pub(super) async fn start(context: &Context, setup: &Setup) -> Result<DataPlane, Failure> {
+    let state = &context.state;
     let executable = super::executable()?;
     let output = state.path().join("logs").join("proxy");
+    let spec = spec(state, &executable, setup, &output);
+    let supervised = Supervised::start(&executable, &state.proxy_shim(), &spec)
+        .await
+        .map_err(|error: SuperviseError| Failure::of(Code::NotStarted, &error))?;
+    let client = Client::new(state.proxy_socket());
+    let status = wait_for(&client, &output).await?;
+    let is_other = status.program != program();
+    if is_other || supervised.spec().as_ref() != Some(&spec) {
+        let said = match supervised.succeed(&spec).await {
+            Ok(()) => upgraded(is_other.then_some(&status.program)),
+            Err(error) => not_upgraded(&error),
+        };
+        context.output.talk(&said);
+    }
+    Ok(DataPlane { supervised, client })
+}
+
+fn spec(state: &StateFolder, executable: &Path, setup: &Setup, output: &Path) -> Spec {
     let text = |path: &Path| path.display().to_string();
-    let spec = Spec {
-        command: vec![
-            text(&executable),
-            "--state".to_owned(),
-            text(state.path()),
-            "proxy".to_owned(),
-        ],
+    let mut command = vec![
+        text(executable),
+        "--state".to_owned(),
+        text(state.path()),
+        "proxy".to_owned(),
+        "--deposit".to_owned(),
+    ];
+    command.extend(setup.arguments());
+    Spec {
+        command,
         env: BTreeMap::new(),
         folder: state.path().to_owned(),
         user: None,
         memory: None,
         files: None,
         stop_signal: "TERM".to_owned(),
-        // Requests in flight have 30 s of their own; then it ends by itself.
-        grace: Duration::from_secs(40),
+        // Requests in flight have a time of their own; then it ends by itself.
+        grace: setup.drain() + GRACE,
         pauses: Pauses {
             first: Duration::from_millis(20),
             ..Pauses::default()
         },
-        output: OutputSpec::in_folder(output.clone()),
-    };
-    let supervised = Supervised::start(&executable, &state.proxy_shim(), &spec)
-        .await
-        .map_err(|error: SuperviseError| Failure::of(Code::NotStarted, &error))?;
-    let client = Client::new(state.proxy_socket());
-    wait_for(&client, &output).await?;
-    Ok(DataPlane { supervised, client })
+        output: OutputSpec::in_folder(output.to_owned()),
+        sockets: true,
+    }
 }
 
-async fn wait_for(client: &Client, output: &Path) -> Result<(), Failure> {
+/// Returns what tells this program from another one: its version, and when its file was made.
+pub(crate) fn program() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    // The very file that runs, also where its name leads to a newer one by now.
+    match std::fs::metadata("/proc/self/exe") {
+        Ok(file) => {
+            let (seconds, nanos) = (file.mtime(), file.mtime_nsec());
+            format!("{version} of {seconds}.{nanos:09}, {} bytes", file.size())
+        }
+        Err(_) => version.to_owned(),
+    }
+}
+
+fn upgraded(from: Option<&String>) -> String {
+    match from {
+        Some(from) => format!("the data plane is this program now; it was {from}"),
+        None => "the data plane is set up as it was asked for now".to_owned(),
+    }
+}
+
+fn not_upgraded(error: &SuperviseError) -> String {
+    let why = leadsman_runtime::words(error);
+    format!(
+        "warning: the data plane goes on as it was, and is not upgraded: {why}; `leadsman down` and \
+         `leadsman up` start it anew, with a gap"
+    )
+}
+
+async fn wait_for(client: &Client, output: &Path) -> Result<Status, Failure> {
     let begun = Instant::now();
     let mut pause = Duration::from_millis(2);
     loop {
-        let Err(error) = client.status().await else {
-            return Ok(());
+        let error = match client.status().await {
+            Ok(status) => return Ok(status),
+            Err(error) => error,
         };
         if begun.elapsed() > PATIENCE {
             let what = "the data plane does not answer";

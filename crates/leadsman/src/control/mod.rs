@@ -16,21 +16,23 @@ use leadsman_store::sqlite::SqliteLog;
 use leadsman_store::{EventLog, FigureLog};
 use tokio::sync::watch;
 
+pub(crate) use data_plane::program;
 pub(crate) use tell::listen_to_tracing;
 
 use crate::codes::Code;
+use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::folder::StateFolder;
 
 /// Runs control on the context's state folder until it is told to end.
-pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure> {
     let state = &context.state;
     state.create()?;
     let _lock = lock::take(state)?;
     let log = open_log(state)?;
     let clock = SystemClock::not_before(last_recorded(&*log).await?);
-    let proxy = data_plane::start(state).await?;
+    let proxy = data_plane::start(context, setup).await?;
     let runtime = start_runtime(state).await?;
     let plane = ProxyPlane::connect(proxy.client()).await;
     let parts = Parts {

@@ -5,6 +5,9 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_leadsman");
+
 /// A folder to run the program in.
 pub(crate) struct Place {
     folder: TempDir,
@@ -38,7 +41,12 @@ impl Place {
 
     /// Returns the program with `arguments`, not started yet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_leadsman"));
+        self.command_of(PROGRAM.as_ref(), arguments)
+    }
+
+    /// Returns another program with `arguments`, not started yet.
+    pub(crate) fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.path())

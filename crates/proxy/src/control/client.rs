@@ -20,6 +20,9 @@ use crate::table::Table;
 /// 4 s beside other programs that write a lot; requests follow the table long before that.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
+/// How long to wait before a process that takes over is asked.
+const SUCCESSION_PAUSE: Duration = Duration::from_millis(5);
+
 /// Controls a proxy. Every call makes a connection of its own, so that a proxy that was restarted
 /// meanwhile makes no difference. Has to be used inside a tokio runtime.
 #[derive(Clone, Debug)]
@@ -123,19 +126,30 @@ impl Client {
         body: Bytes,
     ) -> Result<T, ClientError> {
         let what = format!("{method} {path}");
-        match tokio::time::timeout(TIME_LIMIT, self.exchange(method, path, body, &what)).await {
+        let exchanging = async {
+            loop {
+                let asked = self.exchange(method.clone(), path, body.clone(), &what);
+                match asked.await? {
+                    Some(answer) => return Ok(answer),
+                    // By another process, which takes over in this moment.
+                    None => tokio::time::sleep(SUCCESSION_PAUSE).await,
+                }
+            }
+        };
+        match tokio::time::timeout(TIME_LIMIT, exchanging).await {
             Ok(answer) => answer,
             Err(_) => Err(ClientError::TimedOut { what }),
         }
     }
 
+    /// Returns the answer; `None` from a process that does not serve any more.
     async fn exchange<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
         what: &str,
-    ) -> Result<T, ClientError> {
+    ) -> Result<Option<T>, ClientError> {
         let stream =
             UnixStream::connect(&self.socket)
                 .await
@@ -155,7 +169,10 @@ impl Client {
             source: source.into(),
         };
         if status.is_success() {
-            return serde_json::from_slice(&text).map_err(unreadable);
+            return serde_json::from_slice(&text).map(Some).map_err(unreadable);
+        }
+        if status == StatusCode::MISDIRECTED_REQUEST {
+            return Ok(None);
         }
         let Problem { message } = serde_json::from_slice(&text).map_err(unreadable)?;
         Err(match status {

@@ -6,9 +6,12 @@
 //! | `GET /status` | [`Status`] |
 //! | `GET /windows?after=N` | the [`Window`](crate::Window)s after number N, at the latest after 2 s |
 //!
-//! Whoever may open the socket (its owner) may do all of it.
+//! Whoever may open the socket (its owner) may do all of it. A proxy that is about to succeed this
+//! one says more, on one connection for as long as both are there: `POST /handover`, then
+//! `PUT /follow`, `GET /followed` and `POST /relay`.
 
 mod client;
+mod predecessor;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::Table;
 
 pub use client::{Client, ClientError};
+pub(crate) use predecessor::{Followed, Handover, Predecessor, Relayed};
 pub(crate) use server::{claim, serve};
 
 /// An acknowledgement: from now on no new request goes anywhere else.
@@ -40,6 +44,13 @@ pub struct Applied {
 pub struct Status {
     /// The process.
     pub pid: u32,
+    /// Which program it is: another one after an upgrade.
+    #[serde(default)]
+    pub program: String,
+    /// Which numbers its windows have: those of a process that was succeeded go on, those of one
+    /// that crashed do not.
+    #[serde(default)]
+    pub series: u64,
     /// The generation of the table in force; 0 before there was one.
     pub generation: u64,
     /// The table in force: the one that was sent, but sides that were cut off have no weight.
@@ -158,6 +169,15 @@ pub struct Draining {
     pub cut_short: Kinds,
 }
 
+impl Draining {
+    /// Adds what another process still answers, or had to cut short.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.kinds.add(other.kinds);
+        self.cut_short.add(other.cut_short);
+    }
+}
+
 /// Requests in flight, by what they are at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -199,6 +219,21 @@ impl CutShort {
         let mut sum = Kinds::default();
         self.in_flight.values().for_each(|kinds| sum.add(*kinds));
         sum
+    }
+
+    /// Says it, if there is anything to say, after what has happened.
+    pub(crate) fn tell(&self, happened: &str) {
+        let Self {
+            connections,
+            in_flight,
+        } = self;
+        if *connections > 0 || !in_flight.is_empty() {
+            let kinds = self.kinds();
+            tracing::warn!(connections, cut_short = %kinds, "{happened}: its time to drain was up");
+        }
+        for (instance, kinds) in in_flight {
+            tracing::warn!(instance, cut_short = %kinds, "{happened}: its time to drain was up");
+        }
     }
 
     /// Adds what was cut short elsewhere.

@@ -1,5 +1,6 @@
 //! The side of control that answers.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
@@ -20,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 
 use super::Problem;
-use crate::keeper::{Keeper, Refusal};
+use crate::keeper::{Handing, Keeper, Refusal};
 use crate::proxy::Error;
 use crate::table::Table;
 
@@ -82,9 +83,11 @@ pub(crate) fn serve(
             };
             let keeper = Rc::clone(&keeper);
             tokio::task::spawn_local(async move {
+                // A successor is there for as long as its connection is.
+                let handing = RefCell::new(None);
                 let service = service_fn(|request| {
-                    let keeper = Rc::clone(&keeper);
-                    async move { Ok::<_, Infallible>(answer(&keeper, request).await) }
+                    let (keeper, handing) = (Rc::clone(&keeper), &handing);
+                    async move { Ok::<_, Infallible>(answer(&keeper, handing, request).await) }
                 });
                 let served = http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
@@ -97,8 +100,36 @@ pub(crate) fn serve(
     })
 }
 
-async fn answer(keeper: &Rc<Keeper>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    keeper: &Rc<Keeper>,
+    handing: &RefCell<Option<Handing>>,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let is_successor = handing.borrow().is_some();
     match (request.method(), request.uri().path()) {
+        (&Method::POST, "/handover") => match keeper.hand_over().await {
+            Some((handover, begun)) => {
+                handing.replace(Some(begun));
+                json(StatusCode::OK, &handover)
+            }
+            None => problem(
+                StatusCode::CONFLICT,
+                "another successor is there already".to_owned(),
+            ),
+        },
+        (&Method::PUT, "/follow") if is_successor => {
+            keeper.until_retired().await;
+            // What this version cannot read is none of its mistakes.
+            keeper.follow(table(request).await.ok()).await;
+            json(StatusCode::OK, &())
+        }
+        (&Method::GET, "/followed") if is_successor => {
+            json(StatusCode::OK, &keeper.followed().await)
+        }
+        (&Method::POST, "/relay") if is_successor => {
+            keeper.until_retired().await;
+            json(StatusCode::OK, &keeper.relayed().await)
+        }
         (&Method::PUT, "/table") => match table(request).await {
             Ok(table) => apply(Rc::clone(keeper), table).await,
             Err(message) => problem(StatusCode::BAD_REQUEST, message),
@@ -155,6 +186,9 @@ fn refused(refusal: &Refusal) -> Response<Full<Bytes>> {
         Refusal::Faulty { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::Conflict(_) => StatusCode::CONFLICT,
         Refusal::Unsaved { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Refusal::Succeeded => {
+            return problem(StatusCode::MISDIRECTED_REQUEST, refusal.to_string());
+        }
     };
     tracing::error!("{refusal}");
     problem(status, refusal.to_string())

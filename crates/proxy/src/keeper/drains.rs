@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Keeper;
 use crate::control::{Draining, Kinds};
 use crate::snapshot::Instance;
+use crate::worker::Message;
 
 /// The instances that left the table.
 #[derive(Default)]
@@ -114,7 +116,9 @@ impl Drains {
     pub(super) fn status(&self, in_flight: &BTreeMap<String, Kinds>) -> BTreeMap<String, Draining> {
         let status = self.0.iter().map(|drain| {
             let name = &drain.instance.name;
-            let kinds = in_flight.get(name).copied().unwrap_or_default();
+            // What is being cut short may have been asked about a moment before.
+            let open = in_flight.get(name).filter(|_| drain.cut_short.is_none());
+            let kinds = open.copied().unwrap_or_default();
             let draining = Draining {
                 since_ms: drain.since_ms,
                 in_flight: kinds.sum(),
@@ -126,4 +130,69 @@ impl Drains {
         });
         status.collect()
     }
+}
+
+impl Keeper {
+    /// Returns the instances that left the table, and how they drain; what the process before still
+    /// answers is in it.
+    pub(super) async fn draining(&self) -> BTreeMap<String, Draining> {
+        let in_flight = self.in_flight().await;
+        let mut draining = self.state.borrow().drains.status(&in_flight);
+        self.add_draining(&mut draining).await;
+        draining
+    }
+
+    /// Returns what instances that left the table still answer, by instance.
+    async fn in_flight(&self) -> BTreeMap<String, Kinds> {
+        sum(self.ask(Message::InFlight).await)
+    }
+
+    /// Cuts short what instances that left the table have not ended in time, for ever.
+    pub(crate) async fn cut_short(&self) {
+        loop {
+            let deadline = self.state.borrow().drains.next_deadline();
+            let until_due = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = until_due => self.cut_short_due().await,
+                () = self.drains.notified() => {}
+            }
+        }
+    }
+
+    async fn cut_short_due(&self) {
+        let due = self.state.borrow_mut().drains.due(Instant::now());
+        for instance in due {
+            let kinds = self.ask(|done| Message::CutShort(Arc::clone(&instance), done));
+            let mut sum = Kinds::default();
+            kinds.await.into_iter().flatten().for_each(|of| sum.add(of));
+            if sum.sum() > 0 {
+                tracing::warn!(instance = instance.name, cut_short = %sum, "its time to drain is up");
+            }
+            self.state.borrow_mut().drains.cut_short(&instance, sum);
+        }
+    }
+
+    pub(super) async fn forget_drained(&self) {
+        if self.state.borrow().drains.is_empty() {
+            return;
+        }
+        let in_flight = self.in_flight().await;
+        let mut state = self.state.borrow_mut();
+        let listed = self.config.drained_listed;
+        state.drains.forget_done(&in_flight, Instant::now(), listed);
+    }
+}
+
+/// Sums up what each worker said by instance; one that is gone said nothing.
+fn sum(said: Vec<Option<BTreeMap<String, Kinds>>>) -> BTreeMap<String, Kinds> {
+    let mut sum: BTreeMap<String, Kinds> = BTreeMap::new();
+    for (name, kinds) in said.into_iter().flatten().flatten() {
+        sum.entry(name).or_default().add(kinds);
+    }
+    sum
 }

@@ -4,9 +4,11 @@
 
 mod acme;
 mod certificates;
+mod doors;
 mod drains;
+mod succession;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -19,19 +21,22 @@ use tokio::task::AbortHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::certificates::acme::Challenges;
-use crate::certificates::{Certificates, Secrets, mute};
+use crate::certificates::{Certificates, Secrets};
 use crate::config::Config;
-use crate::control::{Applied, Arrivals, Kinds, Status, Tripped};
+use crate::control::{Applied, Arrivals, Status, Tripped};
 use crate::cut;
+use crate::deposit::Deposit;
 use crate::figures::{Counted, Windows};
 use crate::health;
-use crate::listen::listen;
 use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
-use crate::worker::{Mailbox, Message, Tripping};
+use crate::worker::{Ended, Mailbox, Manner, Message, Tripping};
 use acme::Missed;
+pub(crate) use doors::{Sockets, sockets_of_doors};
 use drains::Drains;
+use succession::Led;
+pub(crate) use succession::{Handing, Stage};
 
 /// How long a window is, and how often what went wrong is tried again.
 const TICK: Duration = Duration::from_secs(1);
@@ -45,6 +50,8 @@ pub(crate) enum Refusal {
     Conflict(u64),
     #[error("the table of generation {generation} is in force, but cannot be saved: {why}")]
     Unsaved { generation: u64, why: String },
+    #[error("another process has taken over")]
+    Succeeded,
 }
 
 /// Holds the table in force.
@@ -53,17 +60,34 @@ pub(crate) struct Keeper {
     workers: Vec<Mailbox>,
     saved: Saved,
     secrets: Secrets,
-    /// Held while a table is being applied and saved: one after the other.
-    applying: Mutex<()>,
+    deposit: Rc<Deposit>,
+    /// Held while a table is being applied and saved: one after the other. A successor that was told
+    /// of it holds it too.
+    applying: Arc<Mutex<()>>,
     /// Held while what is in force changes. A disk that is slow holds up the next table, but not
     /// what has to be cut off.
     installing: Mutex<()>,
     /// Held while the files with certificates are looked at.
     looking: Arc<Mutex<()>>,
     state: RefCell<State>,
+    /// Held while a window is closed.
+    closing: Mutex<()>,
     windows: RefCell<Windows>,
+    /// Of which windows those are.
+    series: Cell<u64>,
+    /// When the one that is open began.
+    began: Cell<Instant>,
     /// Says that there is a new window.
     news: watch::Sender<()>,
+    stage: watch::Sender<Stage>,
+    /// Whether a successor is there.
+    followed_by: watch::Sender<bool>,
+    /// How it ended, once it has and before its successor knows.
+    ended: Cell<Option<Ended>>,
+    /// The process before, as long as it has not ended.
+    led: RefCell<Option<Led>>,
+    /// What came to processes that have ended.
+    arrivals_before: RefCell<BTreeMap<SocketAddr, Arrivals>>,
     /// Says that an instance has begun to drain.
     drains: Notify,
 }
@@ -86,6 +110,10 @@ struct State {
     drains: Drains,
     /// The listeners of the table: bound to which address, or why not.
     doors: BTreeMap<SocketAddr, Result<SocketAddr, String>>,
+    /// Sockets for doors that were fetched and are not in use yet.
+    fetched: Sockets,
+    /// Which sockets of doors are deposited, by their numbers.
+    deposited: BTreeMap<SocketAddr, BTreeSet<usize>>,
     /// Why the table in force is not on disk.
     unsaved: Option<String>,
 }
@@ -109,38 +137,65 @@ impl Keeper {
         workers: Vec<Mailbox>,
         saved: Saved,
         secrets: Secrets,
+        deposit: Rc<Deposit>,
+        fetched: Sockets,
     ) -> Self {
+        let numbers = fetched.iter();
+        let numbers = numbers.map(|(address, of)| (*address, of.keys().copied().collect()));
+        let state = State {
+            deposited: numbers.collect(),
+            fetched,
+            ..State::default()
+        };
         Self {
             config,
             workers,
             saved,
             secrets,
-            applying: Mutex::default(),
+            deposit,
+            applying: Arc::default(),
             installing: Mutex::default(),
             looking: Arc::default(),
-            state: RefCell::default(),
+            state: RefCell::new(state),
+            closing: Mutex::default(),
             // Numbers go on growing over a restart: there is at most one window a second.
             windows: RefCell::new(Windows::new(unix_ms() / 1000)),
+            // No two are begun within a millisecond.
+            series: Cell::new(unix_ms()),
+            began: Cell::new(Instant::now()),
             news: watch::Sender::new(()),
+            stage: watch::Sender::default(),
+            followed_by: watch::Sender::default(),
+            ended: Cell::default(),
+            led: RefCell::default(),
+            arrivals_before: RefCell::default(),
             drains: Notify::new(),
         }
     }
 
-    /// Brings the table on disk into force.
+    /// Brings the table on disk into force. Nobody is let in yet.
     pub(crate) async fn restore(&self) {
-        let _applying = self.applying.lock().await;
         let (table, cuts) = self.saved.read();
         if table != Table::default() {
             self.look_at_certificates(&table).await;
             let _installing = self.installing.lock().await;
             self.install(Arc::new(table), cuts).await;
-            self.open_doors().await;
         }
+    }
+
+    /// Lets everybody in.
+    pub(crate) async fn open(&self) {
+        let _applying = self.applying.lock().await;
+        self.open_doors().await;
     }
 
     /// Brings `table` into force and on disk, unless a newer one is. Returns what is in force.
     pub(crate) async fn apply(&self, table: Table) -> Result<Applied, Refusal> {
-        let _applying = self.applying.lock().await;
+        let mut stage = self.stage.subscribe();
+        let _applying = tokio::select! {
+            applying = self.applying.lock() => applying,
+            _ = stage.wait_for(|stage| *stage == Stage::Retired) => return Err(Refusal::Succeeded),
+        };
         let generation = table.generation;
         table
             .check()
@@ -239,8 +294,11 @@ impl Keeper {
                 instance.set_healthy(true);
             }
         }
+        let stays = |address: &SocketAddr| snapshot.table.has_listener(*address);
+        self.withdraw_doors(stays).await;
         self.ask(|done| Message::Swap(Arc::clone(&snapshot), done))
             .await;
+        self.lead(&snapshot.table).await;
 
         let mut state = self.state.borrow_mut();
         let is_in = |instance: &Arc<Instance>| {
@@ -261,13 +319,7 @@ impl Keeper {
         }
         self.drains.notify_one();
         self.watch(&snapshot, &mut state.watches);
-        let addresses: BTreeSet<SocketAddr> = snapshot
-            .table
-            .listeners
-            .iter()
-            .map(|listener| listener.address)
-            .collect();
-        state.doors.retain(|address, _| addresses.contains(address));
+        state.doors.retain(|address, _| stays(address));
         state.certificates.keep_only(&snapshot.table, &self.secrets);
         (state.snapshot, state.asked, state.cuts) = (snapshot, asked, cuts);
         state.forget_missed();
@@ -300,38 +352,9 @@ impl Keeper {
         }
     }
 
-    /// Opens the doors of the table that are not open, or says why not.
-    async fn open_doors(&self) {
-        let closed: Vec<SocketAddr> = {
-            let state = self.state.borrow();
-            let addresses = state.snapshot.table.listeners.iter().map(|l| l.address);
-            addresses
-                .filter(|address| !matches!(state.doors.get(address), Some(Ok(_))))
-                .collect()
-        };
-        for address in closed {
-            let opened = match listen(address, self.workers.len()) {
-                Ok((listeners, bound)) => {
-                    let mut listeners = listeners.into_iter();
-                    self.ask_each(|done| Some(Message::Open(address, listeners.next()?, done)))
-                        .await;
-                    tracing::info!(%address, %bound, "accepting requests");
-                    Ok(bound)
-                }
-                Err(why) => Err(why),
-            };
-            let mut state = self.state.borrow_mut();
-            if let Err(why) = &opened
-                && state.doors.get(&address) != Some(&opened)
-            {
-                tracing::error!("{why}");
-            }
-            state.doors.insert(address, opened);
-        }
-    }
-
     async fn save(&self) {
-        while self.state.borrow().unsaved.is_some() {
+        // What another process has written is newer.
+        while self.stage() != Stage::Retired && self.state.borrow().unsaved.is_some() {
             let (asked, cuts) = {
                 let state = self.state.borrow();
                 (Arc::clone(&state.asked), state.cuts.clone())
@@ -358,16 +381,13 @@ impl Keeper {
 
     /// Says what is in force.
     pub(crate) async fn status(&self) -> Status {
-        let in_flight = self.in_flight().await;
+        let draining = self.draining().await;
         let arrivals = self.arrivals().await;
         let state = self.state.borrow();
-        let unhealthy = state
-            .snapshot
-            .instances
-            .values()
-            .filter(|i| !i.is_healthy());
         Status {
             pid: std::process::id(),
+            program: self.config.program.clone(),
+            series: self.series.get(),
             generation: state.snapshot.table.generation,
             table: state.snapshot.table.clone(),
             tripped: state.cuts.clone(),
@@ -376,47 +396,12 @@ impl Keeper {
                 .iter()
                 .filter_map(|(address, door)| Some((*address, *door.as_ref().ok()?)))
                 .collect(),
-            draining: state.drains.status(&in_flight),
+            draining,
             problems: self.problems(&state),
-            unhealthy: unhealthy.map(|instance| instance.name.clone()).collect(),
+            unhealthy: state.unhealthy(),
             unsaved: state.unsaved.clone(),
             certificates: self.certificates(&state),
             arrivals,
-        }
-    }
-
-    /// Returns what instances that left the table still answer, by instance.
-    async fn in_flight(&self) -> BTreeMap<String, Kinds> {
-        sum(self.ask(Message::InFlight).await)
-    }
-
-    /// Cuts short what instances that left the table have not ended in time, for ever.
-    pub(crate) async fn cut_short(&self) {
-        loop {
-            let deadline = self.state.borrow().drains.next_deadline();
-            let until_due = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = until_due => self.cut_short_due().await,
-                () = self.drains.notified() => {}
-            }
-        }
-    }
-
-    async fn cut_short_due(&self) {
-        let due = self.state.borrow_mut().drains.due(Instant::now());
-        for instance in due {
-            let kinds = self.ask(|done| Message::CutShort(Arc::clone(&instance), done));
-            let mut sum = Kinds::default();
-            kinds.await.into_iter().flatten().for_each(|of| sum.add(of));
-            if sum.sum() > 0 {
-                tracing::warn!(instance = instance.name, cut_short = %sum, "its time to drain is up");
-            }
-            self.state.borrow_mut().drains.cut_short(&instance, sum);
         }
     }
 
@@ -427,16 +412,21 @@ impl Keeper {
                 sum.entry(address).or_default().add(&arrivals);
             }
         }
+        self.add_arrivals(&mut sum);
         sum
     }
 
     /// Returns the windows after the one numbered `after`, written as a JSON list; waits up to
     /// `limit` until there is one.
     pub(crate) async fn windows(&self, after: u64, limit: Duration) -> serde_json::Result<Vec<u8>> {
-        let mut news = self.news.subscribe();
+        let (mut news, mut stage) = (self.news.subscribe(), self.stage.subscribe());
         let until_some = news.wait_for(|()| !self.windows.borrow().after(after).is_empty());
-        // Without news in time, what there is (nothing) is the answer.
-        drop(tokio::time::timeout(limit, until_some).await);
+        // Without news in time, what there is (nothing) is the answer; a successor will have more.
+        tokio::select! {
+            _ = until_some => {}
+            () = tokio::time::sleep(limit) => {}
+            _ = stage.wait_for(|stage| *stage == Stage::Retired) => {}
+        }
         serde_json::to_vec(&self.windows.borrow().after(after))
     }
 
@@ -445,16 +435,11 @@ impl Keeper {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
-        let mut began = Instant::now();
         loop {
             ticks.tick().await;
-            let counted = self.ask(Message::Collect).await;
-            let Some(counted) = counted.into_iter().collect::<Option<Vec<_>>>() else {
+            if !self.close_window().await {
                 return;
-            };
-            let ended = Instant::now();
-            self.close_window(counted, ended.duration_since(began));
-            began = ended;
+            }
             self.forget_drained().await;
             if let Ok(_applying) = self.applying.try_lock() {
                 self.open_doors().await;
@@ -463,27 +448,39 @@ impl Keeper {
         }
     }
 
-    fn close_window(&self, counted: Vec<Counted>, length: Duration) {
+    /// Closes the window that is open, unless a successor is going to. Returns whether all workers
+    /// are there.
+    async fn close_window(&self) -> bool {
+        let _closing = self.closing.lock().await;
+        if self.stage() != Stage::Serving {
+            return true;
+        }
+        let counted = self.collect().await;
+        let Some(counted) = counted.into_iter().collect::<Option<Vec<_>>>() else {
+            return false;
+        };
         let mut all = Counted::default();
         counted.into_iter().for_each(|counted| all.add(counted));
+        let ended = Instant::now();
+        let length = ended.duration_since(self.began.replace(ended));
         self.windows.borrow_mut().push(unix_ms(), length, all);
         self.news.send_replace(());
+        true
     }
 
-    async fn forget_drained(&self) {
-        if self.state.borrow().drains.is_empty() {
-            return;
-        }
-        let in_flight = self.in_flight().await;
-        let mut state = self.state.borrow_mut();
-        let listed = self.config.drained_listed;
-        state.drains.forget_done(&in_flight, Instant::now(), listed);
+    /// Returns what was counted since it was asked last. `None` is a worker that is gone.
+    async fn collect(&self) -> Vec<Option<Counted>> {
+        let mut counted = self.ask(Message::Collect).await;
+        let mut relayed = Vec::new();
+        self.add_relayed(&mut relayed).await;
+        counted.extend(relayed.into_iter().map(Some));
+        counted
     }
 
     /// Stops accepting requests; the workers end when those in flight have, or at `deadline`.
     pub(crate) fn stop(&self, deadline: Instant) {
         for worker in &self.workers {
-            worker.tell(Message::Stop(deadline));
+            worker.tell(Message::Stop(deadline, Manner::Close));
         }
     }
 
@@ -515,26 +512,13 @@ impl Keeper {
     }
 }
 
-impl Keeper {
-    /// Says why listeners answer nobody.
-    fn problems(&self, state: &State) -> BTreeMap<SocketAddr, String> {
-        let failed = |(address, door): (&SocketAddr, &Result<SocketAddr, String>)| {
-            Some((*address, door.as_ref().err()?.clone()))
-        };
-        // What could not be opened at all is the first thing to know.
-        let mut problems = mute(&self.certificates(state));
-        problems.extend(state.doors.iter().filter_map(failed));
-        problems
+impl State {
+    /// Returns the instances of the table that are believed not to answer.
+    fn unhealthy(&self) -> BTreeSet<String> {
+        let all = self.snapshot.instances.values();
+        let unhealthy = all.filter(|instance| !instance.is_healthy());
+        unhealthy.map(|instance| instance.name.clone()).collect()
     }
-}
-
-/// Sums up what each worker said by instance; one that is gone said nothing.
-fn sum(said: Vec<Option<BTreeMap<String, Kinds>>>) -> BTreeMap<String, Kinds> {
-    let mut sum: BTreeMap<String, Kinds> = BTreeMap::new();
-    for (name, kinds) in said.into_iter().flatten().flatten() {
-        sum.entry(name).or_default().add(kinds);
-    }
-    sum
 }
 
 fn unix_ms() -> u64 {

@@ -48,6 +48,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// Returns whether it has a listener with this address.
+    pub(crate) fn has_listener(&self, address: SocketAddr) -> bool {
+        self.listeners.iter().any(|l| l.address == address)
+    }
+
     /// Returns the sides of all services.
     pub(crate) fn sides(&self) -> impl Iterator<Item = &Side> {
         let services = self.listeners.iter().flat_map(|l| l.services.values());

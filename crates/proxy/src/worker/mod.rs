@@ -65,8 +65,8 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 pub(crate) enum Message {
     /// Routes by this snapshot from now on, and closes doors that it does not have.
     Swap(Arc<Snapshot>, oneshot::Sender<()>),
-    /// Accepts connections for the listener with this address.
-    Open(SocketAddr, std::net::TcpListener, oneshot::Sender<()>),
+    /// Accepts connections for the listener with this address, on all of these sockets.
+    Open(SocketAddr, Vec<std::net::TcpListener>, oneshot::Sender<()>),
     /// Hands over what was counted since it was asked last.
     Collect(oneshot::Sender<Counted>),
     /// Says what instances that left the table still answer, by instance.
@@ -76,7 +76,26 @@ pub(crate) enum Message {
     /// Says what came of the connections of clients, by the address of the listener.
     Arrivals(oneshot::Sender<BTreeMap<SocketAddr, Arrivals>>),
     /// Accepts nothing more, lets requests in flight end until the instant given, and ends.
-    Stop(Instant),
+    Stop(Instant, Manner),
+    /// Lets nobody linger any more.
+    Hurry,
+}
+
+/// How a worker ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Nobody comes after it: who is in the queues is let in, and idle connections are closed.
+    Close,
+    /// Another process accepts from the same queues. Clients may linger for one more request.
+    Retire,
+}
+
+/// What a worker leaves when it has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    pub(crate) cut_short: CutShort,
+    /// What it counted since it was asked last.
+    pub(crate) counted: Counted,
 }
 
 /// Where messages for a worker are put.
@@ -99,7 +118,7 @@ pub(crate) fn start(
     index: usize,
     config: Config,
     trips: Trips,
-) -> io::Result<(Mailbox, JoinHandle<CutShort>)> {
+) -> io::Result<(Mailbox, JoinHandle<Ended>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -129,6 +148,10 @@ pub(crate) struct Worker {
     /// Bounds the TLS handshakes that are under way.
     handshakes: Semaphore,
     connections: Cell<usize>,
+    /// Whether answers ask clients to close their connections.
+    retires: Cell<bool>,
+    /// Says that nobody may linger any more.
+    hurry: Notify,
 }
 
 impl Worker {
@@ -150,28 +173,33 @@ impl Worker {
             slots,
             handshakes,
             connections: Cell::new(0),
+            retires: Cell::new(false),
+            hurry: Notify::new(),
         })
     }
 
-    async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> CutShort {
+    async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Ended {
         let (ending, mut ended) = mpsc::channel(1);
         loop {
             let message = tokio::select! {
                 message = inbox.recv() => message,
-                Some(cut_short) = ended.recv() => return cut_short,
+                Some(cut_short) = ended.recv() => return Ended {
+                    cut_short,
+                    counted: self.collect(),
+                },
             };
             // A keeper that is gone without a word leaves nothing to work for.
             let Some(message) = message else {
-                return CutShort::default();
+                return Ended::default();
             };
             match message {
                 Message::Swap(snapshot, done) => {
                     self.swap(&snapshot).await;
                     done.send(()).ok();
                 }
-                Message::Open(address, listener, done) => {
+                Message::Open(address, listeners, done) => {
                     let entrance = self.entrances.borrow().get(&address).cloned();
-                    match entrance.map(|entrance| Door::open(&self, entrance, listener)) {
+                    match entrance.map(|entrance| Door::open(&self, entrance, listeners)) {
                         Some(Ok(door)) => drop(self.doors.borrow_mut().insert(address, door)),
                         Some(Err(error)) => tracing::error!(%address, %error, "cannot accept"),
                         // It left the table meanwhile.
@@ -186,12 +214,13 @@ impl Worker {
                 Message::Arrivals(done) => drop(done.send(self.arrivals())),
                 Message::InFlight(done) => drop(done.send(self.in_flight_of_removed())),
                 Message::CutShort(instance, done) => drop(done.send(self.cut_short(&instance))),
-                Message::Stop(deadline) => {
+                Message::Hurry => self.hurry.notify_one(),
+                Message::Stop(deadline, manner) => {
                     // Beside the messages, so that it can be watched how requests end.
                     let (worker, ending) = (Rc::clone(&self), ending.clone());
                     tokio::task::spawn_local(async move {
                         // The first word counts: it cannot stop twice.
-                        ending.try_send(worker.stop(deadline).await).ok();
+                        ending.try_send(worker.stop(deadline, manner).await).ok();
                     });
                 }
             }
@@ -310,13 +339,22 @@ impl Worker {
 
     /// Accepts nothing more, and waits until requests in flight have ended. Those that have not at
     /// `deadline` are cut short.
-    async fn stop(&self, deadline: Instant) -> CutShort {
-        let doors: Vec<Door> = self
-            .doors
-            .borrow_mut()
-            .drain()
-            .map(|(_, door)| door)
-            .collect();
+    async fn stop(&self, deadline: Instant, manner: Manner) -> CutShort {
+        let mut doors: Vec<Door> = {
+            let mut doors = self.doors.borrow_mut();
+            doors.drain().map(|(_, door)| door).collect()
+        };
+        if manner == Manner::Retire {
+            self.retires.set(true);
+            for door in &mut doors {
+                door.retire().await;
+            }
+            let linger = Instant::now() + self.config.linger;
+            tokio::select! {
+                () = self.until_idle(deadline.min(linger)) => {}
+                () = self.hurry.notified() => {}
+            }
+        }
         for door in doors {
             door.close().await;
         }

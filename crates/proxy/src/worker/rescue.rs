@@ -1,5 +1,6 @@
 //! What the proxy says when no instance can: the one place where a failure becomes an answer.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -168,8 +169,11 @@ pub(super) struct Refused(RefCell<BTreeMap<&'static str, u64>>);
 
 impl Refused {
     /// Returns what was counted and starts over.
-    pub(super) fn take(&self) -> BTreeMap<&'static str, u64> {
-        self.0.take()
+    pub(super) fn take(&self) -> BTreeMap<Cow<'static, str>, u64> {
+        let counted = self.0.take().into_iter();
+        counted
+            .map(|(reason, count)| (Cow::Borrowed(reason), count))
+            .collect()
     }
 
     pub(super) fn count(&self, reason: &'static str) {

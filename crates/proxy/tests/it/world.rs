@@ -54,6 +54,7 @@ impl World {
         // Whatever is tested is tested with connections that rest whenever they can.
         config.rest_after = Duration::from_millis(1);
         config.drain_timeout = Duration::from_secs(5);
+        config.linger = Duration::from_secs(2);
         adjust(&mut config);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -142,6 +143,11 @@ impl World {
                 .filter_map(|window| window.refused.get(reason));
             (of_window.sum::<u64>() == times).then_some(())
         });
+    }
+
+    /// Makes `next` the proxy of this world, and returns the one before.
+    pub(crate) fn exchange(&mut self, next: Proxy) -> Option<Proxy> {
+        self.proxy.replace(next)
     }
 
     pub(crate) fn restart(&mut self) {

@@ -152,6 +152,8 @@ impl Shim {
         if signal_by_name(&spec.stop_signal).is_none() || !spec.sockets {
             return Err("its spec cannot be used for a successor".to_owned());
         }
+        // What it says last is what one wants to know of it.
+        self.output.forget_last_lines();
         let process = self.start_process(&spec)?;
         self.successor = Some(Successor {
             process,
@@ -202,8 +204,11 @@ impl Shim {
             self.output.drain(source);
         }
         let last = self.output.last_lines();
-        let said = last.last().map(|line| format!("; it said: {line}"));
-        self.refuse(&format!("{why}{}", said.unwrap_or_default()));
+        let last: Vec<&str> = last.iter().map(|line| line.trim()).collect();
+        self.refuse(&match last[..] {
+            [] => why.to_owned(),
+            _ => format!("{why}; it said: {}", last.join("; ")),
+        });
     }
 
     fn refuse(&mut self, why: &str) {

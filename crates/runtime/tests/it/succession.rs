@@ -82,8 +82,15 @@ fn ask(address: SocketAddr) -> std::io::Result<String> {
 
 /// Asks again and again until `holds` ends, and returns all answers.
 async fn while_asking(address: SocketAddr, holds: impl Future<Output = ()>) -> Vec<String> {
-    let end = Arc::new(AtomicBool::new(false));
-    let ending = Arc::clone(&end);
+    /// Ends it also where the test fails in between.
+    struct End(Arc<AtomicBool>);
+    impl Drop for End {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let end = End(Arc::default());
+    let ending = Arc::clone(&end.0);
     let asking = tokio::task::spawn_blocking(move || {
         let mut answers = Vec::new();
         while !ending.load(Ordering::SeqCst) {
@@ -92,7 +99,7 @@ async fn while_asking(address: SocketAddr, holds: impl Future<Output = ()>) -> V
         answers
     });
     holds.await;
-    end.store(true, Ordering::SeqCst);
+    drop(end);
     let answers = asking.await.unwrap();
     answers.into_iter().map(Result::unwrap).collect()
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::processes::{self, Process};
 use super::{client, service};
-use crate::program::{Place, Ran};
+use crate::program::{PROGRAM, Place, Ran};
 
 /// How long anything may take that is waited for; generous, because many tests share a machine.
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
@@ -33,6 +33,8 @@ pub(super) struct Machine {
     /// Where the only environment listens.
     pub(super) address: SocketAddr,
     up: Option<Child>,
+    /// What control is started with.
+    program: PathBuf,
 }
 
 impl Machine {
@@ -44,7 +46,15 @@ impl Machine {
             place: Place::new(),
             address: free.local_addr().unwrap(),
             up: None,
+            program: PROGRAM.into(),
         }
+    }
+
+    /// Makes a copy of the program, as an upgrade would be, and starts control with it from now on.
+    pub(super) fn install_newer(&mut self) {
+        let newer = self.place.path().join("leadsman-newer");
+        fs::copy(PROGRAM, &newer).unwrap();
+        self.program = newer;
     }
 
     /// Makes the folder and starts Leadsman.
@@ -87,7 +97,12 @@ impl Machine {
 
     /// Starts control, and waits until it answers.
     pub(super) fn up(&mut self) {
-        self.launch();
+        self.up_with(&[]);
+    }
+
+    /// Starts control with options, and waits until it answers.
+    pub(super) fn up_with(&mut self, options: &[&str]) {
+        self.launch_with(options);
         self.wait_until("control answers", || {
             self.run(&["status", "--json"]).status == 0
         });
@@ -95,8 +110,13 @@ impl Machine {
 
     /// Starts control without waiting for anything.
     pub(super) fn launch(&mut self) {
+        self.launch_with(&[]);
+    }
+
+    fn launch_with(&mut self, options: &[&str]) {
         assert!(self.up.is_none(), "control runs already");
-        let mut command = self.place.command(&["up"]);
+        let arguments = [&["up"], options].concat();
+        let mut command = self.place.command_of(&self.program, &arguments);
         let mut log = File::options();
         let log = log.create(true).append(true);
         let log = log.open(self.place.path().join("up.log")).unwrap();
@@ -243,7 +263,7 @@ impl Machine {
     /// Returns the data plane's process.
     pub(super) fn proxy(&self) -> Process {
         let mut all = self.processes().into_iter();
-        all.find(|process| process.command.ends_with(" proxy"))
+        all.rfind(|process| process.command.contains(" proxy --deposit "))
             .unwrap()
     }
 

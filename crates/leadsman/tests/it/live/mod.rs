@@ -7,12 +7,14 @@ mod processes;
 mod prometheus;
 mod random;
 mod service;
+mod users;
 
 mod baseline;
 mod by_hand;
 mod crash;
 mod ends;
 mod full_disk;
+mod gap;
 mod log;
 mod metrics;
 mod output;

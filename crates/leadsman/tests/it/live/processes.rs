@@ -35,6 +35,11 @@ pub(super) fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
 }
 
+/// Asks a process to end.
+pub(super) fn terminate(pid: i32) {
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+}
+
 /// Whether a process is there and is not a zombie.
 pub(super) fn is_alive(pid: i32) -> bool {
     parent(pid).is_some()

@@ -11,7 +11,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -20,8 +21,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::Guest;
 use super::speak::{LAST_CALL, answer};
+use super::{Closing, Guest};
 use crate::worker::answer::Answer;
 use crate::worker::stream::Stream;
 
@@ -30,7 +31,7 @@ use crate::worker::stream::Stream;
 pub(super) async fn speak_and_rest(
     guest: Guest,
     mut stream: TcpStream,
-    mut closed: watch::Receiver<bool>,
+    mut closed: watch::Receiver<Closing>,
 ) {
     let has_asked = Cell::new(false);
     let mut begun = Bytes::new();
@@ -48,7 +49,7 @@ pub(super) async fn speak_and_rest(
         let limit = guest.worker.config.head_timeout;
         let says_something = tokio::select! {
             says_something = says_something(&stream, limit) => says_something,
-            _ = closed.wait_for(|closed| *closed) => false,
+            _ = closed.wait_for(|closing| *closing == Closing::Closed) => false,
         };
         if !says_something {
             return;
@@ -57,8 +58,11 @@ pub(super) async fn speak_and_rest(
 }
 
 /// Speaks until the connection ends; once the door is closed, until its current request ends.
-pub(super) async fn speak_to_the_end<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
-where
+pub(super) async fn speak_to_the_end<S>(
+    guest: Guest,
+    stream: S,
+    mut closed: watch::Receiver<Closing>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = Stream::new(stream);
@@ -76,7 +80,7 @@ async fn says_something(stream: &TcpStream, limit: Duration) -> bool {
 async fn speak<S>(
     guest: &Guest,
     stream: Stream<S>,
-    closed: &mut watch::Receiver<bool>,
+    closed: &mut watch::Receiver<Closing>,
     has_asked: &Cell<bool>,
     may_rest: bool,
 ) -> Option<(S, Bytes)>
@@ -96,15 +100,20 @@ where
         has_asked.set(true);
         traffic.asked();
         let under_way = requests.begin(&request);
-        let answering = answer(guest, &peer, request);
+        let (worker, answering) = (Rc::clone(&guest.worker), answer(guest, &peer, request));
         async move {
-            let response = answering.await;
+            let mut response = answering.await;
+            if worker.retires.get()
+                && let Ok(response) = &mut response
+            {
+                say_goodbye(response);
+            }
             response.map(|response| response.map(|body| Watched { body, under_way }))
         }
     });
     let mut connection = builder.serve_connection(stream, service).with_upgrades();
     let mut until_closed = std::pin::pin!(async {
-        drop(closed.wait_for(|closed| *closed).await);
+        drop(closed.wait_for(|closing| *closing == Closing::Closed).await);
         if !has_asked.get() {
             tokio::time::sleep(LAST_CALL).await;
         }
@@ -131,6 +140,15 @@ where
         tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
     }
     None
+}
+
+/// Asks a client to close its connection after this answer. An upgraded connection says something
+/// else of itself.
+fn say_goodbye(response: &mut Response<Answer>) {
+    if !response.status().is_informational() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
 }
 
 /// The requests of a connection.

@@ -29,30 +29,57 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where one worker accepts connections for one listener.
 pub(super) struct Door {
-    closing: watch::Sender<bool>,
-    accepting: JoinHandle<()>,
+    closing: watch::Sender<Closing>,
+    /// One for each socket.
+    accepting: Vec<JoinHandle<()>>,
+}
+
+/// How far a door is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Closing {
+    #[default]
+    Open,
+    /// Nobody new is let in: another process does that, from the same queues.
+    Retired,
+    /// Connections end after the request that they are at.
+    Closed,
 }
 
 impl Door {
-    /// Begins to accept connections on `listener`, which lead through `entrance`.
+    /// Begins to accept connections on `listeners`, which lead through `entrance`.
     pub(super) fn open(
         worker: &Rc<Worker>,
         entrance: Rc<Entrance>,
-        listener: std::net::TcpListener,
+        listeners: Vec<std::net::TcpListener>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::from_std(listener)?;
-        let (closing, closed) = watch::channel(false);
-        let accepting =
-            tokio::task::spawn_local(accept(Rc::clone(worker), entrance, listener, closed));
+        let (closing, closed) = watch::channel(Closing::Open);
+        let listeners = listeners.into_iter().map(TcpListener::from_std);
+        let listeners: Vec<TcpListener> = listeners.collect::<io::Result<_>>()?;
+        let accepting = listeners.into_iter().map(|listener| {
+            let (worker, entrance) = (Rc::clone(worker), Rc::clone(&entrance));
+            tokio::task::spawn_local(accept(worker, entrance, listener, closed.clone()))
+        });
+        let accepting = accepting.collect();
         Ok(Self { closing, accepting })
+    }
+
+    /// Stops accepting, and leaves who is in the queue to another process. Connections go on.
+    pub(super) async fn retire(&mut self) {
+        self.end(Closing::Retired).await;
     }
 
     /// Stops accepting, and lets connections end after the request that they are at. Returns as
     /// soon as the port is free.
-    pub(super) async fn close(self) {
-        self.closing.send_replace(true);
-        if let Err(error) = self.accepting.await {
-            tracing::error!(%error, "a listener ended badly");
+    pub(super) async fn close(mut self) {
+        self.end(Closing::Closed).await;
+    }
+
+    async fn end(&mut self, closing: Closing) {
+        self.closing.send_replace(closing);
+        for accepting in self.accepting.drain(..) {
+            if let Err(error) = accepting.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
         }
     }
 }
@@ -61,7 +88,7 @@ async fn accept(
     worker: Rc<Worker>,
     entrance: Rc<Entrance>,
     listener: TcpListener,
-    closed: watch::Receiver<bool>,
+    closed: watch::Receiver<Closing>,
 ) {
     let serve = |(stream, peer): (TcpStream, SocketAddr)| {
         // At once and not in the task, which begins only after the next one was accepted.
@@ -93,8 +120,11 @@ async fn accept(
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 }
             },
-            _ = until_closed.wait_for(|closed| *closed) => break,
+            _ = until_closed.wait_for(|closing| *closing != Closing::Open) => break,
         }
+    }
+    if *until_closed.borrow() == Closing::Retired {
+        return;
     }
     // Who is already in the queue would get a reset.
     while let Some(Ok(accepted)) = listener.accept().now_or_never() {

@@ -16,12 +16,12 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use super::Guest;
 use super::announced::announced;
 use super::greet::{Protocol, first_words, shake_hands};
 use super::http1::{speak_and_rest, speak_to_the_end};
 use super::meter::Metered;
 use super::streams::Streams;
+use super::{Closing, Guest};
 use crate::certificates::{HTTP_2, acme};
 use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
@@ -48,7 +48,7 @@ const MALFORMED_MAX: usize = 128;
 pub(super) async fn serve_announced(
     mut guest: Guest,
     mut stream: TcpStream,
-    closed: watch::Receiver<bool>,
+    closed: watch::Receiver<Closing>,
 ) {
     let limit = guest.worker.config.handshake_timeout;
     let said = tokio::time::timeout(limit, announced(&mut stream)).await;
@@ -65,7 +65,7 @@ pub(super) async fn serve_announced(
 }
 
 /// Serves one connection in the clear.
-pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiver<bool>) {
+pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiver<Closing>) {
     let limit = guest.worker.config.head_timeout;
     let words = tokio::select! {
         words = first_words(&stream, limit) => words,
@@ -84,7 +84,7 @@ pub(super) async fn serve_encrypted(
     mut guest: Guest,
     acceptor: TlsAcceptor,
     stream: TcpStream,
-    closed: watch::Receiver<bool>,
+    closed: watch::Receiver<Closing>,
 ) {
     let stream = shake_hands(&guest, &acceptor, stream).await;
     drop(acceptor);
@@ -99,7 +99,7 @@ pub(super) async fn serve_encrypted(
 }
 
 /// Speaks until the connection ends; once the door is closed, until the requests under way end.
-async fn speak_http2<S>(guest: Guest, stream: S, mut closed: watch::Receiver<bool>)
+async fn speak_http2<S>(guest: Guest, stream: S, mut closed: watch::Receiver<Closing>)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -123,7 +123,8 @@ where
     let ended = loop {
         tokio::select! {
             ended = connection.as_mut() => break ended,
-            _ = closed.wait_for(|closed| *closed), if !is_closing => {
+            // Both sides know which requests are still answered, so nobody has to linger.
+            _ = closed.wait_for(|closing| *closing != Closing::Open), if !is_closing => {
                 is_closing = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -151,8 +152,8 @@ where
 }
 
 /// Waits until the door has been closed for so long that who is silent has nothing to say.
-async fn last_call(mut closed: watch::Receiver<bool>) {
-    drop(closed.wait_for(|closed| *closed).await);
+async fn last_call(mut closed: watch::Receiver<Closing>) {
+    drop(closed.wait_for(|closing| *closing == Closing::Closed).await);
     tokio::time::sleep(LAST_CALL).await;
 }
 

@@ -1,0 +1,187 @@
+//! Users who keep their connections, as browsers do: each asks, reads the answer, thinks, and asks
+//! again.
+//!
+//! A browser that finds a connection closed which it has used before, before a byte of the answer
+//! came, asks once more on a new one, for it cannot know whether the server closed it at just that
+//! moment. So do these; how often that happened is counted by itself.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long an answer may take before it counts as lost.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a user thinks between an answer and the next request, on average.
+const THINK: Duration = Duration::from_millis(50);
+
+/// Users, as long as they are held.
+pub(super) struct Users {
+    ends: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Vec<Visit>>>,
+}
+
+/// One request of a user.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    pub(super) asked_at: Instant,
+    pub(super) over_at: Instant,
+    /// When the connection that it went out on first turned out to be closed.
+    pub(super) asked_again_at: Option<Instant>,
+    /// What came of it: the body of a good answer, or what was wrong.
+    pub(super) came: Result<String, String>,
+}
+
+/// What came of all visits.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) visits: Vec<Visit>,
+}
+
+impl Users {
+    /// Lets `count` users come to `address`.
+    pub(super) fn start(address: SocketAddr, count: usize) -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let user = |index| {
+            let ends = Arc::clone(&ends);
+            std::thread::spawn(move || visit_until(&ends, address, index))
+        };
+        let threads = (0..count).map(user).collect();
+        Self { ends, threads }
+    }
+
+    /// Sends all home, and returns what they have seen.
+    pub(super) fn end(mut self) -> Outcome {
+        self.ends.store(true, Ordering::SeqCst);
+        let threads = std::mem::take(&mut self.threads).into_iter();
+        let visits = threads.flat_map(|thread| thread.join().unwrap());
+        Outcome {
+            visits: visits.collect(),
+        }
+    }
+}
+
+impl Drop for Users {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Outcome {
+    /// Returns the visits that ended without a good answer.
+    pub(super) fn failed(&self) -> Vec<&Visit> {
+        let failed = |visit: &&Visit| visit.came.is_err();
+        self.visits.iter().filter(failed).collect()
+    }
+
+    /// Returns how often a connection was closed when it was to be used again.
+    pub(super) fn asked_again(&self) -> usize {
+        let again = |visit: &&Visit| visit.asked_again_at.is_some();
+        self.visits.iter().filter(again).count()
+    }
+}
+
+fn visit_until(ends: &AtomicBool, address: SocketAddr, index: usize) -> Vec<Visit> {
+    let mut visits: Vec<Visit> = Vec::new();
+    let mut connection = None;
+    while !ends.load(Ordering::SeqCst) {
+        let asked_at = Instant::now();
+        let mut asked_again_at = None;
+        let used = connection.take();
+        let was_used = used.is_some();
+        let mut came = ask(used, address);
+        if let Err(Lost::Silent(_)) = &came
+            && was_used
+        {
+            asked_again_at = Some(Instant::now());
+            came = ask(None, address);
+        }
+        let over_at = Instant::now();
+        let came = match came {
+            Ok((kept, body)) => {
+                connection = kept;
+                Ok(body)
+            }
+            Err(Lost::Silent(why) | Lost::Broken(why)) => Err(why),
+        };
+        visits.push(Visit {
+            asked_at,
+            over_at,
+            asked_again_at,
+            came,
+        });
+        // Multiples of the golden ratio fill the unit interval evenly, in no visible order.
+        let place = (index * 7 + visits.len()) as f64 * 0.618_033_988_749_895;
+        std::thread::sleep(THINK.mul_f64(0.5 + place.fract()));
+    }
+    visits
+}
+
+/// Why there is no answer.
+enum Lost {
+    /// Not a byte of it came.
+    Silent(String),
+    /// A part of it came, or it was none.
+    Broken(String),
+}
+
+type Connection = BufReader<TcpStream>;
+
+/// Asks on a connection, or on a new one. Returns the connection if it can be used again.
+fn ask(
+    connection: Option<Connection>,
+    address: SocketAddr,
+) -> Result<(Option<Connection>, String), Lost> {
+    let silent = |error: io::Error| Lost::Silent(error.to_string());
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => connect(address).map_err(silent)?,
+    };
+    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let asked = connection.get_mut().write_all(request.as_bytes());
+    asked.map_err(silent)?;
+    let mut head = String::new();
+    match connection.read_line(&mut head) {
+        Ok(0) => return Err(Lost::Silent("closed without an answer".to_owned())),
+        Ok(_) => {}
+        Err(error) if head.is_empty() => return Err(silent(error)),
+        Err(error) => return Err(Lost::Broken(error.to_string())),
+    }
+    rest(connection, head).map_err(|error| Lost::Broken(error.to_string()))
+}
+
+fn connect(address: SocketAddr) -> io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_nodelay(true)?;
+    Ok(BufReader::new(stream))
+}
+
+/// Reads what follows the first line of an answer.
+fn rest(mut connection: Connection, mut head: String) -> io::Result<(Option<Connection>, String)> {
+    let (mut length, mut closes) = (0, false);
+    let first = head.len();
+    loop {
+        let begin = head.len();
+        if connection.read_line(&mut head)? == 0 {
+            return Err(io::Error::other(format!("breaks off: {head:?}")));
+        }
+        let line = head[begin..].trim().to_ascii_lowercase();
+        match line.split_once(": ") {
+            Some(("content-length", text)) => length = text.parse().map_err(io::Error::other)?,
+            Some(("connection", "close")) => closes = true,
+            _ if line.is_empty() => break,
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    connection.read_exact(&mut body)?;
+    let body = String::from_utf8(body).map_err(io::Error::other)?;
+    match &head[..first] {
+        line if line.contains(" 200 ") => Ok(((!closes).then_some(connection), body)),
+        _ => Err(io::Error::other(format!("{head}{body}"))),
+    }
+}
