@@ -11,6 +11,7 @@
 mod command;
 mod decide;
 mod deployment;
+pub mod entrance;
 mod environment;
 mod event;
 mod evolve;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entrance::Entrance;
 use crate::id::ServiceName;
 use crate::spec::{ReleasedService, RouteRule};
 use crate::time::Timestamp;
@@ -24,6 +25,9 @@ pub struct ReleaseContent {
 pub struct Routing {
     /// Where requests are accepted.
     pub listen: SocketAddr,
+    /// What is asked of those who connect, and added to what they are answered.
+    #[serde(default, skip_serializing_if = "Entrance::is_default")]
+    pub entrance: Entrance,
     /// How requests find their service, the most specific rule first.
     pub rules: Vec<RouteRule>,
 }

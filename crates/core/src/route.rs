@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::entrance::Entrance;
 use crate::id::{InstanceId, RevisionId, ServiceName};
 use crate::spec::{Probe, RouteRule};
 use crate::time::Timestamp;
@@ -17,6 +18,9 @@ use crate::weight::Weight;
 pub struct Routes {
     /// Where requests are accepted.
     pub listen: SocketAddr,
+    /// What is asked of those who connect, and added to what they are answered.
+    #[serde(default)]
+    pub entrance: Entrance,
     /// How requests find their service, the most specific rule first.
     pub rules: Vec<RouteRule>,
     /// The sides of each service.

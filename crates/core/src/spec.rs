@@ -9,6 +9,7 @@ use std::time::Duration;
 use leadsman_analysis::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::entrance::Entrance;
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
 use crate::metric::MetricSource;
 use crate::weight::Weight;
@@ -22,6 +23,9 @@ pub struct EnvironmentSpec {
     pub environment: EnvironmentName,
     /// Where the data plane accepts requests for this environment.
     pub listen: SocketAddr,
+    /// What is asked of those who connect, and added to what they are answered.
+    #[serde(default)]
+    pub entrance: Entrance,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// How requests find their service, the most specific rule first.

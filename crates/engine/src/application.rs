@@ -218,6 +218,7 @@ pub(crate) fn content(
     }
     let routing = Routing {
         listen: spec.listen,
+        entrance: spec.entrance,
         rules: spec.routes,
     };
     Ok(Arc::new(ReleaseContent { routing, services }))

@@ -16,6 +16,7 @@ mod application;
 mod clock;
 mod data_plane;
 mod engine;
+mod entrance;
 mod error;
 mod judging;
 mod kept;

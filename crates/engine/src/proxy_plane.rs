@@ -25,6 +25,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::Notify;
 
 use crate::data_plane::{BoxFuture, DataPlane, SideWindow};
+use crate::entrance;
 
 /// How often the proxy is asked for its status while nothing drains.
 const CALM: Duration = Duration::from_secs(2);
@@ -221,10 +222,17 @@ fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> T
     {
         table.listeners.push(Listener::at(routes.listen));
     }
+    let mut leading = None;
     for listener in &mut table.listeners {
         if listener.address != routes.listen {
             continue;
         }
+        // Where environments share a listener, one that asks for nothing leaves it to the others.
+        let is_shared = !listener.services.is_empty() && listener.to_https.is_none();
+        if !is_shared || !routes.entrance.is_default() {
+            entrance::ask(listener, &routes.entrance);
+        }
+        leading = entrance::leading_to(listener, &prefix, &routes.entrance);
         listener.rules.extend(routes.rules.iter().map(|rule| Rule {
             host: rule.host.clone(),
             path: rule.path.clone(),
@@ -237,6 +245,18 @@ fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> T
             let name = format!("{prefix}{service}");
             let service = wire_service(&prefix, routes, service);
             listener.services.insert(name, service);
+        }
+    }
+    if let Some(leading) = leading {
+        let address = leading.address;
+        if table
+            .listeners
+            .iter()
+            .any(|listener| listener.address == address)
+        {
+            tracing::warn!(%environment, %address, "clients are not led to https: the address is another's");
+        } else {
+            table.listeners.push(leading);
         }
     }
     table
@@ -318,7 +338,11 @@ fn acknowledged(status: &Status, environment: &EnvironmentId) -> AcknowledgedRou
     let mut instances = BTreeSet::new();
     let mut problem = None;
     for listener in &status.table.listeners {
-        let mut mine = false;
+        let prefix = format!("{environment}/");
+        let mut mine = listener
+            .services
+            .keys()
+            .any(|name| name.starts_with(&prefix));
         for side in listener
             .services
             .values()
@@ -408,6 +432,7 @@ fn sides(window: Window, fresh: bool) -> SideWindow {
 mod tests {
     use leadsman_analysis::Figures;
     use leadsman_analysis::tripwire::Trip;
+    use leadsman_core::entrance::{CertificateFiles, Entrance, Tls, TlsVersion};
     use leadsman_core::route::Watch;
     use leadsman_proxy::SideFigures;
 
@@ -454,6 +479,7 @@ mod tests {
         };
         Routes {
             listen: ([127, 0, 0, 1], 8080).into(),
+            entrance: Entrance::default(),
             rules: Vec::new(),
             services: BTreeMap::from([(service.clone(), vec![side(1, 95), side(2, 5)])]),
             watches: BTreeMap::from([(service, watch)]),
@@ -475,6 +501,87 @@ mod tests {
         assert_eq!(tripwire.canary, "shop/production/web@r2.d7");
         assert_eq!(tripwire.baseline, "shop/production/web@r1.d7");
         assert_eq!((tripwire.limit, tripwire.alpha), (0.05, 0.001));
+    }
+
+    /// The same, encrypted, with another address to be led there from.
+    fn encrypted() -> Routes {
+        let mut routes = rollout();
+        let files = CertificateFiles {
+            chain: "/etc/a.pem".to_owned(),
+            key: "/etc/a.key".to_owned(),
+        };
+        routes.entrance.tls = Some(Tls {
+            certificates: vec![files],
+            acme: None,
+            min: TlsVersion::V1_3,
+            from_http: Some(([127, 0, 0, 1], 8081).into()),
+        });
+        let header = ("x-frame-options".to_owned(), "DENY".to_owned());
+        routes.entrance.headers.extend([header]);
+        routes.entrance.trusted = vec!["10.0.0.0/8".to_owned()];
+        routes
+    }
+
+    #[test]
+    fn what_is_asked_at_the_entrance_comes_and_goes() {
+        let table = exchange(Table::default(), &environment(), &encrypted());
+        assert_eq!(table.check(), Ok(()));
+        let [main, leading] = &table.listeners[..] else {
+            unreachable!("there are two listeners: {table:?}");
+        };
+        let tls = main.tls.as_ref().unwrap();
+        let files = tls.certificates.first().unwrap();
+        assert_eq!(files.chain.display().to_string(), "/etc/a.pem");
+        assert_eq!(tls.min, leadsman_proxy::table::TlsVersion::V1_3);
+        assert_eq!(main.answer_headers.values().collect::<Vec<_>>(), ["DENY"]);
+        assert_eq!(main.trusted, ["10.0.0.0/8".parse().unwrap()]);
+        assert_eq!(
+            (leading.address.port(), leading.to_https),
+            (8081, Some(8080))
+        );
+        // The same again changes nothing but the generation; without, all of it is gone.
+        let again = exchange(table.clone(), &environment(), &encrypted());
+        assert_eq!(again.listeners, table.listeners);
+        let plain = exchange(again, &environment(), &rollout());
+        let never = exchange(Table::default(), &environment(), &rollout());
+        assert_eq!(plain.listeners, never.listeners);
+    }
+
+    #[test]
+    fn environments_that_share_an_address_take_nothing_from_each_other() {
+        let other = EnvironmentId {
+            environment: "staging".parse().unwrap(),
+            ..environment()
+        };
+        let mut routes = rollout();
+        routes.services.clear();
+        let encrypts = |table: &Table| {
+            let encrypts = table
+                .listeners
+                .iter()
+                .map(|listener| listener.tls.is_some());
+            encrypts.collect::<Vec<_>>()
+        };
+        let table = exchange(Table::default(), &environment(), &encrypted());
+        assert_eq!(encrypts(&table), [true, false]);
+        // One that asks for nothing leaves what the other asks.
+        let both = exchange(table.clone(), &other, &routes);
+        assert_eq!(encrypts(&both), [true, false]);
+        // One that accepts requests where others are only led away has them answered.
+        routes.listen = ([127, 0, 0, 1], 8081).into();
+        let taken = exchange(table, &other, &routes);
+        assert_eq!(
+            (encrypts(&taken), taken.check()),
+            (vec![true, false], Ok(()))
+        );
+        assert!(
+            taken
+                .listeners
+                .iter()
+                .all(|listener| listener.to_https.is_none())
+        );
+        let back = exchange(taken, &environment(), &encrypted());
+        assert_eq!((encrypts(&back), back.check()), (vec![true, false], Ok(())));
     }
 
     #[test]

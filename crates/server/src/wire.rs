@@ -8,8 +8,8 @@ use leadsman_core::id::RevisionId;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
-    Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Stage, Who,
-    sizes,
+    Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Routing, Stage,
+    Who, sizes,
 };
 use leadsman_engine::{Rate, View};
 
@@ -23,7 +23,7 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         environment: environment.id.environment.to_string(),
         version: environment.version,
         at: moment(view.at),
-        url: routing.map(|routing| format!("http://{}", routing.listen)),
+        url: routing.map(url),
         url_problem: match routes {
             None => Some("the data plane does not answer".to_owned()),
             Some(routes) => routes.problem.clone(),
@@ -38,6 +38,16 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         services: services(view),
         reasons: reasons(view),
     }
+}
+
+/// Returns where an environment is found.
+fn url(routing: &Routing) -> String {
+    let scheme = if routing.entrance.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    format!("{scheme}://{}", routing.listen)
 }
 
 /// Returns a moment of the domain on the wire.

@@ -32,6 +32,7 @@ pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<R
     let watches = watches(environment, &services);
     let mut routes = Routes {
         listen: routing.listen,
+        entrance: routing.entrance.clone(),
         rules: routing.rules.clone(),
         services,
         watches,

@@ -134,7 +134,8 @@ codes! {
             requests begin with `/` and have no query."
         mend "Write files like `./dist` and requests like `/api`."
     BAD_HOST "P018" "not a host name"
-        because "A route compares the name of the host alone: no scheme, port, path or wildcard."
+        because "A route compares the name of the host alone: no scheme, port, path or wildcard. \
+            A certificate can be obtained only for a name that the world knows."
         mend "Write it like `shop.example`, or leave `host` out for every host."
     BAD_COMMAND "P019" "not a command"
         because "A command is started directly, without a shell: its line is split into words as \
@@ -210,6 +211,25 @@ codes! {
             so that a comparison could never show a difference."
         mend "Have it ask about one revision: `{instance=~\"$INSTANCES\"}`, or a label that holds \
             the release, such as `{release=\"$RELEASE\"}`. Or use `at_most` and `at_least` alone."
+    BAD_HEADER "P035" "not a header for every answer"
+        because "A header has a name and a value of one line. Those that say how an answer is \
+            carried are the data plane's, and one that forbids to come back unencrypted means \
+            nothing where nothing is encrypted."
+        mend "Write it like `content-security-policy: default-src 'self'`; `tls` says how \
+            connections are encrypted."
+    BAD_NETWORK "P036" "not a range of addresses"
+        because "A range is its first address and the number of bits that all in it have in \
+            common. Where more bits are set nobody could tell one address from all."
+        mend "Write it like `10.0.0.0/8` or `2001:db8::/32`, or as the one address that is meant."
+    BAD_CONTACT "P037" "not a mail address"
+        because "Whoever gives certificates writes to this address when there is trouble with \
+            them."
+        mend "Write it like `ops@shop.example`, without a name or `mailto:`."
+    BAD_DIRECTORY "P038" "not the directory of an ACME server"
+        because "Certificates are obtained over https alone: who could change what comes would \
+            have a say in who you are."
+        mend "Write the URL of the directory, such as \
+            `https://acme-v02.api.letsencrypt.org/directory`."
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use leadsman_analysis::GaugeLimit;
 use super::metric_values::word;
 use super::read::looks_typed;
 use super::units;
+use crate::entrance::{CertificateFiles, Entrance, Tls};
 use crate::metric::{MetricSource, PrometheusServer};
 use crate::spec::{
     BaselineKind, EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step,
@@ -26,6 +27,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
     file.open(0, "environments");
     file.open(1, spec.environment.as_str());
     file.put(2, "listen", scalar(&spec.listen.to_string()));
+    put_entrance(&mut file, &spec.entrance);
     if let Some(PrometheusServer { url, token_file }) = prometheus(spec) {
         file.open(2, "prometheus");
         file.put(3, "url", scalar(url));
@@ -52,6 +54,49 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
         );
     }
     file.0
+}
+
+fn put_entrance(file: &mut Lines, entrance: &Entrance) {
+    match &entrance.tls {
+        Some(tls) => put_tls(file, tls),
+        None => file.put(2, "tls", "null"),
+    }
+    if entrance.headers.is_empty() {
+        file.put(2, "headers", "{}");
+    } else {
+        file.open(2, "headers");
+    }
+    for (name, text) in &entrance.headers {
+        file.put(3, &scalar(name), scalar(text));
+    }
+    file.put(2, "trusted", list(&entrance.trusted));
+    file.put(2, "proxy_protocol", list(&entrance.proxy_protocol));
+}
+
+fn put_tls(file: &mut Lines, tls: &Tls) {
+    file.open(2, "tls");
+    if tls.certificates.is_empty() {
+        file.put(3, "certificates", "[]");
+    } else {
+        file.open(3, "certificates");
+    }
+    for CertificateFiles { chain, key } in &tls.certificates {
+        let (chain, key) = (scalar(chain), scalar(key));
+        file.line(4, &format!("- {{ chain: {chain}, key: {key} }}"));
+    }
+    if let Some(acme) = &tls.acme {
+        file.open(3, "acme");
+        file.put(4, "directory", scalar(&acme.directory));
+        file.put(4, "hosts", list(&acme.hosts));
+        file.put(4, "contact", list(&acme.contact));
+        file.put(4, "challenge", word(acme.challenge));
+        file.put(4, "roots", or_null(acme.roots.as_deref().map(scalar)));
+    } else {
+        file.put(3, "acme", "null");
+    }
+    file.put(3, "min", scalar(word(tls.min)));
+    let from_http = tls.from_http.map(|address| scalar(&address.to_string()));
+    file.put(3, "from_http", or_null(from_http));
 }
 
 fn put_service(file: &mut Lines, service: &ServiceSpec) {

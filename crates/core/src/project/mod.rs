@@ -11,6 +11,8 @@
 
 mod codes;
 mod effective;
+mod entrance;
+mod entrance_values;
 mod keys;
 mod metric_values;
 mod metrics;

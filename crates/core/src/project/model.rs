@@ -7,6 +7,8 @@ use leadsman_analysis::{GaugeLimit, Worse};
 use schemars::{Schema, json_schema};
 
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
+use super::entrance::Tls;
+use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
 use super::keys::keys;
 use super::metric_values::{
     Amount, MachineFile, MetricKey, QueryText, SelectorText, URL_PATTERN, Url,
@@ -23,6 +25,7 @@ use super::values::{
     VariableText, Whole, Word,
 };
 use super::yaml::{Node, Value};
+use crate::entrance::TRUSTED;
 use crate::metric::{Fold, Measured};
 use crate::spec::{BaselineKind, OnInconclusive};
 
@@ -429,6 +432,18 @@ keys! {
         /// The address where requests are accepted.
         #[schemars(extend("default" = "127.0.0.1:8080"))]
         listen: Listen,
+        /// How connections are encrypted; left out, they are not.
+        tls: Tls,
+        /// Headers that every answer gets which does not have them, such as
+        /// `content-security-policy`.
+        headers: Map<HeaderKey, HeaderText, 50>,
+        /// The networks of those who are believed when they say in forwarded headers for whom they
+        /// ask. What others say there is replaced by what is known of them.
+        #[schemars(extend("default" = TRUSTED))]
+        trusted: List<NetworkText, 100>,
+        /// The networks of load balancers, whose connections begin with the PROXY protocol.
+        #[schemars(extend("default" = []))]
+        proxy_protocol: List<NetworkText, 100>,
         /// Environment variables of every service here.
         env: Variables,
         /// The strategy of every service here.

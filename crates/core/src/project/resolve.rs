@@ -13,7 +13,7 @@ use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
-use super::{metrics, routes, strategy, suggest};
+use super::{entrance, metrics, routes, strategy, suggest};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
 
@@ -46,11 +46,11 @@ pub(super) fn environments(file: &File, reader: &mut Reader) -> Vec<EnvironmentS
     let given = file.environments.get().map(|map| map.entries.as_slice());
     for (name, keys) in given.filter(|given| !given.is_empty()).unwrap_or(&default) {
         let keys = keys.get().cloned().unwrap_or_default();
-        if let Some(listen) = listen(&keys) {
-            refuse_same_address(name, listen, &addresses, reader);
-            addresses.push((name.clone(), listen));
+        for address in listen(&keys).into_iter().chain(entrance::from_http(&keys)) {
+            refuse_same_address(name, address, &addresses, reader);
+            addresses.push((name.clone(), address));
         }
-        specs.extend(environment(file, &name.value, &keys, reader));
+        specs.extend(environment(file, name, &keys, reader));
     }
     specs
 }
@@ -87,7 +87,7 @@ fn refuse_same_address(
 
 fn environment(
     file: &File,
-    name: &str,
+    name: &Located<String>,
     keys: &Environment,
     reader: &mut Reader,
 ) -> Option<EnvironmentSpec> {
@@ -107,12 +107,15 @@ fn environment(
         let spec = spec(file, service, resolved, &prometheus, reader);
         specs.extend(spec.map(|spec| (service.clone(), spec)));
     }
+    let routes = routes?;
+    let entrance = entrance::resolve(name, keys, &routes, reader);
     Some(EnvironmentSpec {
         application: ApplicationName::try_from(file.application.get()?.0.value.clone()).ok()?,
-        environment: EnvironmentName::try_from(name.to_owned()).ok()?,
+        environment: EnvironmentName::try_from(name.value.clone()).ok()?,
         listen: listen(keys)?,
+        entrance: entrance?,
         services: specs,
-        routes: routes?,
+        routes,
     })
 }
 

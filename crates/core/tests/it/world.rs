@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
+use leadsman_core::entrance::Entrance;
 use leadsman_core::id::{
     DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
 };
@@ -144,7 +145,11 @@ pub(crate) fn content(services: &[(&str, ReleasedService)], chained: bool) -> Ar
         .collect();
     let listen = "127.0.0.1:8080".parse().expect("an address");
     Arc::new(ReleaseContent {
-        routing: Routing { listen, rules },
+        routing: Routing {
+            listen,
+            entrance: Entrance::default(),
+            rules,
+        },
         services: all,
     })
 }

@@ -115,11 +115,16 @@ fn simplified(content: &ReleaseContent) -> Value {
             (name.to_string(), spec)
         })
         .collect::<serde_json::Map<_, _>>();
-    serde_json::json!({
-        "listen": content.routing.listen,
-        "routes": content.routing.rules,
-        "services": services,
-    })
+    let mut tree = serde_json::to_value(&content.routing.entrance).unwrap_or_default();
+    let rest = [
+        ("listen", serde_json::json!(content.routing.listen)),
+        ("routes", serde_json::json!(content.routing.rules)),
+        ("services", Value::Object(services)),
+    ];
+    if let Some(tree) = tree.as_object_mut() {
+        tree.extend(rest.map(|(name, value)| (name.to_owned(), value)));
+    }
+    tree
 }
 
 fn flatten(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {

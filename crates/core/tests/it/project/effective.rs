@@ -62,6 +62,10 @@ fn every_default_is_shown() {
         environments:
           production:
             listen: 127.0.0.1:8080
+            tls: null
+            headers: {}
+            trusted: [127.0.0.0/8, "::1/128"]
+            proxy_protocol: []
         routes:
           - { path: /, service: web }
     "#]]

@@ -53,6 +53,14 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P005",
         "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [{ soak: 1m }] } } } }\n",
     ),
+    (
+        "P005",
+        "application: a\nservices: { web: { run: x } }\nenvironments:\n  production: { tls: {} }\n  staging: { listen: 127.0.0.1:8081, tls: { certificates: [{ key: /etc/a.key }] } }\n",
+    ),
+    (
+        "P005",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: {} } } }\n",
+    ),
     ("P006", "- application: shop\n"),
     ("P006", "application: 12\nservices: [web]\n"),
     (
@@ -144,8 +152,16 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x, artifact: /srv/dist, folder: ../up, ready: { http: health } } }\nroutes: [{ path: api, service: web }, { path: \"/a*\", service: web }]\n",
     ),
     (
+        "P017",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { certificates: [{ chain: a.pem }] } } }\n",
+    ),
+    (
         "P018",
         "application: a\nservices: { web: { run: x } }\nroutes: [{ host: \"https://shop.example/\", service: web }, { host: \"*.shop.example\", service: web }]\n",
+    ),
+    (
+        "P018",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: { hosts: [localhost] } } } }\n",
     ),
     (
         "P019",
@@ -178,6 +194,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P025",
         "application: a\nservices: { web: { run: x } }\nenvironments: { a: , b: , c: { listen: 0.0.0.0:8080 } }\n",
+    ),
+    (
+        "P025",
+        "application: a\nservices: { web: { run: x } }\nenvironments:\n  production: { listen: \"0.0.0.0:443\", tls: { acme: { hosts: [a.example] }, from_http: \"0.0.0.0:80\" } }\n  staging: { listen: 127.0.0.1:80 }\n",
     ),
     (
         "P026",
@@ -218,6 +238,22 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P034",
         "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits: { metrics: { load: { prometheus: 'load{service=\"$SERVICE\"}', against_stable: 20% } } }\n",
+    ),
+    (
+        "P035",
+        "application: a\nservices: { web: { run: x } }\nenvironments:\n  production:\n    headers:\n      content-length: 5\n      x frame: DENY\n      x-frame-options: \"DENY\\r\\nset-cookie: a=b\"\n  staging: { listen: 127.0.0.1:8081, headers: { Strict-Transport-Security: max-age=31536000 } }\n",
+    ),
+    (
+        "P036",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { trusted: [10.1.2.3/8, 10.0.0.0/33], proxy_protocol: [localhost] } }\n",
+    ),
+    (
+        "P037",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: { hosts: [a.example], contact: [Ann, \"mailto:@\"] } } } }\n",
+    ),
+    (
+        "P038",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: { hosts: [a.example], directory: \"http://ca.example\" } } } }\n",
     ),
 ];
 

@@ -23,6 +23,15 @@ fn five_lines_are_enough() {
                 "production",
             ),
             listen: 127.0.0.1:8080,
+            entrance: Entrance {
+                tls: None,
+                headers: {},
+                trusted: [
+                    "127.0.0.0/8",
+                    "::1/128",
+                ],
+                proxy_protocol: [],
+            },
             services: {
                 ServiceName(
                     "web",
@@ -270,6 +279,88 @@ fn a_full_file_is_resolved_for_each_environment() {
             hits: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
             saturation: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
+            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
+          worker: 1 x ["./worker"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready ["./is-ready"] 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+        shop preview 127.0.0.1:8443
+          */admin -> admin
+          */api -> api
+          */ -> web
+          admin: 1 x ["./admin"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Full [100 % for 5m] warm 10m patience 0s Rollback
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
+            memory None, files None
+            ready /ready 1s 500ms 2m 3s
+            stop TERM 30s 20s, after []
+            strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+          web: 2 x ["./server", "--quiet", "two words", "$PORT"]
+            artifact Some("./dist"), folder .
+            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
+            memory Some(536870912), files Some(4096)
+            ready /health?full=1 500ms 1s 1m 0s
+            stop INT 45s 1m30s, after ["api", "worker"]
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            heap: Measured(Memory)
+            hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
+            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
+            saturation: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
+            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
+          worker: 1 x ["./worker"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready ["./is-ready"] 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+        shop public [::]:443
+          */admin -> admin
+          */api -> api
+          */ -> web
+          admin: 1 x ["./admin"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Full [100 % for 5m] warm 10m patience 0s Rollback
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
+            artifact None, folder .
+            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
+            memory None, files None
+            ready /ready 1s 500ms 2m 3s
+            stop TERM 30s 20s, after []
+            strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
+            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+          web: 2 x ["./server", "--quiet", "two words", "$PORT"]
+            artifact Some("./dist"), folder .
+            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
+            memory Some(536870912), files Some(4096)
+            ready /health?full=1 500ms 1s 1m 0s
+            stop INT 45s 1m30s, after ["api", "worker"]
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            heap: Measured(Memory)
+            hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
+            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
+            saturation: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
             sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
           worker: 1 x ["./worker"]
             artifact None, folder .

@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 15] = [
+const PLACES: [(&str, &str, &str); 18] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Ready", "`ready`", "services: { web: { ready: @ } }"),
@@ -49,6 +49,17 @@ const PLACES: [(&str, &str, &str); 15] = [
         "AgainstStable",
         "`against_stable`",
         "limits: { against_stable: @ }",
+    ),
+    ("Tls", "`tls`", "environments: { e: { tls: @ } }"),
+    (
+        "Certificate",
+        "A certificate",
+        "environments: { e: { tls: { certificates: [@] } } }",
+    ),
+    (
+        "Acme",
+        "`acme`",
+        "environments: { e: { tls: { acme: @ } } }",
     ),
     ("Metric", "A metric", "limits: { metrics: { queue: @ } }"),
     ("Prometheus", "`prometheus`", "prometheus: @"),
