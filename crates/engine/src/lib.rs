@@ -16,7 +16,6 @@ mod application;
 mod clock;
 mod data_plane;
 mod engine;
-mod entrance;
 mod error;
 mod judging;
 mod kept;

@@ -4,7 +4,7 @@ use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, 
 use leadsman_proxy::table::{self, Listener, Network, Service};
 
 /// Has `listener` ask what `entrance` says.
-pub(crate) fn ask(listener: &mut Listener, entrance: &Entrance) {
+pub(super) fn ask(listener: &mut Listener, entrance: &Entrance) {
     listener.to_https = None;
     listener.tls = entrance.tls.as_ref().map(wire_tls);
     listener.answer_headers.clone_from(&entrance.headers);
@@ -14,7 +14,7 @@ pub(crate) fn ask(listener: &mut Listener, entrance: &Entrance) {
 
 /// Returns the listener from which clients are led to `listener`, if there is one. It is the
 /// environment's whose services begin with `prefix`, which a service without a name says.
-pub(crate) fn leading_to(
+pub(super) fn leading_to(
     listener: &Listener,
     prefix: &str,
     entrance: &Entrance,
