@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 use crate::worker::choice::Choice;
+use crate::worker::connection::{self, AnswerBody, Connection};
 use crate::worker::tally::Tally;
-use crate::worker::upstream::{Connection, InFlight};
+use crate::worker::upstream::InFlight;
 
 /// The body of an answer.
 pub(super) enum Answer {
@@ -21,7 +22,7 @@ pub(super) enum Answer {
 
 /// A body that comes from an instance.
 pub(super) struct Relayed {
-    body: Incoming,
+    body: AnswerBody,
     /// Held until the body has ended.
     held: Option<Held>,
 }
@@ -37,7 +38,7 @@ impl Answer {
     pub(super) const EMPTY: Self = Self::Own(None);
 
     pub(super) fn relayed(
-        body: Incoming,
+        body: AnswerBody,
         mut in_flight: InFlight,
         connection: Connection,
         choice: &Choice,
@@ -97,7 +98,7 @@ impl Relayed {
 pub(super) enum Broken {
     /// The connection to the instance broke.
     #[error("the instance broke off")]
-    Instance(#[source] hyper::Error),
+    Instance(#[source] connection::Error),
     /// The instance drained for too long.
     #[error("the time to drain was up")]
     CutShort,

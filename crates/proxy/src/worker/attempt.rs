@@ -7,13 +7,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::worker::choice::Choice;
 use crate::worker::rescue::Failure;
 use crate::worker::tally::{Outcome, Place};
-use crate::worker::upstream::Connection;
 use crate::worker::watched::Watched;
 
 /// The body of a request on its way to an instance.
@@ -150,71 +149,6 @@ impl Body for Outgoing {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
         }
-    }
-}
-
-/// How sending a request ended.
-pub(super) enum Ended {
-    /// With the head of an answer.
-    Answered(Response<Incoming>, Connection),
-    /// Not a byte was sent: the connection was closed meanwhile. The request is untouched.
-    Unsent(Request<Outgoing>),
-    /// The connection broke before there was an answer.
-    BrokeOff(hyper::Error),
-    /// What came was no HTTP.
-    Garbled(hyper::Error),
-    /// The client stopped in the middle of its request's body, or sent nonsense.
-    ClientBroke,
-    /// The client did not go on with its request's body.
-    ClientStalled,
-    /// The instance did not answer, or did not take the request, in time.
-    TimedOut,
-}
-
-/// Sends `request` and waits for the head of the answer. The time limit counts from the last
-/// movement of the request's body.
-pub(super) async fn send(
-    mut connection: Connection,
-    request: Request<Outgoing>,
-    limit: Duration,
-) -> Ended {
-    let progress = request.body().progress();
-    let mut answer = std::pin::pin!(connection.try_send_request(request));
-    let mut deadline = Instant::now() + limit;
-    loop {
-        if let Ok(result) = tokio::time::timeout_at(deadline.into(), answer.as_mut()).await {
-            return match result {
-                Ok(response) => Ended::Answered(response, connection),
-                Err(mut refused) => match refused.take_message() {
-                    Some(request) => Ended::Unsent(request),
-                    None => broken(refused.into_error()),
-                },
-            };
-        }
-        let Some(progress) = &progress else {
-            return Ended::TimedOut;
-        };
-        let moved_until = progress.moved_at.get() + limit;
-        if moved_until <= Instant::now() {
-            let waits_for_client = progress.waits_for_client.get();
-            return if waits_for_client {
-                Ended::ClientStalled
-            } else {
-                Ended::TimedOut
-            };
-        }
-        deadline = moved_until;
-    }
-}
-
-fn broken(error: hyper::Error) -> Ended {
-    if error.is_user() {
-        // The only thing of ours that can fail in there is the body, and it is the client's.
-        Ended::ClientBroke
-    } else if error.is_parse() {
-        Ended::Garbled(error)
-    } else {
-        Ended::BrokeOff(error)
     }
 }
 

@@ -15,14 +15,15 @@ use rustix::io::Errno;
 
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
-use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
+use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::{Before, Choice};
+use crate::worker::connection::{AnswerBody, Connection, Ended, Upgrading};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::linger::linger;
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::service::{Asking, Way};
-use crate::worker::upstream::{Connection, InFlight, Upstream};
+use crate::worker::upstream::{InFlight, Upstream};
 use crate::worker::visit::Visit;
 
 /// How often a request is sent again after a connection broke off without an answer.
@@ -196,7 +197,8 @@ impl<'a> Forwarding<'a> {
                 return Err(Missed::Moved);
             }
             let request = self.outgoing(upstream);
-            match send(connection, request, self.worker.config.answer_timeout).await {
+            let answered = connection.send(request, self.worker.config.answer_timeout);
+            match answered.await {
                 // Nobody asked for another protocol.
                 Ended::Answered(response, _)
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -277,27 +279,27 @@ impl<'a> Forwarding<'a> {
 
     fn answer(
         &mut self,
-        mut response: Response<Incoming>,
+        mut response: Response<AnswerBody>,
         connection: Connection,
         mut in_flight: InFlight,
         choice: &Choice,
     ) -> Response<Answer> {
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let client = self.upgrade.take().filter(|_| switches);
-        let instance = hyper::upgrade::on(&mut response);
-        let (mut parts, body) = response.into_parts();
-        prepare_answer(&mut parts);
-        choice.mark(&mut parts);
         let answer = match client {
-            None => Answer::relayed(body, in_flight, connection, choice),
+            None => response.map(|body| Answer::relayed(body, in_flight, connection, choice)),
             Some(client) => {
                 in_flight.upgrade();
+                let instance = connection.upgrade(&mut response);
                 let upstream = Rc::clone(in_flight.upstream());
-                upstream.run(tunnel_between(client, instance, in_flight, connection));
-                Answer::EMPTY
+                upstream.run(tunnel_between(client, instance, in_flight));
+                response.map(|_| Answer::EMPTY)
             }
         };
-        Response::from_parts(parts, answer)
+        let (mut parts, body) = answer.into_parts();
+        prepare_answer(&mut parts);
+        choice.mark(&mut parts);
+        Response::from_parts(parts, body)
     }
 }
 
@@ -321,16 +323,11 @@ fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
 }
 
 /// Copies both ways until both sides have ended. It counts as in flight all the while.
-async fn tunnel_between(
-    client: OnUpgrade,
-    instance: OnUpgrade,
-    _in_flight: InFlight,
-    _connection: Connection,
-) {
+async fn tunnel_between(client: OnUpgrade, instance: Upgrading, _in_flight: InFlight) {
     let copied = async {
-        let (client, instance) = tokio::try_join!(client, instance).map_err(io::Error::other)?;
-        let (mut client, mut instance) = (TokioIo::new(client), TokioIo::new(instance));
-        tokio::io::copy_bidirectional(&mut client, &mut instance).await
+        let client = async { client.await.map_err(io::Error::other) };
+        let (client, mut instance) = tokio::try_join!(client, instance.stream())?;
+        tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut instance).await
     };
     if let Err(error) = copied.await {
         tracing::debug!(%error, "an upgraded connection broke");

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue, UPGRADE};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 
 use crate::split::Split;
 use crate::table::{self, WEIGHT_WHOLE};
-use crate::worker::attempt::{Attempt, Ended, Outgoing, send};
+use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::Choice;
+use crate::worker::connection::{AnswerBody, Connection, Ended};
 use crate::worker::tally::Tally;
-use crate::worker::upstream::Connection;
 
 /// Says that a request is a copy.
 pub(super) const MIRRORED: HeaderName = HeaderName::from_static("x-leadsman-mirrored");
@@ -168,7 +168,7 @@ impl Copy {
         request.method_mut().clone_from(head.method());
         request.uri_mut().clone_from(head.uri());
         request.headers_mut().clone_from(head.headers());
-        match send(connection, request, *answer_timeout).await {
+        match connection.send(request, *answer_timeout).await {
             Ended::Answered(response, connection) => {
                 attempt.answered(response.status());
                 if let Some(connection) = emptied(response.into_body(), connection).await {
@@ -186,7 +186,7 @@ impl Copy {
 }
 
 /// Throws an answer away. Returns its connection, if it can be used again.
-async fn emptied(mut body: Incoming, connection: Connection) -> Option<Connection> {
+async fn emptied(mut body: AnswerBody, connection: Connection) -> Option<Connection> {
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         length += frame.ok()?.data_ref().map_or(0, Bytes::len);

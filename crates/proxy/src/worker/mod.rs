@@ -8,6 +8,7 @@ mod attempt;
 mod budget;
 mod care;
 mod choice;
+mod connection;
 mod door;
 mod forward;
 mod headers;

@@ -6,20 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::control::Kinds;
 use crate::slots::Slot;
 use crate::snapshot::Instance;
-use crate::worker::attempt::Outgoing;
 use crate::worker::care::Care;
-use crate::worker::stream::Stream;
-
-/// A connection that one request at a time can be sent on.
-pub(super) type Connection = http1::SendRequest<Outgoing>;
+use crate::worker::connection::Connection;
 
 /// An instance as one worker sees it.
 pub(super) struct Upstream {
@@ -66,6 +60,11 @@ impl Upstream {
 
     pub(super) fn instance(&self) -> &Instance {
         &self.instance
+    }
+
+    /// Returns how long the head of an answer may be, in bytes.
+    pub(super) fn head_bytes_max(&self) -> usize {
+        self.head_bytes_max
     }
 
     pub(super) fn name(&self) -> &str {
@@ -158,25 +157,9 @@ impl Upstream {
 
     /// Makes a connection.
     pub(super) async fn connect(&self) -> io::Result<Connection> {
-        let connecting = TcpStream::connect(self.instance.address);
-        let stream = tokio::time::timeout(self.connect_timeout, connecting)
+        tokio::time::timeout(self.connect_timeout, Connection::connect(self))
             .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
-        let mut builder = http1::Builder::new();
-        builder.max_header_size(self.head_bytes_max);
-        // What a slow client has not taken yet stays with the instance, not in memory here.
-        builder.max_buf_size(self.head_bytes_max.max(64 * 1024));
-        let (sender, connection) = builder
-            .handshake(Stream::new(stream))
-            .await
-            .map_err(io::Error::other)?;
-        self.run(async move {
-            if let Err(error) = connection.with_upgrades().await {
-                tracing::debug!(%error, "a connection to an instance broke");
-            }
-        });
-        Ok(sender)
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
     }
 
     /// Keeps a connection for later, unless it is closed, or there are enough.
