@@ -45,6 +45,11 @@ impl StateFolder {
         self.0.join("proxy")
     }
 
+    /// Returns the file in which the data plane writes down requests.
+    pub(crate) fn access_log(&self) -> PathBuf {
+        self.0.join("access").join("access.log")
+    }
+
     /// Returns the socket that the data plane is controlled by.
     pub(crate) fn proxy_socket(&self) -> PathBuf {
         self.0.join("proxy.sock")

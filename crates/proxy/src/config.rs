@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observe::AccessLog;
+
 /// How the data plane is set up. Nothing of it changes while it runs: another set-up takes another
 /// process, which can succeed the one that runs.
 #[derive(Clone, Debug)]
@@ -62,6 +64,10 @@ pub struct Config {
     pub drained_listed: Duration,
     /// How long requests in flight may take to end after the proxy was told to stop, or succeeded.
     pub drain_timeout: Duration,
+    /// Whether each request has a name, `x-request-id`, which its instance and its client are told.
+    pub request_ids: bool,
+    /// Where requests are written down; `None` is nowhere.
+    pub access_log: Option<AccessLog>,
     /// How long after it was succeeded a client may keep a connection for one more request, whose
     /// answer asks it to close. One that is closed while it is idle may cross with a request.
     pub linger: Duration,
@@ -94,6 +100,8 @@ impl Config {
             probe_timeout: Duration::from_secs(1),
             drained_listed: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
+            request_ids: true,
+            access_log: None,
             linger: Duration::from_secs(10),
         }
     }

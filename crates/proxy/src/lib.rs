@@ -22,9 +22,11 @@ mod deposit;
 mod figures;
 mod ground;
 mod health;
+mod journal;
 mod keeper;
 mod life;
 mod listen;
+mod observe;
 mod proxy;
 mod rates;
 mod rules;
@@ -37,4 +39,5 @@ mod worker;
 
 pub use config::Config;
 pub use figures::{SideFigures, Window};
+pub use observe::AccessLog;
 pub use proxy::{Error, Proxy, run};

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::control::{self, CutShort, Predecessor};
 use crate::deposit::{Deposit, Fate};
 use crate::ground::Ground;
+use crate::journal::{Ending, Inlet, Journal};
 use crate::keeper::Keeper;
 use crate::proxy::Error;
 use crate::saved::Saved;
@@ -70,7 +71,13 @@ async fn run(
     let listening = Rc::clone(&deposit);
     tokio::task::spawn_local(async move { listening.listen().await });
     let (trips, tripping) = mpsc::unbounded_channel();
-    let (mailboxes, threads) = start_workers(&config, &trips)?;
+    let journal = Journal::start(&config).map_err(Error::Thread)?;
+    let inlet = journal.as_ref().map(Journal::inlet);
+    let told = journal.as_ref().map(Journal::telling).unwrap_or_default();
+    let (mailboxes, threads) = start_workers(&config, &trips, inlet.as_ref())?;
+    // From here on it ends when the workers have.
+    drop(inlet);
+    let telling = journal.map(Journal::close);
     let saved = Saved::new(&config.state);
     let secrets = Secrets::new(&config.state).map_err(|_| Error::Random)?;
     let (socket, drain_timeout) = (config.socket.clone(), config.drain_timeout);
@@ -81,6 +88,7 @@ async fn run(
         secrets,
         Rc::clone(&deposit),
         doors,
+        told,
     );
     let keeper = Rc::new(keeper);
     if predecessor {
@@ -123,6 +131,7 @@ async fn run(
         obtaining.abort();
         keeper.retire(deadline);
         let ended = join_retired(&keeper, &mut asked, threads).await?;
+        until_told(telling).await;
         let cut_short = ended.cut_short.clone();
         cut_short.tell("ended after being succeeded");
         keeper.until_relayed(ended).await;
@@ -132,6 +141,7 @@ async fn run(
     keeper.stop(deadline);
     // Beside the control socket, so that it can be watched how requests end.
     let cut_short = join(threads).await?.cut_short;
+    until_told(telling).await;
     cut_short.tell("stopped");
     if matches!(why, Why::Told) || !deposit.is_there() {
         // Best effort: a socket that stays behind is replaced by the next proxy.
@@ -144,9 +154,13 @@ async fn run(
     }
 }
 
-fn start_workers(config: &Config, trips: &Trips) -> Result<(Vec<worker::Mailbox>, Threads), Error> {
+fn start_workers(
+    config: &Config,
+    trips: &Trips,
+    inlet: Option<&Inlet>,
+) -> Result<(Vec<worker::Mailbox>, Threads), Error> {
     let started: Result<Vec<_>, _> = (0..config.workers())
-        .map(|index| worker::start(index, config.clone(), trips.clone()))
+        .map(|index| worker::start(index, config.clone(), trips.clone(), inlet.cloned()))
         .collect();
     Ok(started.map_err(Error::Thread)?.into_iter().unzip())
 }
@@ -187,6 +201,13 @@ async fn join_retired(
     }
     keeper.hurry();
     joined.await
+}
+
+/// Waits until what workers told is written.
+async fn until_told(telling: Option<Ending>) {
+    if let Some(telling) = telling {
+        drop(tokio::task::spawn_blocking(move || telling.wait()).await);
+    }
 }
 
 async fn join(threads: Threads) -> Result<Ended, Error> {

@@ -7,16 +7,17 @@ use leadsman_core::route::{AcknowledgedRoutes, Draining, Tripped};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_proxy::Window;
-use leadsman_proxy::control::Status;
+use leadsman_proxy::control::{Status, Told};
 
 use super::names::revision;
 use crate::data_plane::SideWindow;
 
-/// Returns what of `status` concerns the engine: not what changes with every connection, or it
+/// Returns what of `status` concerns the engine: not what changes with every connection or request, or it
 /// would be woken by each of them.
 pub(super) fn of_concern(status: Status) -> Status {
     Status {
         arrivals: BTreeMap::new(),
+        told: Told::default(),
         ..status
     }
 }
@@ -142,6 +143,7 @@ mod tests {
             unsaved: None,
             certificates: Vec::new(),
             arrivals: BTreeMap::new(),
+            told: Told::default(),
         }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod init;
 pub(crate) mod judge;
 pub(crate) mod logs;
 pub(crate) mod man;
+mod observe;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod promote;

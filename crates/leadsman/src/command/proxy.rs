@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use leadsman_proxy::Config;
 
+use super::observe::Observe;
 use crate::codes::Code;
 use crate::context::Context;
 use crate::control;
@@ -34,6 +35,8 @@ pub(crate) struct Setup {
     /// How long requests in flight may take when the data plane ends or is upgraded
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=86_400))]
     proxy_drain: u32,
+    #[command(flatten)]
+    observe: Observe,
 }
 
 impl Setup {
@@ -44,6 +47,7 @@ impl Setup {
             arguments.extend(["--proxy-threads".to_owned(), threads.to_string()]);
         }
         arguments.extend(["--proxy-drain".to_owned(), self.proxy_drain.to_string()]);
+        arguments.extend(self.observe.arguments());
         arguments
     }
 
@@ -61,6 +65,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     config.program = control::program();
     config.cores = args.setup.proxy_threads.map(usize::from);
     config.drain_timeout = args.setup.drain();
+    args.setup.observe.set_up(&mut config, &context.state);
     if args.deposit {
         config.line = Some(Arc::new(line()?));
     }

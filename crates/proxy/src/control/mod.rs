@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::table::Table;
 
+pub use crate::journal::Told;
 pub use client::{Client, ClientError};
 pub(crate) use predecessor::{Followed, Handover, Predecessor, Relayed};
 pub(crate) use server::{claim, serve};
@@ -75,6 +76,9 @@ pub struct Status {
     /// What came of the connections of clients, by the address of the listener in the table.
     #[serde(default)]
     pub arrivals: BTreeMap<SocketAddr, Arrivals>,
+    /// What became of what is told of single requests.
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// A certificate that a listener shows.

@@ -28,6 +28,7 @@ use crate::cut;
 use crate::deposit::Deposit;
 use crate::figures::{Counted, Windows};
 use crate::health;
+use crate::journal::Telling;
 use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
@@ -90,6 +91,7 @@ pub(crate) struct Keeper {
     arrivals_before: RefCell<BTreeMap<SocketAddr, Arrivals>>,
     /// Says that an instance has begun to drain.
     drains: Notify,
+    told: Arc<Telling>,
 }
 
 #[derive(Default)]
@@ -139,6 +141,7 @@ impl Keeper {
         secrets: Secrets,
         deposit: Rc<Deposit>,
         fetched: Sockets,
+        told: Arc<Telling>,
     ) -> Self {
         let numbers = fetched.iter();
         let numbers = numbers.map(|(address, of)| (*address, of.keys().copied().collect()));
@@ -170,6 +173,7 @@ impl Keeper {
             led: RefCell::default(),
             arrivals_before: RefCell::default(),
             drains: Notify::new(),
+            told,
         }
     }
 
@@ -402,6 +406,7 @@ impl Keeper {
             unsaved: state.unsaved.clone(),
             certificates: self.certificates(&state),
             arrivals,
+            told: self.told.told(),
         }
     }
 

@@ -9,6 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::worker::choice::Choice;
 use crate::worker::connection::{self, AnswerBody, Connection};
+use crate::worker::note::Noted;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::InFlight;
 
@@ -18,6 +19,8 @@ pub(super) enum Answer {
     Own(Option<Bytes>),
     /// An instance's words, passed on as fast as the client takes them.
     Relayed(Relayed),
+    /// Either of them, of which is told when it is over.
+    Noted(Noted),
 }
 
 /// A body that comes from an instance.
@@ -128,6 +131,7 @@ impl Body for Answer {
                 }
                 polled.map_err(Broken::Instance)
             }
+            Self::Noted(noted) => Pin::new(noted).poll_frame(context),
         }
     }
 
@@ -135,6 +139,7 @@ impl Body for Answer {
         match self {
             Self::Own(words) => words.is_none(),
             Self::Relayed(relayed) => relayed.body.is_end_stream(),
+            Self::Noted(noted) => noted.is_end_stream(),
         }
     }
 
@@ -144,6 +149,7 @@ impl Body for Answer {
                 SizeHint::with_exact(words.as_ref().map_or(0, |words| words.len() as u64))
             }
             Self::Relayed(relayed) => relayed.body.size_hint(),
+            Self::Noted(noted) => noted.size_hint(),
         }
     }
 }

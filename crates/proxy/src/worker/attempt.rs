@@ -43,6 +43,8 @@ pub(super) struct Progress {
     moved_at: Cell<Instant>,
     /// Whether the instance would take more, but the client has not sent it yet.
     waits_for_client: Cell<bool>,
+    /// How many bytes of it have come.
+    bytes: Cell<u64>,
     /// Why the rest of it is not wanted.
     refused: Cell<Option<Failure>>,
 }
@@ -55,6 +57,7 @@ impl Outgoing {
         let progress = Progress {
             moved_at: Cell::new(Instant::now()),
             waits_for_client: Cell::new(false),
+            bytes: Cell::new(0),
             refused: Cell::new(None),
         };
         Self::Streamed(body, Rc::new(progress))
@@ -93,11 +96,20 @@ impl Progress {
     }
 
     /// Takes note of what came of asking for more.
-    pub(super) fn polled<T>(&self, polled: &Poll<T>) {
+    pub(super) fn polled<E>(&self, polled: &Poll<Option<Result<Frame<Bytes>, E>>>) {
         self.waits_for_client.set(polled.is_pending());
         if polled.is_ready() {
             self.moved_at.set(Instant::now());
         }
+        if let Poll::Ready(Some(Ok(frame))) = polled {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.bytes.set(self.bytes.get() + length);
+        }
+    }
+
+    /// Returns how many bytes of it have come.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.get()
     }
 
     /// Returns when it moved last.

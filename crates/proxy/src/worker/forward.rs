@@ -20,6 +20,7 @@ use crate::worker::choice::{Before, Choice};
 use crate::worker::connection::{AnswerBody, Connection, Ended, Upgrading};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::linger::linger;
+use crate::worker::note::Seen;
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::service::{Asking, Way};
@@ -35,9 +36,10 @@ pub(super) async fn forward(
     address: SocketAddr,
     peer: Peer,
     request: Request<Incoming>,
+    seen: &Seen,
 ) -> Response<Answer> {
     let arrived = Instant::now();
-    let answered = match Forwarding::new(&worker, address, &peer, request) {
+    let answered = match Forwarding::new(&worker, address, &peer, request, seen) {
         Ok(mut forwarding) => match forwarding.run(arrived).await {
             Ok(answered) => Ok(answered),
             Err(failure) => {
@@ -55,6 +57,7 @@ struct Forwarding<'a> {
     worker: &'a Worker,
     address: SocketAddr,
     peer: &'a Peer,
+    seen: &'a Seen,
     authority: Option<Authority>,
     /// Where the client's side of the connection will be, if the request asks for an upgrade.
     upgrade: Option<OnUpgrade>,
@@ -79,6 +82,7 @@ impl<'a> Forwarding<'a> {
         address: SocketAddr,
         peer: &'a Peer,
         mut request: Request<Incoming>,
+        seen: &'a Seen,
     ) -> Result<Self, Failure> {
         let upgrade = hyper::upgrade::on(&mut request);
         let (mut parts, body) = request.into_parts();
@@ -89,6 +93,7 @@ impl<'a> Forwarding<'a> {
             Some(0)
         };
         let (authority, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
+        seen.announce(&mut parts.headers);
         let is_idempotent = [
             Method::GET,
             Method::HEAD,
@@ -97,13 +102,16 @@ impl<'a> Forwarding<'a> {
             Method::DELETE,
         ]
         .contains(&parts.method);
+        let body = Outgoing::new(body);
+        seen.has_body(body.progress());
         Ok(Self {
             worker,
             address,
             peer,
+            seen,
             authority,
             upgrade: wants_upgrade.then_some(upgrade),
-            request: Request::from_parts(parts, Outgoing::new(body)),
+            request: Request::from_parts(parts, body),
             is_repeatable: is_idempotent && !has_body && !wants_upgrade,
         })
     }
@@ -143,6 +151,7 @@ impl<'a> Forwarding<'a> {
                     continue;
                 }
             };
+            self.seen.goes_to(service, &choice.upstream);
             service.mirror(&mut self.request, &choice, &mut visit, &self.worker.config);
             drop(routes);
             match self.attempt(&choice, started).await {

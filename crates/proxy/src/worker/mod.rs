@@ -17,9 +17,12 @@ mod least;
 mod limits;
 mod linger;
 mod mirror;
+mod note;
 mod peer;
 mod queue;
+mod random;
 mod redirect;
+mod request_id;
 mod rescue;
 mod routes;
 mod service;
@@ -28,6 +31,7 @@ mod sticky;
 mod stream;
 mod tallies;
 mod tally;
+mod trace;
 mod upstream;
 mod visit;
 mod watched;
@@ -48,9 +52,11 @@ use tokio::task::LocalSet;
 use crate::config::Config;
 use crate::control::{Arrivals, CutShort, Kinds};
 use crate::figures::Counted;
+use crate::journal::Inlet;
 use crate::snapshot::{Instance, Snapshot};
 use care::Ejected;
 use door::{Door, Entrance};
+use note::Observer;
 use rescue::Refused;
 use routes::{ListenerRoutes, Routes};
 use service::Making;
@@ -111,7 +117,8 @@ impl Mailbox {
     }
 }
 
-/// Starts a worker, which says through `trips` what has to be cut off.
+/// Starts a worker, which says through `trips` what has to be cut off, and tells of requests through
+/// `inlet`, if at all.
 ///
 /// # Errors
 /// The system refuses a thread or what a runtime needs.
@@ -119,6 +126,7 @@ pub(crate) fn start(
     index: usize,
     config: Config,
     trips: Trips,
+    inlet: Option<Inlet>,
 ) -> io::Result<(Mailbox, JoinHandle<Ended>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -126,7 +134,10 @@ pub(crate) fn start(
         .build()?;
     let thread = std::thread::Builder::new()
         .name(format!("worker-{index}"))
-        .spawn(move || LocalSet::new().block_on(&runtime, Worker::new(config, trips).run(inbox)))?;
+        .spawn(move || {
+            let worker = Worker::new(config, trips, inlet);
+            LocalSet::new().block_on(&runtime, worker.run(inbox))
+        })?;
     Ok((Mailbox(sender), thread))
 }
 
@@ -134,6 +145,7 @@ pub(crate) fn start(
 pub(crate) struct Worker {
     config: Config,
     wiring: Wiring,
+    observer: Rc<Observer>,
     routes: RefCell<Routes>,
     /// Also those that left the table and still answer requests.
     upstreams: RefCell<HashMap<String, Vec<Rc<Upstream>>>>,
@@ -156,13 +168,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(config: Config, trips: Trips) -> Rc<Self> {
+    fn new(config: Config, trips: Trips, inlet: Option<Inlet>) -> Rc<Self> {
+        let observer = Observer::new(&config, inlet);
         let slots = Arc::new(Semaphore::new(config.connections_max));
         let handshakes = Semaphore::new(config.handshakes_max);
         let workers = config.workers();
         Rc::new(Self {
             config,
             wiring: Wiring { trips, workers },
+            observer,
             routes: RefCell::default(),
             upstreams: RefCell::default(),
             tallies: RefCell::default(),
@@ -181,6 +195,7 @@ impl Worker {
 
     async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Ended {
         let (ending, mut ended) = mpsc::channel(1);
+        tokio::task::spawn_local(Rc::clone(&self.observer).hand_over());
         loop {
             let message = tokio::select! {
                 message = inbox.recv() => message,

@@ -59,6 +59,11 @@ impl Peer {
         peer
     }
 
+    /// Says whether it is believed what it says of others.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.is_trusted
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
@@ -111,13 +116,17 @@ impl Peer {
         headers
             .entry(FORWARDED_PROTO)
             .or_insert_with(|| self.scheme.clone());
-        let via = match parts.version {
-            Version::HTTP_10 => "1.0 leadsman",
-            Version::HTTP_2 => "2.0 leadsman",
-            _ => "1.1 leadsman",
-        };
-        headers.append(VIA, HeaderValue::from_static(via));
+        headers.append(VIA, via(parts.version));
     }
+}
+
+/// Returns how the proxy is named where a message came in this version of HTTP.
+pub(super) fn via(version: Version) -> HeaderValue {
+    HeaderValue::from_static(match version {
+        Version::HTTP_10 => "1.0 leadsman",
+        Version::HTTP_2 => "2.0 leadsman",
+        _ => "1.1 leadsman",
+    })
 }
 
 /// Removes what anybody can say about for whom it asks.

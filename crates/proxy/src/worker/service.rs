@@ -200,6 +200,12 @@ impl ServiceRoutes {
         Some(Split::resume(credits.collect::<Option<_>>()?))
     }
 
+    /// Returns the name of the side that `upstream` is an instance of.
+    pub(super) fn side_of(&self, upstream: &Rc<Upstream>) -> Option<&str> {
+        let side = self.sides.iter().find(|side| side.has(upstream))?;
+        Some(&side.name)
+    }
+
     /// Returns what becomes of a request, given what was tried before and how that ended.
     pub(super) fn way(&self, asking: Asking<'_>, visit: &Visit, failure: Failure) -> Way {
         let tester = if self.overrides.is_empty() {

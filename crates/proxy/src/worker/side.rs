@@ -101,6 +101,11 @@ impl SideRoutes {
         }
     }
 
+    /// Whether `upstream` is one of its instances.
+    pub(super) fn has(&self, upstream: &Rc<Upstream>) -> bool {
+        self.upstreams.iter().any(|mine| Rc::ptr_eq(mine, upstream))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.upstreams.is_empty()
     }

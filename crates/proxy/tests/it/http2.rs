@@ -276,7 +276,7 @@ fn what_is_for_the_next_hop_stays_here() {
         let (_, headers, body) = whole(answer).await;
         let mut names: Vec<&str> = headers.keys().map(|name| name.as_str()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["date", "x-kept"]);
+        assert_eq!(names, ["date", "x-kept", "x-request-id"]);
         assert_eq!(&*body.to_bytes(), b"ok");
     });
 }

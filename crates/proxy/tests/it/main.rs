@@ -17,6 +17,7 @@ mod http2;
 mod instances;
 mod limits;
 mod mirror;
+mod observing;
 mod pebble;
 mod persistence;
 mod protocol;

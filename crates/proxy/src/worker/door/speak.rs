@@ -179,13 +179,14 @@ pub(super) fn answer(
         if let Some(words) = terms.challenge(request.uri().path()) {
             return Ok(Response::new(Answer::Own(Some(words.to_owned().into()))));
         }
+        let seen = worker.observer.meet(&request, &peer);
         let mut response = match terms.to_https {
             Some(port) if !peer.asked_by_https(request.headers()) => {
                 lead_to_https(port, request, &worker.refused)
             }
-            _ => forward(worker, address, peer, request).await,
+            _ => forward(worker, address, peer, request, &seen).await,
         };
         terms.dress(response.headers_mut());
-        Ok(response)
+        Ok(seen.dress(response))
     }
 }
