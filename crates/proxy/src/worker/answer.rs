@@ -28,6 +28,8 @@ pub(super) struct Relayed {
     body: AnswerBody,
     /// Held until the body has ended.
     held: Option<Held>,
+    /// Why it breaks off, until that is said.
+    broken: Option<Broken>,
 }
 
 struct Held {
@@ -55,6 +57,7 @@ impl Answer {
                 tally: Rc::clone(&choice.tally),
                 on_reference: choice.is_reference,
             }),
+            broken: None,
         };
         relayed.settle();
         Self::Relayed(relayed)
@@ -67,6 +70,40 @@ impl Relayed {
     fn is_cut_short(&self) -> bool {
         let held = self.held.as_ref();
         held.is_some_and(|held| held.in_flight.upstream().is_cut_short())
+    }
+
+    fn poll_frame(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        if let Some(broken) = self.broken.take() {
+            return Poll::Ready(Some(Err(broken)));
+        }
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let broken = match polled {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Some(Ok(frame))) => {
+                self.settle();
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Poll::Ready(None) if self.is_cut_short() => {
+                self.held = None;
+                Broken::CutShort
+            }
+            Poll::Ready(None) => {
+                self.end();
+                return Poll::Ready(None);
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.break_off();
+                Broken::Instance(error)
+            }
+        };
+        // What came before goes to the client first: were it told of the break at once, the client
+        // would get nothing at all, and take the request for one that was never answered.
+        self.broken = Some(broken);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Once the body has ended, the request is over and its connection is free for the next one.
@@ -83,6 +120,7 @@ impl Relayed {
             ..
         }) = self.held.take()
         {
+            self.body.let_go();
             in_flight.upstream().give_back(connection);
         }
     }
@@ -117,20 +155,7 @@ impl Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Own(words) => Poll::Ready(words.take().map(|words| Ok(Frame::data(words)))),
-            Self::Relayed(relayed) => {
-                let polled = Pin::new(&mut relayed.body).poll_frame(context);
-                if matches!(polled, Poll::Ready(None)) && relayed.is_cut_short() {
-                    relayed.held = None;
-                    return Poll::Ready(Some(Err(Broken::CutShort)));
-                }
-                match &polled {
-                    Poll::Ready(None) => relayed.end(),
-                    Poll::Ready(Some(Err(_))) => relayed.break_off(),
-                    Poll::Ready(Some(Ok(_))) => relayed.settle(),
-                    Poll::Pending => {}
-                }
-                polled.map_err(Broken::Instance)
-            }
+            Self::Relayed(relayed) => relayed.poll_frame(context),
             Self::Noted(noted) => Pin::new(noted).poll_frame(context),
         }
     }

@@ -17,7 +17,7 @@ use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::{Before, Choice};
-use crate::worker::connection::{AnswerBody, Connection, Ended, Upgrading};
+use crate::worker::connection::{AnswerBody, Connection, Ended, Upgraded};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::linger::linger;
 use crate::worker::note::Seen;
@@ -205,8 +205,9 @@ impl<'a> Forwarding<'a> {
                 attempt.not_counted();
                 return Err(Missed::Moved);
             }
-            let request = self.outgoing(upstream);
-            let answered = connection.send(request, self.worker.config.answer_timeout);
+            self.say_host(upstream);
+            let limit = self.worker.config.answer_timeout;
+            let answered = connection.send(&mut self.request, limit);
             match answered.await {
                 // Nobody asked for another protocol.
                 Ended::Answered(response, _)
@@ -227,8 +228,7 @@ impl<'a> Forwarding<'a> {
                         false => Missed::Final(Failure::CutShort),
                     });
                 }
-                Ended::Unsent(request) => {
-                    self.request = request;
+                Ended::Unsent => {
                     // An idle connection that was closed meanwhile is nobody's fault.
                     if is_fresh {
                         attempt.unanswered();
@@ -265,30 +265,19 @@ impl<'a> Forwarding<'a> {
         }
     }
 
-    /// Returns the request to be sent to `upstream`; a copy, if it can be sent again.
-    fn outgoing(&mut self, upstream: &Upstream) -> Request<Outgoing> {
-        let mut request = if self.is_repeatable {
-            let mut copy = Request::new(Outgoing::Empty);
-            copy.method_mut().clone_from(self.request.method());
-            copy.uri_mut().clone_from(self.request.uri());
-            copy.headers_mut().clone_from(self.request.headers());
-            copy
-        } else {
-            std::mem::replace(&mut self.request, Request::new(Outgoing::Empty))
-        };
+    /// HTTP/1.0 needs no host, but the instance is spoken to in HTTP/1.1.
+    fn say_host(&mut self, upstream: &Upstream) {
         if self.authority.is_none() {
-            // HTTP/1.0 needs no host, but the instance is spoken to in HTTP/1.1.
             let address = HeaderValue::from_str(&upstream.instance().address.to_string()).ok();
-            request
-                .headers_mut()
-                .extend(address.map(|address| (HOST, address)));
+            if let Some(address) = address {
+                self.request.headers_mut().insert(HOST, address);
+            }
         }
-        request
     }
 
     fn answer(
         &mut self,
-        mut response: Response<AnswerBody>,
+        response: Response<AnswerBody>,
         connection: Connection,
         mut in_flight: InFlight,
         choice: &Choice,
@@ -299,7 +288,7 @@ impl<'a> Forwarding<'a> {
             None => response.map(|body| Answer::relayed(body, in_flight, connection, choice)),
             Some(client) => {
                 in_flight.upgrade();
-                let instance = connection.upgrade(&mut response);
+                let instance = connection.upgrade();
                 let upstream = Rc::clone(in_flight.upstream());
                 upstream.run(tunnel_between(client, instance, in_flight));
                 response.map(|_| Answer::EMPTY)
@@ -332,10 +321,9 @@ fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
 }
 
 /// Copies both ways until both sides have ended. It counts as in flight all the while.
-async fn tunnel_between(client: OnUpgrade, instance: Upgrading, _in_flight: InFlight) {
+async fn tunnel_between(client: OnUpgrade, mut instance: Upgraded, _in_flight: InFlight) {
     let copied = async {
-        let client = async { client.await.map_err(io::Error::other) };
-        let (client, mut instance) = tokio::try_join!(client, instance.stream())?;
+        let client = client.await.map_err(io::Error::other)?;
         tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut instance).await
     };
     if let Err(error) = copied.await {

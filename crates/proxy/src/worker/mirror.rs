@@ -168,7 +168,7 @@ impl Copy {
         request.method_mut().clone_from(head.method());
         request.uri_mut().clone_from(head.uri());
         request.headers_mut().clone_from(head.headers());
-        match connection.send(request, *answer_timeout).await {
+        match connection.send(&mut request, *answer_timeout).await {
             Ended::Answered(response, connection) => {
                 attempt.answered(response.status());
                 if let Some(connection) = emptied(response.into_body(), connection).await {
@@ -176,7 +176,7 @@ impl Copy {
                 }
             }
             // A connection that was closed meanwhile is nobody's fault, and a copy not worth more.
-            Ended::Unsent(_) => attempt.not_counted(),
+            Ended::Unsent => attempt.not_counted(),
             Ended::BrokeOff(_) | Ended::Garbled(_) => attempt.unanswered(),
             Ended::TimedOut => attempt.timed_out(),
             Ended::ClientBroke | Ended::ClientStalled => attempt.not_counted(),

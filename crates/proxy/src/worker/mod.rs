@@ -48,6 +48,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::control::{Arrivals, CutShort, Kinds};
@@ -67,6 +68,9 @@ pub(crate) use wire::{Tripping, Trips};
 
 /// How long clients whose requests were cut short at the end are given to be told so.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How often it is looked whether instances answer, at most and at least.
+const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
 
 /// What a worker is told. Each message carries the way to say that it is done.
 pub(crate) enum Message {
@@ -196,9 +200,16 @@ impl Worker {
     async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Ended {
         let (ending, mut ended) = mpsc::channel(1);
         tokio::task::spawn_local(Rc::clone(&self.observer).hand_over());
+        let [most, least] = LOOKS;
+        let mut looks = tokio::time::interval((self.config.answer_timeout / 16).clamp(most, least));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let message = tokio::select! {
                 message = inbox.recv() => message,
+                _ = looks.tick() => {
+                    self.give_up_what_is_late();
+                    continue;
+                }
                 Some(cut_short) = ended.recv() => return Ended {
                     cut_short,
                     counted: self.collect(),
@@ -240,6 +251,15 @@ impl Worker {
                     });
                 }
             }
+        }
+    }
+
+    /// Gives up requests whose instances were not heard of in time. One look at all of them every
+    /// now and then costs less than a timer for each.
+    fn give_up_what_is_late(&self) {
+        let now = Instant::now();
+        for upstream in self.upstreams.borrow().values().flatten() {
+            upstream.wires().look(now);
         }
     }
 

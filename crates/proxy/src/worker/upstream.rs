@@ -13,7 +13,7 @@ use crate::control::Kinds;
 use crate::slots::Slot;
 use crate::snapshot::Instance;
 use crate::worker::care::Care;
-use crate::worker::connection::Connection;
+use crate::worker::connection::{Connection, Wires};
 
 /// An instance as one worker sees it.
 pub(super) struct Upstream {
@@ -28,6 +28,7 @@ pub(super) struct Upstream {
     cut_short: Cell<bool>,
     /// What moves the bytes of its connections.
     movers: RefCell<JoinSet<()>>,
+    wires: Wires,
     /// The connection used last is at the end and used first.
     idle: RefCell<Vec<(Connection, Instant)>>,
     idle_max: usize,
@@ -46,6 +47,7 @@ impl Upstream {
             removed: Cell::new(false),
             cut_short: Cell::new(false),
             movers: RefCell::default(),
+            wires: Wires::default(),
             idle: RefCell::default(),
             idle_max: config.idle_connections_max,
             connect_timeout: config.connect_timeout,
@@ -60,6 +62,11 @@ impl Upstream {
 
     pub(super) fn instance(&self) -> &Instance {
         &self.instance
+    }
+
+    /// Returns its connections, whose requests are given up when nothing is heard of them.
+    pub(super) fn wires(&self) -> &Wires {
+        &self.wires
     }
 
     /// Returns how long the head of an answer may be, in bytes.
@@ -115,6 +122,7 @@ impl Upstream {
         let kinds = self.kinds();
         self.cut_short.set(true);
         self.movers.borrow_mut().abort_all();
+        self.wires.shut();
         kinds
     }
 
@@ -147,12 +155,7 @@ impl Upstream {
         while idle.last().is_some_and(|(last, _)| last.is_closed()) {
             idle.pop();
         }
-        // A connection whose answer came before all of its request was sent is idle, but not yet
-        // ready; it stays until it is, or until it is swept.
-        let ready = idle
-            .iter()
-            .rposition(|(connection, _)| connection.is_ready())?;
-        Some(idle.remove(ready).0)
+        idle.pop().map(|(connection, _)| connection)
     }
 
     /// Makes a connection.
@@ -163,7 +166,20 @@ impl Upstream {
     }
 
     /// Keeps a connection for later, unless it is closed, or there are enough.
-    pub(super) fn give_back(&self, connection: Connection) {
+    pub(super) fn give_back(self: &Rc<Self>, connection: Connection) {
+        if connection.is_sending() {
+            let this = Rc::clone(self);
+            self.run(async move {
+                connection.send_rest().await;
+                this.keep(connection);
+            });
+        } else {
+            self.keep(connection);
+        }
+    }
+
+    fn keep(&self, connection: Connection) {
+        connection.rest();
         let mut idle = self.idle.borrow_mut();
         if !self.is_removed() && !connection.is_closed() && idle.len() < self.idle_max {
             idle.push((connection, Instant::now()));

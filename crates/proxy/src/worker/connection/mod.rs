@@ -6,17 +6,18 @@
 
 mod http1;
 
+pub(super) use http1::{Upgraded, Wires};
+
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::worker::attempt::{Outgoing, Progress};
+use crate::worker::attempt::Outgoing;
 use crate::worker::upstream::Upstream;
 
 /// A connection that one request at a time can be sent on.
@@ -29,12 +30,6 @@ pub(super) enum Connection {
 pub(super) enum AnswerBody {
     /// By HTTP/1.1.
     Http1(http1::AnswerBody),
-}
-
-/// Where the instance's side of an upgraded connection will be.
-pub(super) enum Upgrading {
-    /// From HTTP/1.1.
-    Http1(http1::Upgrading),
 }
 
 /// Why there is no answer, or no more of it.
@@ -50,7 +45,7 @@ pub(super) enum Ended {
     /// With the head of an answer.
     Answered(Response<AnswerBody>, Connection),
     /// Not a byte was sent: the connection was closed meanwhile. The request is untouched.
-    Unsent(Request<Outgoing>),
+    Unsent,
     /// The connection broke before there was an answer.
     BrokeOff(Error),
     /// What came was no HTTP.
@@ -69,13 +64,6 @@ impl Connection {
         http1::Connection::connect(upstream).await.map(Self::Http1)
     }
 
-    /// Returns whether a request would be sent at once.
-    pub(super) fn is_ready(&self) -> bool {
-        match self {
-            Self::Http1(connection) => connection.is_ready(),
-        }
-    }
-
     /// Returns whether no request can be sent any more.
     pub(super) fn is_closed(&self) -> bool {
         match self {
@@ -83,55 +71,49 @@ impl Connection {
         }
     }
 
-    /// Sends `request` and waits for the head of the answer. The time limit counts from the last
-    /// movement of the request's body.
-    pub(super) async fn send(self, request: Request<Outgoing>, limit: Duration) -> Ended {
+    /// Returns whether the answer came first, and the request is still on its way.
+    pub(super) fn is_sending(&self) -> bool {
+        match self {
+            Self::Http1(connection) => connection.is_sending(),
+        }
+    }
+
+    /// Waits until the request whose answer came first is sent.
+    pub(super) async fn send_rest(&self) {
+        match self {
+            Self::Http1(connection) => connection.send_rest().await,
+        }
+    }
+
+    /// Lets go of what is not needed between requests.
+    pub(super) fn rest(&self) {
+        match self {
+            Self::Http1(connection) => connection.rest(),
+        }
+    }
+
+    /// Sends `request`, of which the head stays as it is and the body is taken, and waits for the
+    /// head of the answer. The time limit counts from the last movement of the request's body.
+    pub(super) async fn send(self, request: &mut Request<Outgoing>, limit: Duration) -> Ended {
         match self {
             Self::Http1(connection) => connection.send(request, limit).await,
         }
     }
 
-    /// Returns where the instance's side of the connection will be after `response`, which says that
-    /// the protocol changes.
-    pub(super) fn upgrade(self, response: &mut Response<AnswerBody>) -> Upgrading {
+    /// Returns it as one that speaks another protocol from now on, as its answer said.
+    pub(super) fn upgrade(self) -> Upgraded {
         match self {
-            Self::Http1(connection) => Upgrading::Http1(connection.upgrade(response)),
+            Self::Http1(connection) => connection.upgrade(),
         }
     }
 }
 
-impl Upgrading {
-    /// Waits for the instance's side of the connection.
-    pub(super) async fn stream(self) -> io::Result<http1::Upgraded> {
+impl AnswerBody {
+    /// It has come to its end: the connection is for the next request now.
+    pub(super) fn let_go(&mut self) {
         match self {
-            Self::Http1(upgrading) => upgrading.stream().await,
+            Self::Http1(body) => body.let_go(),
         }
-    }
-}
-
-/// Waits for what comes of a request, up to `limit` from the last movement of its body.
-async fn in_time<T>(
-    coming: impl Future<Output = T>,
-    progress: Option<Rc<Progress>>,
-    limit: Duration,
-) -> Result<T, Ended> {
-    let mut coming = std::pin::pin!(coming);
-    let mut deadline = Instant::now() + limit;
-    loop {
-        if let Ok(came) = tokio::time::timeout_at(deadline.into(), coming.as_mut()).await {
-            return Ok(came);
-        }
-        let Some(progress) = &progress else {
-            return Err(Ended::TimedOut);
-        };
-        let moved_until = progress.moved_at() + limit;
-        if moved_until <= Instant::now() {
-            return Err(match progress.waits_for_client() {
-                true => Ended::ClientStalled,
-                false => Ended::TimedOut,
-            });
-        }
-        deadline = moved_until;
     }
 }
 
@@ -144,7 +126,7 @@ impl Body for AnswerBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
-            Self::Http1(body) => Pin::new(body).poll_frame(context).map_err(Error::Http1),
+            Self::Http1(body) => body.poll_frame(context).map_err(Error::Http1),
         }
     }
 

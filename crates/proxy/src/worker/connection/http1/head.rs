@@ -1,0 +1,403 @@
+//! Heads of messages: writing those of requests, reading those of answers.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+use http::uri::PathAndQuery;
+use http::{Extensions, Method, Request, StatusCode};
+use hyper::ext::ReasonPhrase;
+
+use super::Garbled;
+use super::inbound::Inbound;
+use super::outbound::Outbound;
+
+/// How many headers an answer may have.
+const HEADERS_MAX: usize = 100;
+
+/// Writes the head of a request, and returns how its body is to be written. `length` is the length
+/// of the body in bytes, where it is known.
+pub(super) fn write<B>(request: &Request<B>, length: Option<u64>, out: &mut Vec<u8>) -> Outbound {
+    let (method, headers) = (request.method(), request.headers());
+    let target = request.uri().path_and_query();
+    let target = target.map_or("/", PathAndQuery::as_str);
+    out.extend_from_slice(method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    for (name, value) in headers {
+        line(name, value.as_bytes(), out);
+    }
+    let outbound = if headers.contains_key(TRANSFER_ENCODING) {
+        Outbound::Chunked
+    } else if let Some(length) = length {
+        let is_said = headers.contains_key(CONTENT_LENGTH);
+        if !is_said && (length > 0 || expects_body(method)) {
+            line(&CONTENT_LENGTH, length.to_string().as_bytes(), out);
+        }
+        Outbound::Length(length)
+    } else {
+        line(&TRANSFER_ENCODING, b"chunked", out);
+        Outbound::Chunked
+    };
+    out.extend_from_slice(b"\r\n");
+    outbound
+}
+
+/// Says whether a request of this method has a body by its meaning, so that to have none is to be
+/// said (RFC 9110, 8.6).
+fn expects_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Writes a header.
+pub(super) fn line(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says whether a header may come after a body: not what a message is delimited by, nor where it
+/// goes.
+pub(super) fn may_follow(name: &HeaderName) -> bool {
+    ![CONTENT_LENGTH, TRANSFER_ENCODING, HOST, CONNECTION].contains(name)
+}
+
+/// The head of an answer, and what it says of what follows.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) extensions: Extensions,
+    pub(super) body: Inbound,
+    /// Whether the connection can be used again after the body.
+    pub(super) persists: bool,
+}
+
+/// Where a header stands in the bytes of a head.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+/// Takes the head of the answer to a request of `method` out of `inbox`; `None` while it is not
+/// complete.
+///
+/// # Errors
+/// It is no head, or what it says of the length of its body can be understood in two ways.
+pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>, Garbled> {
+    let mut places = [Place::default(); HEADERS_MAX];
+    let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut answer = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut answer,
+        inbox,
+        &mut lines,
+    );
+    let httparse::Status::Complete(length) = parsed.map_err(|_| Garbled::Head)? else {
+        return Ok(None);
+    };
+    let count = answer.headers.len();
+    for (place, header) in places.iter_mut().zip(&*answer.headers) {
+        place.name = within(inbox, header.name.as_bytes());
+        place.value = within(inbox, header.value);
+    }
+    let is_first_version = answer.version == Some(0);
+    let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(Garbled::Head)?;
+    let reason = answer
+        .reason
+        .map_or((0, 0), |reason| within(inbox, reason.as_bytes()));
+
+    let head = inbox.split_to(length).freeze();
+    let mut headers = HeaderMap::with_capacity(count);
+    for place in places.iter().take(count) {
+        let name = HeaderName::from_bytes(&head[range(place.name)]).map_err(|_| Garbled::Head)?;
+        let value = HeaderValue::from_maybe_shared(head.slice(range(place.value)));
+        headers.append(name, value.map_err(|_| Garbled::Head)?);
+    }
+    let body = body_of(&mut headers, status, method, is_first_version)?;
+    let persists = persists(&headers, is_first_version) && !matches!(body, Inbound::UntilClose);
+    let mut extensions = Extensions::new();
+    let reason = head.slice(range(reason));
+    if !is_usual(status, &reason)
+        && let Ok(reason) = ReasonPhrase::try_from(reason)
+    {
+        extensions.insert(reason);
+    }
+    Ok(Some(Head {
+        status,
+        headers,
+        extensions,
+        body,
+        persists,
+    }))
+}
+
+/// Returns where `part` lies in `whole`, of which it is a part.
+fn within(whole: &[u8], part: &[u8]) -> (usize, usize) {
+    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
+    (start, start + part.len())
+}
+
+fn range((start, end): (usize, usize)) -> Range<usize> {
+    start..end
+}
+
+/// Says whether `reason` is what everybody says with `status`, or nothing.
+fn is_usual(status: StatusCode, reason: &Bytes) -> bool {
+    reason.is_empty()
+        || status
+            .canonical_reason()
+            .is_some_and(|usual| usual.as_bytes() == &reason[..])
+}
+
+/// Finds out how the body is delimited (RFC 9112, 6.3). A length that is said more than once is
+/// said once afterwards.
+fn body_of(
+    headers: &mut HeaderMap,
+    status: StatusCode,
+    method: &Method,
+    is_first_version: bool,
+) -> Result<Inbound, Garbled> {
+    let has_none = status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+        || method == Method::HEAD;
+    let length = length_of(headers)?;
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter().peekable();
+    if codings.peek().is_some() {
+        // Who does not know what that is may have been told by somebody who lies.
+        if is_first_version {
+            return Err(Garbled::Framing);
+        }
+        let last = codings.last().and_then(|line| line.to_str().ok());
+        let last = last.and_then(|line| line.rsplit(',').next());
+        let is_chunked = last.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
+        return Ok(match (has_none, is_chunked) {
+            (true, _) => Inbound::Done,
+            (false, true) => Inbound::chunked(),
+            (false, false) => Inbound::UntilClose,
+        });
+    }
+    Ok(match length {
+        _ if has_none => Inbound::Done,
+        Some(0) => Inbound::Done,
+        Some(length) => Inbound::Length(length),
+        None => Inbound::UntilClose,
+    })
+}
+
+fn length_of(headers: &mut HeaderMap) -> Result<Option<u64>, Garbled> {
+    let mut said = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = said.next() else {
+        return Ok(None);
+    };
+    let length = digits(first.as_bytes()).ok_or(Garbled::Framing)?;
+    let is_repeated = said.next().is_some();
+    if is_repeated {
+        let mut others = headers.get_all(CONTENT_LENGTH).iter();
+        if others.any(|other| digits(other.as_bytes()) != Some(length)) {
+            return Err(Garbled::Framing);
+        }
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Ok(Some(length))
+}
+
+/// Reads digits, and nothing but digits: a sign or a blank is read differently by others.
+fn digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    text.iter().try_fold(0u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+fn persists(headers: &HeaderMap, is_first_version: bool) -> bool {
+    let names = |wanted: &str| {
+        let lines = headers.get_all(CONNECTION).iter();
+        let mut tokens = lines
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','));
+        tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
+    };
+    if is_first_version {
+        names("keep-alive") && !names("close")
+    } else {
+        !names("close")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(request: http::request::Builder, length: Option<u64>) -> String {
+        let mut out = Vec::new();
+        write(&request.body(()).unwrap(), length, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_request_says_how_long_its_body_is() {
+        let get = || Request::get("/a?b=c").header("host", "quay");
+        let post = || Request::post("/a?b=c").header("host", "quay");
+        let with = |method: &str, lines: &str| {
+            format!("{method} /a?b=c HTTP/1.1\r\nhost: quay\r\n{lines}\r\n")
+        };
+        assert_eq!(written(get(), Some(0)), with("GET", ""));
+        assert_eq!(
+            written(get(), Some(3)),
+            with("GET", "content-length: 3\r\n")
+        );
+        assert_eq!(
+            written(get(), None),
+            with("GET", "transfer-encoding: chunked\r\n")
+        );
+        assert_eq!(
+            written(post(), Some(0)),
+            with("POST", "content-length: 0\r\n")
+        );
+        let said = post().header("content-length", "3");
+        assert_eq!(
+            written(said, Some(3)),
+            with("POST", "content-length: 3\r\n")
+        );
+        let star = Request::options("*").header("host", "quay");
+        assert_eq!(
+            written(star, Some(0)),
+            "OPTIONS * HTTP/1.1\r\nhost: quay\r\n\r\n"
+        );
+    }
+
+    /// Reads the head of an answer to `method`; what was read, or why not.
+    fn read_to(method: &Method, text: &str) -> Result<Option<(u16, Inbound, bool)>, Garbled> {
+        let mut inbox = BytesMut::from(text);
+        let head = read(&mut inbox, method)?;
+        Ok(head.map(|head| (head.status.as_u16(), head.body, head.persists)))
+    }
+
+    #[test]
+    fn a_head_says_what_follows() {
+        let get = |text| read_to(&Method::GET, text);
+        let is = |status, body, persists| Ok(Some((status, body, persists)));
+        let cases = [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
+                is(200, Inbound::Length(5), true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+                is(200, Inbound::Done, true),
+            ),
+            ("HTTP/1.1 200\r\n\r\n", is(200, Inbound::UntilClose, false)),
+            (
+                "HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n",
+                is(204, Inbound::Done, true),
+            ),
+            (
+                "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
+                is(304, Inbound::Done, true),
+            ),
+            (
+                "HTTP/1.1 101 X\r\nupgrade: y\r\n\r\n",
+                is(101, Inbound::Done, true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n",
+                is(200, Inbound::chunked(), true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, Chunked\r\n\r\n",
+                is(200, Inbound::chunked(), true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n",
+                is(200, Inbound::UntilClose, false),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nconnection: x, Close\r\ncontent-length: 5\r\n\r\n",
+                is(200, Inbound::Length(5), false),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n",
+                is(200, Inbound::Length(5), false),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nconnection: keep-alive\r\n\r\n",
+                is(200, Inbound::Length(5), true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n",
+                is(200, Inbound::Length(5), true),
+            ),
+            ("HTTP/1.1 200 OK\r\n", Ok(None)),
+            ("", Ok(None)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(get(text), expected, "{text:?}");
+        }
+        let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+        assert_eq!(read_to(&Method::HEAD, head), is(200, Inbound::Done, true));
+    }
+
+    #[test]
+    fn what_can_be_understood_in_two_ways_is_not_understood() {
+        let with = |lines: &str| format!("HTTP/1.1 200 OK\r\n{lines}\r\n\r\n");
+        let lines = [
+            "content-length: 5\r\ncontent-length: 6",
+            "content-length: 5, 5",
+            "content-length: +5",
+            "content-length: -5",
+            "content-length: 5 5",
+            "content-length: 0x5",
+            "content-length:",
+            "content-length: 18446744073709551616",
+            "content-length : 5",
+            "content-length: 5\r\n folded: 1",
+            "a b: 5",
+            "content-length: 5\0",
+        ];
+        for text in lines.map(with) {
+            assert!(read_to(&Method::GET, &text).is_err(), "{text:?}");
+            assert!(read_to(&Method::HEAD, &text).is_err(), "{text:?}");
+        }
+        let whole = [
+            "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "SSH-2.0-OpenSSH\r\n",
+            "GET / HTTP/1.1\r\n\r\n",
+        ];
+        for text in whole {
+            assert!(read_to(&Method::GET, text).is_err(), "{text:?}");
+        }
+        let flood = with(&vec!["a: b"; HEADERS_MAX + 1].join("\r\n"));
+        assert!(read_to(&Method::GET, &flood).is_err());
+        let most = with(&vec!["a: b"; HEADERS_MAX].join("\r\n"));
+        assert!(read_to(&Method::GET, &most).is_ok_and(|head| head.is_some()));
+    }
+
+    #[test]
+    fn headers_are_as_they_were_sent() {
+        let text = "HTTP/1.1 299 Quite fine\r\nX-A: 1\r\nx-a:  2 \r\nset-cookie: a=b\r\n\
+                    content-length: 5\r\ncontent-length: 5\r\n\r\nhello";
+        let mut inbox = BytesMut::from(text);
+        let head = read(&mut inbox, &Method::GET).unwrap().unwrap();
+        assert_eq!(&inbox[..], b"hello");
+        let all: Vec<_> = head.headers.get_all("x-a").iter().collect();
+        assert_eq!(all, ["1", "2"]);
+        assert_eq!(head.headers.get_all(CONTENT_LENGTH).iter().count(), 1);
+        let reason = head.extensions.get::<ReasonPhrase>().unwrap();
+        assert_eq!(reason.as_bytes(), b"Quite fine");
+    }
+}

@@ -1,0 +1,281 @@
+//! Bodies of requests, as they are written.
+
+use std::io::{self, IoSlice, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use hyper::body::{Body as _, Frame};
+
+use super::head::{line, may_follow};
+use super::wire::Wire;
+use crate::worker::attempt::{Outgoing, Spoilt};
+
+/// What is at most copied to be written together with what stands before it, in bytes.
+const SMALL: usize = 2048;
+
+/// How much is collected before it is written, in bytes.
+const ENOUGH: usize = 16 * 1024;
+
+/// How a body is delimited, and what is still to be written of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outbound {
+    /// So many bytes.
+    Length(u64),
+    /// Pieces, each of which says how long it is.
+    Chunked,
+}
+
+/// A body on its way to an instance.
+pub(super) struct Upload {
+    pub(super) body: Outgoing,
+    pub(super) outbound: Outbound,
+    /// Whether something was taken out of it.
+    pub(super) is_begun: bool,
+}
+
+/// Why a request does not get to its instance.
+#[derive(Debug)]
+pub(super) enum Stuck {
+    /// The instance takes nothing more.
+    Wire(io::Error),
+    /// There is no more of the body, though there should be.
+    Body,
+}
+
+/// What is to be written next.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    small: Vec<u8>,
+    /// How much of it is written.
+    written: usize,
+    /// What comes after it, uncopied.
+    large: Bytes,
+    /// What comes after that.
+    tail: &'static [u8],
+}
+
+impl Outbound {
+    /// Puts a piece of the body into `outbox`.
+    fn put(&mut self, data: Bytes, outbox: &mut Outbox) -> Result<(), Stuck> {
+        match self {
+            Self::Length(left) => {
+                // More than was announced would be taken for the next request.
+                *left = left.checked_sub(data.len() as u64).ok_or(Stuck::Body)?;
+                outbox.put(data, b"");
+            }
+            // An empty piece would be the end.
+            Self::Chunked if data.is_empty() => {}
+            Self::Chunked => {
+                // To write to memory does not fail.
+                drop(write!(outbox.small, "{:x}\r\n", data.len()));
+                outbox.put(data, b"\r\n");
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the end of the body into `outbox`.
+    fn end(self, frame: Option<Frame<Bytes>>, outbox: &mut Outbox) -> Result<(), Stuck> {
+        match self {
+            Self::Length(0) => {}
+            Self::Length(_) => return Err(Stuck::Body),
+            Self::Chunked => {
+                outbox.small.extend_from_slice(b"0\r\n");
+                let trailers = frame.and_then(|frame| frame.into_trailers().ok());
+                let trailers = trailers.iter().flatten();
+                for (name, value) in trailers.filter(|(name, _)| may_follow(name)) {
+                    line(name, value.as_bytes(), &mut outbox.small);
+                }
+                outbox.small.extend_from_slice(b"\r\n");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outbox {
+    /// Returns where a head can be put.
+    pub(super) fn head(&mut self) -> &mut Vec<u8> {
+        &mut self.small
+    }
+
+    /// Says whether a byte of it was written.
+    pub(super) fn is_begun(&self) -> bool {
+        self.written > 0
+    }
+
+    /// Says whether there is nothing in it to be written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.small.is_empty() && self.large.is_empty() && self.tail.is_empty()
+    }
+
+    /// Puts `data` in, and `tail` after it.
+    fn put(&mut self, data: Bytes, tail: &'static [u8]) {
+        if data.len() <= SMALL {
+            self.small.extend_from_slice(&data);
+            self.small.extend_from_slice(tail);
+        } else {
+            self.large = data;
+            self.tail = tail;
+        }
+    }
+
+    /// Says whether nothing more should be put in before it is written.
+    fn is_full(&self) -> bool {
+        !self.large.is_empty() || self.small.len() >= ENOUGH
+    }
+
+    /// Writes all of it.
+    fn poll_write(&mut self, wire: &Wire, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let small = self.small.get(self.written..).unwrap_or_default();
+            let pieces = [small, &*self.large, self.tail];
+            let length = match pieces {
+                [[], [], []] => break,
+                [small, [], []] => ready!(wire.poll_write(context, small))?,
+                pieces => ready!(wire.poll_write_vectored(context, &pieces.map(IoSlice::new)))?,
+            };
+            if length == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            let of_small = length.min(small.len());
+            let of_large = (length - of_small).min(self.large.len());
+            self.written += of_small;
+            self.large.advance(of_large);
+            self.tail = self
+                .tail
+                .get(length - of_small - of_large..)
+                .unwrap_or_default();
+        }
+        self.small.clear();
+        self.small.shrink_to(ENOUGH);
+        self.written = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes it, and then what comes of `upload`, until there is nothing left.
+    pub(super) fn poll_send(
+        &mut self,
+        upload: &mut Option<Upload>,
+        wire: &Wire,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stuck>> {
+        loop {
+            let waits = match upload {
+                Some(going) => match self.fill(going, context)? {
+                    Filled::Ended => {
+                        *upload = None;
+                        false
+                    }
+                    Filled::Enough => false,
+                    Filled::Waits => true,
+                },
+                None => false,
+            };
+            ready!(self.poll_write(wire, context)).map_err(Stuck::Wire)?;
+            if upload.is_none() {
+                return Poll::Ready(Ok(()));
+            }
+            if waits {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Takes as much of the body as there is, and fits.
+    fn fill(&mut self, upload: &mut Upload, context: &mut Context<'_>) -> Result<Filled, Stuck> {
+        while !self.is_full() {
+            let frame = match Pin::new(&mut upload.body).poll_frame(context) {
+                Poll::Pending => return Ok(Filled::Waits),
+                Poll::Ready(Some(Err(Spoilt::Client(_) | Spoilt::Refused))) => {
+                    return Err(Stuck::Body);
+                }
+                Poll::Ready(Some(Ok(frame))) => Some(frame),
+                Poll::Ready(None) => None,
+            };
+            upload.is_begun = true;
+            let frame = match frame.map(Frame::into_data) {
+                Some(Ok(data)) => {
+                    upload.outbound.put(data, self)?;
+                    continue;
+                }
+                Some(Err(trailers)) => Some(trailers),
+                None => None,
+            };
+            upload.outbound.end(frame, self)?;
+            return Ok(Filled::Ended);
+        }
+        Ok(Filled::Enough)
+    }
+}
+
+/// What came of asking a body for more.
+enum Filled {
+    /// That was all of it.
+    Ended,
+    /// There is enough to be written.
+    Enough,
+    /// There is no more at the moment.
+    Waits,
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn written(
+        outbound: Outbound,
+        pieces: &[&str],
+        trailers: Option<&str>,
+    ) -> Result<String, Stuck> {
+        let mut outbound = outbound;
+        let mut all = Vec::new();
+        let mut outbox = Outbox::default();
+        for piece in pieces {
+            outbound.put(Bytes::copy_from_slice(piece.as_bytes()), &mut outbox)?;
+            all.append(&mut outbox.small);
+            all.extend_from_slice(&std::mem::take(&mut outbox.large));
+            all.extend_from_slice(std::mem::take(&mut outbox.tail));
+        }
+        let trailers = trailers.map(|name| {
+            let name = HeaderName::try_from(name).unwrap();
+            Frame::trailers(HeaderMap::from_iter([(
+                name,
+                HeaderValue::from_static("1"),
+            )]))
+        });
+        outbound.end(trailers, &mut outbox)?;
+        all.append(&mut outbox.small);
+        Ok(String::from_utf8(all).unwrap())
+    }
+
+    #[test]
+    fn pieces_say_how_long_they_are() {
+        let chunked = |pieces: &[&str]| written(Outbound::Chunked, pieces, None).unwrap();
+        assert_eq!(chunked(&[]), "0\r\n\r\n");
+        assert_eq!(chunked(&["hello"]), "5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(
+            chunked(&["hello", "", "you"]),
+            "5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n"
+        );
+        let long = "a".repeat(SMALL + 1);
+        assert_eq!(
+            chunked(&[&long, "b"]),
+            format!("801\r\n{long}\r\n1\r\nb\r\n0\r\n\r\n")
+        );
+        let with = written(Outbound::Chunked, &["a"], Some("x-sum")).unwrap();
+        assert_eq!(with, "1\r\na\r\n0\r\nx-sum: 1\r\n\r\n");
+    }
+
+    #[test]
+    fn a_length_is_kept() {
+        let of = |length, pieces: &[&str]| written(Outbound::Length(length), pieces, None);
+        assert_eq!(of(0, &[]).unwrap(), "");
+        assert_eq!(of(8, &["hello", "you"]).unwrap(), "helloyou");
+        assert!(of(9, &["hello", "you"]).is_err(), "less than announced");
+        assert!(of(7, &["hello", "you"]).is_err(), "more than announced");
+    }
+}
