@@ -1,8 +1,8 @@
-//! Commands to a deployment.
+//! Commands to an environment.
 
 use serde::{Deserialize, Serialize};
 
-/// What a person tells the deployment of one environment.
+/// What a person tells one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -29,6 +29,33 @@ pub enum Command {
         #[serde(default)]
         scope: Scope,
     },
+    /// Keeps users' requests from services until they are opened again, whatever is deployed
+    /// meanwhile.
+    Close {
+        /// What becomes of the requests.
+        how: Closed,
+        /// The service; `None` is every one that requests are routed to.
+        #[serde(default)]
+        service: Option<String>,
+    },
+    /// Lets users' requests in again.
+    Open {
+        /// In which way the services are closed.
+        how: Closed,
+        /// The service; `None` is every one that is closed in this way.
+        #[serde(default)]
+        service: Option<String>,
+    },
+}
+
+/// What becomes of the requests of a service that is closed. Testers go through all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Closed {
+    /// They wait, until the service is open again or they have waited for too long.
+    Held,
+    /// They get another answer.
+    Maintenance,
 }
 
 /// How much a rollback brings back.
@@ -73,6 +100,20 @@ mod tests {
                     scope: Scope::Service("web".to_owned()),
                 },
                 r#"{"command":"rollback","to":3,"scope":{"service":"web"}}"#,
+            ),
+            (
+                Command::Close {
+                    how: Closed::Maintenance,
+                    service: None,
+                },
+                r#"{"command":"close","how":"maintenance","service":null}"#,
+            ),
+            (
+                Command::Open {
+                    how: Closed::Held,
+                    service: Some("web".to_owned()),
+                },
+                r#"{"command":"open","how":"held","service":"web"}"#,
             ),
         ];
         for (command, json) in cases {

@@ -35,7 +35,7 @@ mod status;
 mod system;
 
 pub use client::{Client, Error, Lines};
-pub use command::{Accepted, Command, Scope};
+pub use command::{Accepted, Closed, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
 pub use logs::{LogLine, LogsQuery};
@@ -49,9 +49,9 @@ pub use replay::{
 };
 pub use ship::{Shipment, Shipped};
 pub use status::{
-    Deployment, EnvironmentStatus, Evidence, Figures, Finding, Instance, InstanceState, Moment,
-    Origin, Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage, ServiceStatus, Side,
-    StatusQuery, Verdict, Who,
+    Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding, Instance, InstanceState,
+    Moment, Origin, Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage, ServiceStatus,
+    Side, StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Closed;
+
 /// A moment: whole milliseconds since 1970-01-01 00:00:00 UTC, by the clock of control.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -170,6 +172,20 @@ pub struct ServiceStatus {
     pub warm: Option<Side>,
     /// The traffic part of the deployment, while there is one.
     pub rollout: Option<Rollout>,
+    /// That a person keeps users' requests from it; not there where nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Closing>,
+}
+
+/// That a service is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// What becomes of its requests.
+    pub how: Closed,
+    /// Since when.
+    pub since: Moment,
+    /// Who closed it.
+    pub actor: String,
 }
 
 /// One revision of a service: what runs of it and what it answers.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::closing::Closed;
 use crate::id::{ReleaseNumber, ServiceName};
 use crate::release::ReleaseContent;
 
@@ -34,6 +35,20 @@ pub enum Command {
         to: Option<ReleaseNumber>,
         /// What goes back.
         scope: Scope,
+    },
+    /// Keep users' requests from services, until they are opened again.
+    Close {
+        /// What becomes of the requests.
+        how: Closed,
+        /// This service, or every one that requests are routed to.
+        service: Option<ServiceName>,
+    },
+    /// Let users' requests in again.
+    Open {
+        /// In which way the services are closed.
+        how: Closed,
+        /// This service, or every one that is closed in this way.
+        service: Option<ServiceName>,
     },
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::closing;
 use crate::command::{Command, Scope};
 use crate::deployment::{Cause, Deployment, End, Origin, Phase, Rollout, Stage};
 use crate::environment::{Environment, Queued};
@@ -33,6 +34,8 @@ pub fn decide(
         Command::Abort => abort(environment, by),
         Command::Retry => retry(environment, by),
         Command::Rollback { to, scope } => rollback(environment, *to, scope, by),
+        Command::Close { how, service } => closing::close(environment, *how, service.as_ref(), by),
+        Command::Open { how, service } => closing::open(environment, *how, service.as_ref(), by),
     }
 }
 

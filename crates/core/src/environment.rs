@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::closing::Closing;
 use crate::deployment::{Cause, Deployment, End, Origin, Revision};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
 use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
@@ -29,6 +30,8 @@ pub struct Environment {
     pub queued: Option<Queued>,
     /// The number of the last deployment; 0 before the first.
     pub last_deployment: DeploymentNumber,
+    /// The services that a person keeps from their users.
+    pub closed: BTreeMap<ServiceName, Closing>,
     /// How the last finished deployment ended.
     pub last_end: Option<Ended>,
 }
@@ -82,6 +85,7 @@ impl Environment {
             deployment: None,
             queued: None,
             last_deployment: DeploymentNumber(0),
+            closed: BTreeMap::new(),
             last_end: None,
         }
     }

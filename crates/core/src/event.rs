@@ -9,6 +9,7 @@ use std::sync::Arc;
 use leadsman_analysis::Verdict;
 use serde::{Deserialize, Serialize};
 
+use crate::closing::Closed;
 use crate::deployment::{Cause, End, Origin};
 use crate::id::{DeploymentNumber, Digest, ReleaseNumber, ServiceName};
 use crate::release::ReleaseContent;
@@ -138,6 +139,22 @@ pub enum Event {
         /// How.
         end: End,
     },
+    /// A person keeps users' requests from services.
+    ServicesClosed {
+        /// The services.
+        services: BTreeSet<ServiceName>,
+        /// What becomes of the requests.
+        how: Closed,
+        /// Who.
+        by: String,
+    },
+    /// A person lets users' requests in again.
+    ServicesOpened {
+        /// The services.
+        services: BTreeSet<ServiceName>,
+        /// Who.
+        by: String,
+    },
 }
 
 /// What let a step pass.
@@ -204,6 +221,8 @@ impl Event {
             Self::ServiceReturned { .. } => "service_returned",
             Self::DeploymentFrozen { .. } => "deployment_frozen",
             Self::DeploymentEnded { .. } => "deployment_ended",
+            Self::ServicesClosed { .. } => "services_closed",
+            Self::ServicesOpened { .. } => "services_opened",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::closing::Closing;
 use crate::deployment::{
     Baseline, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
 };
@@ -168,6 +169,20 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             }
         }
         Event::DeploymentEnded { end } => finish(&mut environment, at, end),
+        Event::ServicesClosed { services, how, by } => {
+            let closing = Closing {
+                how: *how,
+                since: at,
+                by: by.clone(),
+            };
+            let closed = services.iter().map(|name| (name.clone(), closing.clone()));
+            environment.closed.extend(closed);
+        }
+        Event::ServicesOpened { services, by: _ } => {
+            environment
+                .closed
+                .retain(|name, _| !services.contains(name));
+        }
     }
     environment
 }
@@ -305,6 +320,10 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
     } else if environment.routing.is_none() && !environment.stable.is_empty() {
         environment.routing = Some(deployment.content.routing.clone());
     }
+    let stable = &environment.stable;
+    environment
+        .closed
+        .retain(|name, _| stable.contains_key(name));
     environment.last_end = Some(Ended {
         number: deployment.number,
         release: deployment.release,

@@ -8,6 +8,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod closing;
 mod command;
 mod decide;
 mod deployment;
@@ -28,9 +29,11 @@ pub mod route;
 mod sentence;
 pub mod spec;
 pub mod time;
+pub mod traffic;
 pub mod weight;
 pub mod workload;
 
+pub use closing::{Closed, Closing};
 pub use command::{Command, Scope};
 pub use decide::decide;
 pub use deployment::{

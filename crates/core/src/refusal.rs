@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::closing::Closed;
 use crate::id::{EnvironmentId, ReleaseNumber, ServiceName};
 
 /// Why a command is not granted. Its text says what stands in the way; [`Refusal::hint`] says what
@@ -80,6 +81,21 @@ pub enum Refusal {
     /// Without a previous revision there is no way back.
     #[error("{0} is the first release here: there is nothing to go back to")]
     NoWayBack(ReleaseNumber),
+    /// No requests come there that could be kept away.
+    #[error("no requests are routed to `{0}`")]
+    NothingToClose(String),
+    /// It is closed already.
+    #[error("it is already {how}")]
+    AlreadyClosed {
+        /// In which way.
+        how: Closed,
+    },
+    /// It is not closed in this way.
+    #[error("it is not {how}")]
+    NotClosed {
+        /// In which way it would have to be.
+        how: Closed,
+    },
 }
 
 impl Refusal {
@@ -103,6 +119,9 @@ impl Refusal {
             Self::UnknownService(_) => "R015",
             Self::NotPartOfIt { .. } => "R016",
             Self::NoWayBack(_) => "R017",
+            Self::NothingToClose(_) => "R018",
+            Self::AlreadyClosed { .. } => "R019",
+            Self::NotClosed { .. } => "R020",
         }
     }
 
@@ -113,7 +132,7 @@ impl Refusal {
 
     /// Returns the codes of all refusals.
     pub fn codes() -> impl Iterator<Item = String> {
-        (1..=17).map(|number| format!("R{number:03}"))
+        (1..=20).map(|number| format!("R{number:03}"))
     }
 }
 
@@ -152,6 +171,14 @@ impl fmt::Display for Hint<'_> {
                 "see the services with `leadsman status`"
             }
             Refusal::NoWayBack(_) => "ship a mended release: it takes the place of this one",
+            Refusal::NothingToClose(_) => "see what serves with `leadsman status`",
+            Refusal::AlreadyClosed { how: Closed::Held } => {
+                "let requests in with `leadsman hold off`"
+            }
+            Refusal::AlreadyClosed {
+                how: Closed::Maintenance,
+            } => "let requests in with `leadsman maintenance off`",
+            Refusal::NotClosed { .. } => "see which services are closed with `leadsman status`",
         };
         f.write_str(hint)
     }

@@ -62,14 +62,15 @@ pub enum Standing {
 
 impl ReleasedService {
     /// Whether an instance of `self` and one of `other` are the same program, equally set up, so
-    /// that nothing has to be restarted. How many there are, how they roll out and what they are
-    /// held to may differ.
+    /// that nothing has to be restarted. How many there are, how they roll out, what they are held to
+    /// and how requests are treated may differ.
     pub fn runs_the_same_as(&self, other: &Self) -> bool {
         let mut spec = self.spec.clone();
         spec.instances = other.spec.instances;
         spec.after.clone_from(&other.spec.after);
         spec.strategy.clone_from(&other.spec.strategy);
         spec.limits.clone_from(&other.spec.limits);
+        spec.traffic.clone_from(&other.spec.traffic);
         // The folder that the project file lay in matters only where the service runs in it.
         let same_place = self.artifact.is_some() || self.origin == other.origin;
         spec == other.spec && self.artifact == other.artifact && same_place

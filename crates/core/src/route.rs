@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::closing::Closed;
 use crate::entrance::Entrance;
 use crate::id::{InstanceId, RevisionId, ServiceName};
 use crate::spec::{Probe, RouteRule};
 use crate::time::Timestamp;
+use crate::traffic::Traffic;
 use crate::weight::Weight;
 
 /// How requests of one environment should be spread. The weights of each service sum to 100 %.
@@ -27,6 +29,9 @@ pub struct Routes {
     pub services: BTreeMap<ServiceName, Vec<Side>>,
     /// What is to be watched for in the answers of each service.
     pub watches: BTreeMap<ServiceName, Watch>,
+    /// How the requests of each service are treated; left out where nothing is asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub treatments: BTreeMap<ServiceName, Treatment>,
 }
 
 impl Routes {
@@ -85,6 +90,21 @@ pub struct Side {
     /// How long requests in flight to its instances may take to end once these have left the
     /// routes; then the data plane cuts them short.
     pub drain: Duration,
+}
+
+/// How the requests of a service are treated now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Treatment {
+    /// What is asked for.
+    pub traffic: Traffic,
+    /// The revision that testers are led to, and that gets requests in copy; `None` while none
+    /// comes in.
+    pub canary: Option<RevisionId>,
+    /// The revision that served before; `None` while none comes in.
+    pub stable: Option<RevisionId>,
+    /// What becomes of its requests where a person keeps them away.
+    #[serde(default)]
+    pub closed: Option<Closed>,
 }
 
 /// What the data plane watches for in the answers of a service.

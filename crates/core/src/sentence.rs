@@ -1,9 +1,11 @@
 //! Recorded facts as a person would say them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::deployment::{End, Origin};
 use crate::event::{Event, Passed};
+use crate::id::ServiceName;
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,8 +91,23 @@ impl fmt::Display for Event {
                 write!(f, "frozen, because the way back is blocked: {why}")
             }
             Self::DeploymentEnded { end } => f.write_str(&end.to_string()),
+            Self::ServicesClosed { services, how, by } => {
+                let (names, are) = subject(services);
+                write!(f, "{names} {are} {how} by {by}")
+            }
+            Self::ServicesOpened { services, by } => {
+                let (names, are) = subject(services);
+                write!(f, "{names} {are} opened by {by}")
+            }
         }
     }
+}
+
+/// Returns services as the subject of a sentence, with its verb.
+fn subject(services: &BTreeSet<ServiceName>) -> (String, &'static str) {
+    let names: Vec<String> = services.iter().map(|name| format!("`{name}`")).collect();
+    let are = if names.len() == 1 { "is" } else { "are" };
+    (names.join(", "), are)
 }
 
 impl fmt::Display for Passed {

@@ -2,6 +2,7 @@
 //!
 //! The project file is how people write this; [`crate::project`] turns it into these types.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::entrance::Entrance;
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
 use crate::metric::MetricSource;
+use crate::traffic::{Condition, RequestLimits, Traffic};
 use crate::weight::Weight;
 
 /// Everything that one environment of one release is: what runs, and how requests reach it.
@@ -39,8 +41,61 @@ pub struct RouteRule {
     pub host: Option<String>,
     /// Only requests whose path is this or lies below it; begins with `/`.
     pub path: String,
+    /// Only requests with one of these methods, in capitals and in order; empty for every method.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// Only requests that meet all of these conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub when: Vec<Condition>,
     /// The service that answers.
     pub service: ServiceName,
+    /// What its requests may be, and how many of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<RequestLimits>,
+}
+
+impl RouteRule {
+    /// Returns the rule that sends all requests below `path` to `service`.
+    pub fn to(service: ServiceName, path: impl Into<String>) -> Self {
+        Self {
+            host: None,
+            path: path.into(),
+            methods: Vec::new(),
+            when: Vec::new(),
+            service,
+            limits: None,
+        }
+    }
+
+    /// Returns how specific it is: of the rules that are for a request the largest one counts.
+    fn rank(&self) -> (bool, usize, bool, usize, usize) {
+        let values = self.when.iter().filter(|c| c.value.is_some());
+        (
+            self.host.is_some(),
+            self.path.trim_end_matches('/').len(),
+            !self.methods.is_empty(),
+            self.when.len(),
+            values.count(),
+        )
+    }
+
+    /// Returns the order in which rules are listed: the most specific one first.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let place = |rule: &Self| (rule.host.clone(), rule.path.clone());
+        (other.rank().cmp(&self.rank())).then_with(|| place(self).cmp(&place(other)))
+    }
+
+    /// Whether one request could be meant by both, with nothing to say which of them is.
+    pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
+        let shares_methods =
+            self.methods.is_empty() || self.methods.iter().any(|m| other.methods.contains(m));
+        let excluded = |mine: &Condition| other.when.iter().any(|theirs| mine.excludes(theirs));
+        self.rank() == other.rank()
+            && self.host == other.host
+            && self.path == other.path
+            && shares_methods
+            && !self.when.iter().any(excluded)
+    }
 }
 
 /// One service, completely described: two equal ones run the same thing.
@@ -78,6 +133,9 @@ pub struct ServiceSpec {
     /// Where the values of the metrics in `limits` come from, by the same names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, MetricSource>,
+    /// How its requests are treated.
+    #[serde(default, skip_serializing_if = "Traffic::is_default")]
+    pub traffic: Traffic,
 }
 
 /// When an instance counts as ready for requests.

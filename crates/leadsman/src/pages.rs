@@ -78,6 +78,9 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("P036", include_str!("../../../docs/errors/P036.md")),
     ("P037", include_str!("../../../docs/errors/P037.md")),
     ("P038", include_str!("../../../docs/errors/P038.md")),
+    ("P039", include_str!("../../../docs/errors/P039.md")),
+    ("P040", include_str!("../../../docs/errors/P040.md")),
+    ("P041", include_str!("../../../docs/errors/P041.md")),
     ("R001", include_str!("../../../docs/errors/R001.md")),
     ("R002", include_str!("../../../docs/errors/R002.md")),
     ("R003", include_str!("../../../docs/errors/R003.md")),
@@ -95,6 +98,9 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("R015", include_str!("../../../docs/errors/R015.md")),
     ("R016", include_str!("../../../docs/errors/R016.md")),
     ("R017", include_str!("../../../docs/errors/R017.md")),
+    ("R018", include_str!("../../../docs/errors/R018.md")),
+    ("R019", include_str!("../../../docs/errors/R019.md")),
+    ("R020", include_str!("../../../docs/errors/R020.md")),
 ];
 
 /// Returns the page of `code`, in either case.

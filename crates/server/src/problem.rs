@@ -116,7 +116,10 @@ impl From<Refusal> for Failure {
             | Refusal::NoPrevious(_)
             | Refusal::NotARollbackTarget(_)
             | Refusal::NotPartOfIt { .. }
-            | Refusal::NoWayBack(_) => StatusCode::CONFLICT,
+            | Refusal::NoWayBack(_)
+            | Refusal::NothingToClose(_)
+            | Refusal::AlreadyClosed { .. }
+            | Refusal::NotClosed { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, refusal.code(), refusal.to_string()).hint(refusal.hint().to_string())
     }

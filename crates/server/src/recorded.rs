@@ -141,7 +141,9 @@ impl Deployment {
             | Event::DeploymentResumed { .. }
             | Event::ServiceReturned { .. }
             | Event::DeploymentFrozen { .. }
-            | Event::DeploymentEnded { .. } => {}
+            | Event::DeploymentEnded { .. }
+            | Event::ServicesClosed { .. }
+            | Event::ServicesOpened { .. } => {}
         }
     }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadsman_api as api;
-use leadsman_core::id::RevisionId;
+use leadsman_core::id::{RevisionId, ServiceName};
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
-    Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Routing, Stage,
-    Who, sizes,
+    Closed, Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Routing,
+    Stage, Who, sizes,
 };
 use leadsman_engine::{Rate, View};
 
@@ -150,6 +150,7 @@ fn services(view: &View) -> Vec<api::ServiceStatus> {
                 baseline: None,
                 warm: None,
                 rollout: None,
+                closed: closing(environment, name),
             };
             (name.as_str(), status)
         })
@@ -178,10 +179,23 @@ fn services(view: &View) -> Vec<api::ServiceStatus> {
             baseline,
             warm,
             rollout: Some(self::rollout(view, rollout)),
+            closed: closing(environment, name),
         };
         services.insert(name.as_str(), status);
     }
     services.into_values().collect()
+}
+
+fn closing(environment: &Environment, service: &ServiceName) -> Option<api::Closing> {
+    let closing = environment.closed.get(service)?;
+    Some(api::Closing {
+        how: match closing.how {
+            Closed::Held => api::Closed::Held,
+            Closed::Maintenance => api::Closed::Maintenance,
+        },
+        since: moment(closing.since),
+        actor: closing.by.clone(),
+    })
 }
 
 fn rollout(view: &View, rollout: &Rollout) -> api::Rollout {

@@ -167,6 +167,8 @@ impl Client {
             Command::Abort {} => "abort",
             Command::Retry {} => "retry",
             Command::Rollback { .. } => "rollback",
+            Command::Close { .. } => "close",
+            Command::Open { .. } => "open",
         };
         let path = fill(path::COMMANDS, &[application, environment]);
         let mut request = self.post(name, path, command);

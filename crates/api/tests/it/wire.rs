@@ -29,6 +29,7 @@ fn status() -> EnvironmentStatus {
         }),
         queued: None,
         services: vec![ServiceStatus {
+            closed: None,
             name: "web".to_owned(),
             stable: None,
             canary: Some(Side {

@@ -12,6 +12,7 @@ mod capacity;
 mod facts;
 mod reasons;
 mod routes;
+mod treatments;
 mod watches;
 mod workloads;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::capacity::{is_admitted, ready};
+use super::treatments::treatments;
 use super::watches::watches;
 use super::workloads::wanted;
 use crate::deployment::{Revision, Rollout, Stage};
@@ -30,12 +31,14 @@ pub(super) fn routes(environment: &Environment, observed: &Observed) -> Option<R
         services.insert(name.clone(), admitted);
     }
     let watches = watches(environment, &services);
+    let treatments = treatments(environment, &services);
     let mut routes = Routes {
         listen: routing.listen,
         entrance: routing.entrance.clone(),
         rules: routing.rules.clone(),
         services,
         watches,
+        treatments,
     };
     if let Some(acknowledged) = &observed.routes {
         // They stay among the sides, or the data plane would forget that it cut them off.

@@ -170,8 +170,12 @@ codes! {
             requests."
         mend "Add `routes`; `routes: []` if no service gets requests from outside."
     SAME_ROUTE "P027" "two routes for the same requests"
-        because "Two routes have the same host and path; only one of them could ever answer."
-        mend "Take one out, or give it another path or host."
+        because "Of the routes that are for a request the most specific one counts: one with a host \
+            before one without; then the longer path; then one with methods; then the one with more \
+            headers and cookies; then the one with more values of them. Two routes that are equal \
+            in all of this could both be meant by one request."
+        mend "Take one out, or tell them apart: by another host, path, method, or another value of \
+            the same header or cookie."
     READINESS_UNKNOWN "P028" "no way to tell when a service is ready"
         because "A service without a route gets no requests, so it may not listen on a port at \
             all; then the check that is built in, whether its port accepts a connection, would \
@@ -211,7 +215,7 @@ codes! {
             so that a comparison could never show a difference."
         mend "Have it ask about one revision: `{instance=~\"$INSTANCES\"}`, or a label that holds \
             the release, such as `{release=\"$RELEASE\"}`. Or use `at_most` and `at_least` alone."
-    BAD_HEADER "P035" "not a header for every answer"
+    BAD_HEADER "P035" "not a header for answers"
         because "A header has a name and a value of one line. Those that say how an answer is \
             carried are the data plane's, and one that forbids to come back unencrypted means \
             nothing where nothing is encrypted."
@@ -230,6 +234,21 @@ codes! {
             have a say in who you are."
         mend "Write the URL of the directory, such as \
             `https://acme-v02.api.letsencrypt.org/directory`."
+    BAD_RATE "P039" "not a rate"
+        because "A rate is a whole number of requests in a second, a minute or an hour. Without the \
+            time nobody could tell a thousand a second from a thousand an hour."
+        mend "Write it like `10/s`, `100/m` or `1000/h`; with `burst` more of them may come at once: \
+            `{ rate: 10/s, burst: 50 }`."
+    BAD_CONDITION "P040" "not something that a request can say"
+        because "A request says something in a header or in a cookie. Their names have no blanks \
+            and few special characters, and their values are compared as they are: no patterns."
+        mend "Write it like `headers: { x-track: beta }` or `cookies: { track: beta }`, with \
+            `\"*\"` for any value."
+    SAME_COOKIE "P041" "two services that share a cookie"
+        because "A cookie remembers the side of one service. Two services of one host that write \
+            the same one would take their users from each other with every request."
+        mend "Write `sticky: cookie`, by which each service has a cookie of its own, or give each \
+            another name with `sticky: { cookie: shop-api }`."
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use leadsman_analysis::GaugeLimit;
 
+use super::effective_traffic::{put_traffic, route};
 use super::metric_values::word;
 use super::read::looks_typed;
 use super::units;
 use crate::entrance::{CertificateFiles, Entrance, Tls};
 use crate::metric::{MetricSource, PrometheusServer};
 use crate::spec::{
-    BaselineKind, EnvironmentSpec, OnInconclusive, Probe, RouteRule, ServiceSpec, Sizing, Step,
-    Strategy,
+    BaselineKind, EnvironmentSpec, OnInconclusive, Probe, ServiceSpec, Sizing, Step, Strategy,
 };
 
 /// Writes the file. Read again, it resolves to the same environment.
@@ -38,20 +38,8 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
     } else {
         file.open(0, "routes");
     }
-    for RouteRule {
-        host,
-        path,
-        service,
-    } in &spec.routes
-    {
-        let host = host
-            .as_ref()
-            .map(|host| format!("host: {}, ", scalar(host)));
-        let (host, path) = (host.unwrap_or_default(), scalar(path));
-        file.line(
-            1,
-            &format!("- {{ {host}path: {path}, service: {service} }}"),
-        );
+    for rule in &spec.routes {
+        file.line(1, &format!("- {}", route(rule)));
     }
     file.0
 }
@@ -137,6 +125,7 @@ fn put_service(file: &mut Lines, service: &ServiceSpec) {
     file.put(2, "after", list(&after));
     put_strategy(file, &service.strategy);
     put_limits(file, service);
+    put_traffic(file, &service.traffic);
 }
 
 fn put_strategy(file: &mut Lines, strategy: &Strategy) {
@@ -246,35 +235,35 @@ fn put_limit(file: &mut Lines, limit: &GaugeLimit) {
 
 /// The lines of a file, indented by two blanks for each level.
 #[derive(Default)]
-struct Lines(String);
+pub(super) struct Lines(String);
 
 impl Lines {
-    fn line(&mut self, level: usize, text: &str) {
+    pub(super) fn line(&mut self, level: usize, text: &str) {
         self.0.push_str(&"  ".repeat(level));
         self.0.push_str(text);
         self.0.push('\n');
     }
 
-    fn open(&mut self, level: usize, key: &str) {
+    pub(super) fn open(&mut self, level: usize, key: &str) {
         self.line(level, &format!("{key}:"));
     }
 
-    fn put(&mut self, level: usize, key: &str, value: impl Display) {
+    pub(super) fn put(&mut self, level: usize, key: &str, value: impl Display) {
         self.line(level, &format!("{key}: {value}"));
     }
 }
 
-fn or_null(value: Option<impl Display>) -> String {
+pub(super) fn or_null(value: Option<impl Display>) -> String {
     value.map_or_else(|| "null".to_owned(), |value| value.to_string())
 }
 
-fn list(words: &[impl AsRef<str>]) -> String {
+pub(super) fn list(words: &[impl AsRef<str>]) -> String {
     let words: Vec<String> = words.iter().map(|word| scalar(word.as_ref())).collect();
     format!("[{}]", words.join(", "))
 }
 
 /// Writes text so that every reader of YAML takes it for that text.
-fn scalar(text: &str) -> String {
+pub(super) fn scalar(text: &str) -> String {
     let plain = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./$_".contains(c))
         && text
             .chars()

@@ -11,6 +11,7 @@
 
 mod codes;
 mod effective;
+mod effective_traffic;
 mod entrance;
 mod entrance_values;
 mod keys;
@@ -26,6 +27,8 @@ mod shape;
 mod strategy;
 mod suggest;
 mod texts;
+mod traffic;
+mod traffic_values;
 pub mod units;
 mod values;
 mod yaml;

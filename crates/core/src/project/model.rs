@@ -19,6 +19,8 @@ use super::read::{Located, Read, Reader, Setting};
 use super::shape::{List, Map, Short, ShortForm};
 use super::strategy::StrategyForm;
 use super::texts::{ArtifactPath, Command, FolderPath, Host, ProbePath, RequestPath, User};
+use super::traffic::{Methods, RequestLimits, Traffic};
+use super::traffic_values::{Expected, TokenKey};
 use super::units;
 use super::values::{
     Listen, Memory, Name, NameKey, Share, Signal, StepWeight, Time, True, VariableKey,
@@ -61,6 +63,10 @@ keys! {
         strategy: StrategyForm,
         /// The limits of every service; a service can change single ones.
         limits: Limits,
+        /// How requests of every service are treated; a service can change single keys.
+        traffic: Traffic,
+        /// What requests of every route may be, and how many; a route can change single keys.
+        request_limits: RequestLimits,
         /// Environment variables of every service.
         env: Variables,
         /// The Prometheus that metrics are asked of. In short: its address.
@@ -108,6 +114,8 @@ keys! {
         strategy: StrategyForm,
         /// What a new revision may not exceed while it comes in.
         limits: Limits,
+        /// How requests are treated on their way to it.
+        traffic: Traffic,
     }
 }
 
@@ -450,6 +458,10 @@ keys! {
         strategy: StrategyForm,
         /// Limits of every service here.
         limits: Limits,
+        /// How requests of every service are treated here.
+        traffic: Traffic,
+        /// What requests of every route may be here, and how many.
+        request_limits: RequestLimits,
         /// The Prometheus that metrics are asked of here.
         prometheus: Short<Prometheus>,
         /// Routes of this environment, instead of those at the top level.
@@ -461,7 +473,9 @@ keys! {
 }
 
 keys! {
-    /// Which requests go to which service.
+    /// Which requests go to which service. Of the routes that are for a request the most specific
+    /// one counts: one with a host before one without; then the longer path; then one with methods;
+    /// then the one with more headers and cookies; then the one with more values of them.
     #[schemars(extend("required" = ["service"]))]
     struct Route("a route") {
         /// Only requests for this host; left out, for every host.
@@ -469,8 +483,17 @@ keys! {
         /// Only requests whose path is this or lies below it.
         #[schemars(extend("default" = "/"))]
         path: RequestPath,
+        /// Only requests with one of these methods; left out, with every method.
+        methods: Methods,
+        /// Only requests that have all of these headers with these values, such as
+        /// `{ x-track: beta }`; `"*"` is any value.
+        headers: Map<TokenKey, Expected<false>, 10>,
+        /// Only requests that have all of these cookies with these values; `"*"` is any value.
+        cookies: Map<TokenKey, Expected<true>, 10>,
         /// The service that answers.
         service: Name,
+        /// What its requests may be, and how many of them.
+        request_limits: RequestLimits,
     }
     check: check_route;
 }

@@ -13,7 +13,7 @@ use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
-use super::{entrance, metrics, routes, strategy, suggest};
+use super::{entrance, metrics, routes, strategy, suggest, traffic};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
 
@@ -108,6 +108,7 @@ fn environment(
         specs.extend(spec.map(|spec| (service.clone(), spec)));
     }
     let routes = routes?;
+    routes::refuse_shared_cookies(&specs, &services, &routes, reader);
     let entrance = entrance::resolve(name, keys, &routes, reader);
     Some(EnvironmentSpec {
         application: ApplicationName::try_from(file.application.get()?.0.value.clone()).ok()?,
@@ -148,12 +149,14 @@ fn layered(file: &File, keys: &Environment, reader: &mut Reader) -> Services {
             env: file.env.clone(),
             limits: file.limits.clone(),
             strategy: file.strategy.clone(),
+            traffic: file.traffic.clone(),
             ..Service::default()
         };
         let of_environment = Service {
             env: keys.env.clone(),
             limits: keys.limits.clone(),
             strategy: keys.strategy.clone(),
+            traffic: keys.traffic.clone(),
             ..Service::default()
         };
         let broken = matches!(own, Setting::Broken) || matches!(here, Setting::Broken);
@@ -315,6 +318,7 @@ fn spec(
         strategy: strategy?,
         limits: limits(&keys.limits, reader),
         metrics: metrics::sources(&keys.limits, prometheus, reader),
+        traffic: traffic::resolve(&keys.traffic, name),
     })
 }
 

@@ -2,17 +2,23 @@
 //! never edited, only added to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::expect_file;
 use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
+use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, TlsVersion};
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
     Fold, Measured, MetricSource, PrometheusServer, Queried, Query, Selector, Shown,
 };
 use leadsman_core::spec::{BaselineKind, OnInconclusive, Probe, ServiceSpec, Strategy};
+use leadsman_core::traffic::{
+    Capacity, Condition, Ejection, Hold, Maintenance, Mirror, Pace, Place, Rate, RequestLimits,
+    Retries, Role, Sticky, Tester, Traffic,
+};
 use leadsman_core::weight::Weight;
-use leadsman_core::{ApplicationEvent, Cause, End, Event, Origin, Passed};
+use leadsman_core::{ApplicationEvent, Cause, Closed, End, Event, Origin, Passed, ReleaseContent};
 
 use crate::world::{canary, content, name, service};
 
@@ -68,6 +74,118 @@ fn measured(spec: &mut ServiceSpec) {
         spec.limits.metrics.insert(name.to_owned(), limit.clone());
         spec.metrics.insert(name.to_owned(), source);
     }
+}
+
+/// Returns everything that can be said of how requests are treated.
+fn traffic() -> Traffic {
+    let second = Duration::from_secs(1);
+    let tester = |place, to| Tester {
+        when: Condition {
+            place,
+            name: "x-tester".to_owned(),
+            value: Some("ann".to_owned()),
+        },
+        to,
+    };
+    Traffic {
+        sticky: Some(Sticky::Cookie {
+            name: "leadsman-web".to_owned(),
+            path: "/".to_owned(),
+            max_age: Some(second * 3600),
+        }),
+        testers: vec![
+            tester(Place::Header, Role::Canary),
+            tester(Place::Cookie, Role::Stable),
+        ],
+        mirror: Some(Mirror {
+            share: Weight::percent(10),
+            methods: vec!["GET".to_owned()],
+            body: 1024,
+            at_once: 100,
+        }),
+        hold: Some(Hold {
+            wait: second * 5,
+            requests: 1000,
+        }),
+        maintenance: Some(Maintenance {
+            retry_after: Some(second * 60),
+            ..Maintenance::default()
+        }),
+        eject: Some(Ejection {
+            failures: 5,
+            time: second * 10,
+            time_max: second * 300,
+            share: Weight::percent(50),
+        }),
+        retries: Some(Retries {
+            share: Weight::percent(20),
+            per_second: 10,
+        }),
+        capacity: Some(Capacity {
+            requests: 100,
+            pending: 1000,
+            wait: second * 5,
+        }),
+        slow_start: Some(second * 30),
+    }
+}
+
+/// Adds everything to a release that can be said of how requests come to it.
+fn treated(content: &mut ReleaseContent) {
+    let second = Duration::from_secs(1);
+    let rate = Rate {
+        requests: 10,
+        per: second,
+        burst: 50,
+    };
+    for rule in &mut content.routing.rules {
+        rule.methods = vec!["GET".to_owned()];
+        rule.when = vec![Condition {
+            place: Place::Header,
+            name: "x-track".to_owned(),
+            value: None,
+        }];
+        rule.limits = Some(RequestLimits {
+            uri: Some(2048),
+            body: Some(1 << 20),
+            pace: Some(Pace {
+                idle: second * 60,
+                bytes_per_second: 1024,
+                grace: second * 10,
+            }),
+            per_client: Some(rate.clone()),
+            in_all: Some(rate.clone()),
+        });
+    }
+    for (index, service) in content.services.values_mut().enumerate() {
+        let service = Arc::make_mut(service);
+        service.spec.traffic = traffic();
+        if index > 0 {
+            service.spec.traffic.sticky = Some(Sticky::Header("x-user".to_owned()));
+        }
+    }
+    let files = CertificateFiles {
+        chain: "/etc/shop/a.pem".to_owned(),
+        key: "/etc/shop/a.key".to_owned(),
+    };
+    let acme = Acme {
+        directory: "https://ca.example/directory".to_owned(),
+        hosts: vec!["shop.example".to_owned()],
+        contact: vec!["ops@shop.example".to_owned()],
+        challenge: Challenge::Http01,
+        roots: Some("/etc/shop/roots.pem".to_owned()),
+    };
+    content.routing.entrance = Entrance {
+        tls: Some(Tls {
+            certificates: vec![files],
+            acme: Some(acme),
+            min: TlsVersion::V1_3,
+            from_http: Some(([0, 0, 0, 0], 80).into()),
+        }),
+        headers: BTreeMap::from([("x-frame-options".to_owned(), "DENY".to_owned())]),
+        trusted: vec!["10.0.0.0/8".to_owned()],
+        proxy_protocol: vec!["10.0.0.1/32".to_owned()],
+    };
 }
 
 /// One example of each kind of event, with every field that it can have.
@@ -126,6 +244,17 @@ fn examples() -> Vec<Event> {
             why: "0 of 2 instances are ready".to_owned(),
         },
     ];
+    for how in [Closed::Held, Closed::Maintenance] {
+        events.push(Event::ServicesClosed {
+            services: services(),
+            how,
+            by: by(),
+        });
+    }
+    events.push(Event::ServicesOpened {
+        services: services(),
+        by: by(),
+    });
     let fresh = Strategy {
         baseline: BaselineKind::Fresh,
         on_inconclusive: OnInconclusive::Advance,
@@ -158,6 +287,19 @@ fn examples() -> Vec<Event> {
             by,
         });
     }
+    let mut with_traffic = (*content()).clone();
+    let other = name("other");
+    let second = Arc::clone(&with_traffic.services[&web()]);
+    with_traffic.services.insert(other, second);
+    treated(&mut with_traffic);
+    events.push(Event::DeploymentStarted {
+        number: DeploymentNumber(7),
+        release,
+        content: Arc::new(with_traffic),
+        origin: Origin::Ship,
+        rollouts: BTreeMap::from([(web(), strategy)]),
+        by: by(),
+    });
     for passed in [
         Passed::Judged { verdict: verdict() },
         Passed::Ready,
@@ -228,7 +370,7 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
         );
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 17, "an event has no example");
+    assert_eq!(written.len(), 19, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -259,7 +401,7 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 17, "an event has no file");
+    assert_eq!(kinds, 19, "an event has no file");
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod chance;
 mod golden;
 mod project;
 mod stories;
+mod treating;
 mod tripwire;
 mod watching;
 mod world;

@@ -18,6 +18,7 @@ use leadsman_core::spec::{
     Sizing, Step, Stop, Strategy,
 };
 use leadsman_core::time::Timestamp;
+use leadsman_core::traffic::Traffic;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
@@ -117,6 +118,7 @@ pub(crate) fn service(version: u64, instances: u16, strategy: &Strategy) -> Rele
                 ..Limits::default()
             },
             metrics: BTreeMap::new(),
+            traffic: Traffic::default(),
         },
         artifact: None,
         origin: "/srv".to_owned(),
@@ -137,11 +139,7 @@ pub(crate) fn content(services: &[(&str, ReleasedService)], chained: bool) -> Ar
     }
     let rules = all
         .keys()
-        .map(|service: &ServiceName| RouteRule {
-            host: None,
-            path: format!("/{service}"),
-            service: service.clone(),
-        })
+        .map(|service: &ServiceName| RouteRule::to(service.clone(), format!("/{service}")))
         .collect();
     let listen = "127.0.0.1:8080".parse().expect("an address");
     Arc::new(ReleaseContent {
@@ -264,6 +262,7 @@ impl World {
             Event::DeploymentPromoted {}
             | Event::DeploymentPaused { .. }
             | Event::DeploymentResumed { .. } => String::new(),
+            Event::ServicesClosed { .. } | Event::ServicesOpened { .. } => format!(": {event}"),
         };
         self.note(&format!("{}{detail}", event.kind()));
     }

@@ -11,6 +11,7 @@ mod names;
 mod samples;
 mod table;
 mod told;
+mod treatment;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -56,5 +56,6 @@ pub(super) fn rollout() -> Routes {
         rules: Vec::new(),
         services: BTreeMap::from([(service.clone(), vec![side(1, 95), side(2, 5)])]),
         watches: BTreeMap::from([(service, watch)]),
+        treatments: BTreeMap::new(),
     }
 }

@@ -6,11 +6,11 @@ use leadsman_core::id::{EnvironmentId, ServiceName};
 use leadsman_core::route::Routes;
 use leadsman_core::spec::Probe;
 use leadsman_proxy::table::{
-    HealthCheck, Instance, Listener, Rule, Service, Side, Slow, Table, Tripwire,
+    HealthCheck, Instance, Listener, Service, Side, Slow, Table, Tripwire,
 };
 
-use super::entrance;
 use super::names::side_name;
+use super::{entrance, treatment};
 
 /// Returns `table` with the part of `environment` exchanged, as the next generation.
 pub(super) fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> Table {
@@ -45,12 +45,10 @@ pub(super) fn exchange(mut table: Table, environment: &EnvironmentId, routes: &R
             entrance::ask(listener, &routes.entrance);
         }
         leading = entrance::leading_to(listener, &prefix, &routes.entrance);
-        listener.rules.extend(routes.rules.iter().map(|rule| Rule {
-            host: rule.host.clone(),
-            path: rule.path.clone(),
-            service: format!("{prefix}{}", rule.service),
-            ..Rule::default()
-        }));
+        let rules = routes.rules.iter();
+        listener
+            .rules
+            .extend(rules.map(|rule| treatment::wire_rule(&prefix, rule)));
         // A rule whose service has nothing to answer yet is answered by the proxy itself.
         let named = routes.rules.iter().map(|rule| &rule.service);
         for service in routes.services.keys().chain(named) {
@@ -78,7 +76,7 @@ fn wire_service(prefix: &str, routes: &Routes, service: &ServiceName) -> Service
     let sides = routes.services.get(service).into_iter().flatten();
     let watch = routes.watches.get(service);
     let tripwire = watch.and_then(|watch| watch.tripwire.as_ref());
-    Service {
+    let mut wired = Service {
         sides: sides.map(|side| wire_side(prefix, side)).collect(),
         slow: watch.map_or_else(Slow::default, |watch| Slow {
             over: watch.over,
@@ -92,7 +90,11 @@ fn wire_service(prefix: &str, routes: &Routes, service: &ServiceName) -> Service
             round: 0,
         }),
         ..Service::default()
+    };
+    if let Some(asked) = routes.treatments.get(service) {
+        treatment::treat(&mut wired, prefix, asked);
     }
+    wired
 }
 
 fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {

@@ -95,6 +95,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
         queued: None,
         services: vec![
             ServiceStatus {
+                closed: None,
                 name: "api".to_owned(),
                 stable: Some(side(3, 100.0, 2)),
                 canary: None,
@@ -103,6 +104,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
                 rollout: None,
             },
             ServiceStatus {
+                closed: None,
                 name: "web".to_owned(),
                 stable: Some(side(3, 100.0, 4)),
                 canary: None,

@@ -1,8 +1,8 @@
 //! How everything stands.
 
 use leadsman_api::{
-    Deployment, EnvironmentStatus, Instance, InstanceState, Overview, Phase, Reason, Rollout,
-    RolloutStage, ServiceStatus, Side, Who,
+    Closed, Closing, Deployment, EnvironmentStatus, Instance, InstanceState, Overview, Phase,
+    Reason, Rollout, RolloutStage, ServiceStatus, Side, Who,
 };
 
 use super::paint;
@@ -50,7 +50,7 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
             &format!("no requests are accepted: {}", clean(problem)),
         ));
     }
-    text.push_str(&services(status));
+    text.push_str(&services(status, clock));
     for reason in &status.reasons {
         text.push_str(&wrapped("  - ", &self::reason(reason, clock)));
     }
@@ -136,7 +136,7 @@ pub(super) fn reason(reason: &Reason, clock: &Clock) -> String {
 }
 
 /// Returns the lines of all services, their columns aligned.
-fn services(status: &EnvironmentStatus) -> String {
+fn services(status: &EnvironmentStatus, clock: &Clock) -> String {
     let mut table = Table::default();
     for service in &status.services {
         let mut name = service.name.clone();
@@ -169,6 +169,9 @@ fn services(status: &EnvironmentStatus) -> String {
             text.push_str(&line);
             text.push('\n');
         }
+        if let Some(closing) = &service.closed {
+            text.push_str(&wrapped("    ! ", &closed(closing, clock)));
+        }
         // Of a promoted service, what runs says all.
         let moves = |rollout: &&Rollout| rollout.stage != RolloutStage::Promoted;
         if let Some(rollout) = service.rollout.as_ref().filter(moves) {
@@ -185,6 +188,16 @@ fn services(status: &EnvironmentStatus) -> String {
         }
     }
     text
+}
+
+/// Says that a service is closed, and how it is opened.
+fn closed(closing: &Closing, clock: &Clock) -> String {
+    let (what, command) = match closing.how {
+        Closed::Held => ("its requests are held", "hold"),
+        Closed::Maintenance => ("in maintenance", "maintenance"),
+    };
+    let (since, by) = (clock.short(closing.since), clean(&closing.actor));
+    format!("{what} since {since}, by {by}; `leadsman {command} off` lets users in again")
 }
 
 /// Returns what runs of a service, what comes in first.
@@ -410,6 +423,34 @@ mod tests {
                 step 2 of 4, instances for 25 % become ready
                 ! shop.production.web.r4.d4.1 restarting, restarted 3 times: ended with
                   status 1, the last line of its output was `no such table`
+        "#]],
+        );
+    }
+
+    #[test]
+    fn a_service_that_is_closed_says_by_whom_and_how_it_is_opened() {
+        let mut status = serving();
+        for (service, how) in status
+            .services
+            .iter_mut()
+            .zip([Closed::Held, Closed::Maintenance])
+        {
+            service.closed = Some(Closing {
+                how,
+                since: super::super::samples::ago(60),
+                actor: "mia".to_owned(),
+            });
+        }
+        check(
+            &status,
+            &expect![[r#"
+            shop/production  http://127.0.0.1:8080  release 3 serves
+              api  release 3  100 %  2/2 ready  48.0/s  errors 0.1 %  p95 79 ms
+                ! its requests are held since 14:12, by mia; `leadsman hold off` lets users
+                  in again
+              web  release 3  100 %  4/4 ready  48.0/s  errors 0.1 %  p95 79 ms
+                ! in maintenance since 14:12, by mia; `leadsman maintenance off` lets users
+                  in again
         "#]],
         );
     }

@@ -30,6 +30,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         verdict: None,
     };
     let web = ServiceStatus {
+        closed: None,
         name: "web".to_owned(),
         stable: None,
         canary: None,

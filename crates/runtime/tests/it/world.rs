@@ -307,6 +307,7 @@ pub(crate) fn running(run: Vec<String>) -> Service {
             on_inconclusive: OnInconclusive::Hold,
             baseline: BaselineKind::Stable,
         },
+        traffic: leadsman_core::traffic::Traffic::default(),
         limits: serde_json::from_str(LIMITS).unwrap(),
         metrics: BTreeMap::new(),
     };

@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, Path, State};
-use leadsman_api::{Accepted, Command as Wish, Scope as WishedScope};
-use leadsman_core::id::ReleaseNumber;
-use leadsman_core::{Command, Event, Scope};
+use leadsman_api::{Accepted, Closed as WishedClosed, Command as Wish, Scope as WishedScope};
+use leadsman_core::id::{ReleaseNumber, ServiceName};
+use leadsman_core::{Closed, Command, Event, Scope};
 use leadsman_store::Recorded;
 
 use super::{AskedEnvironment, Shared, environment_id};
@@ -39,12 +39,30 @@ fn command(wish: Wish) -> Result<Command, Failure> {
             scope: match scope {
                 WishedScope::All => Scope::All,
                 WishedScope::Canary => Scope::Canary,
-                WishedScope::Service(name) => Scope::Service(name.parse().map_err(
-                    |error: leadsman_core::id::InvalidName| Failure::bad_request(error.to_string()),
-                )?),
+                WishedScope::Service(name) => Scope::Service(service(&name)?),
             },
         },
+        Wish::Close { how, service: name } => Command::Close {
+            how: closed(how),
+            service: name.as_deref().map(service).transpose()?,
+        },
+        Wish::Open { how, service: name } => Command::Open {
+            how: closed(how),
+            service: name.as_deref().map(service).transpose()?,
+        },
     })
+}
+
+fn service(name: &str) -> Result<ServiceName, Failure> {
+    let parsed = name.parse::<ServiceName>();
+    parsed.map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+fn closed(how: WishedClosed) -> Closed {
+    match how {
+        WishedClosed::Held => Closed::Held,
+        WishedClosed::Maintenance => Closed::Maintenance,
+    }
 }
 
 /// Returns what was recorded, in words.

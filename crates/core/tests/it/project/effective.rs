@@ -59,6 +59,16 @@ fn every_default_is_shown() {
                 errors: 1%
                 p95: 20%
                 p99: 50%
+            traffic:
+              sticky: null
+              testers: []
+              mirror: null
+              hold: null
+              maintenance: null
+              eject: null
+              retries: null
+              capacity: null
+              slow_start: null
         environments:
           production:
             listen: 127.0.0.1:8080

@@ -36,6 +36,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x, ready: { path: / } } }\nenvironments: { e: { sevices: {} } }\n",
     ),
     (
+        "P003",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { stiky: cookie, testers: [{ header: x, vlaue: a }] }\nrequest_limits: { per_cleint: 10/s }\n",
+    ),
+    (
         "P004",
         "application: shop\nservices:\n  web: { run: x }\n  web: { run: y }\n",
     ),
@@ -60,6 +64,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P005",
         "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: {} } } }\n",
+    ),
+    (
+        "P005",
+        "application: a\nservices: { web: { run: x } }\ntraffic:\n  sticky: {}\n  testers: [{ value: a }]\n  mirror: {}\n  hold: {}\n  capacity: {}\nrequest_limits: { in_all: { burst: 5 } }\n",
     ),
     ("P006", "- application: shop\n"),
     ("P006", "application: 12\nservices: [web]\n"),
@@ -124,8 +132,16 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [5, 25%] } } } }\n",
     ),
     (
+        "P012",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { mirror: 10, retries: 0.2 }\n",
+    ),
+    (
         "P013",
         "application: a\nservices: { web: { run: x, memory: 512M }, api: { run: x, memory: 1073741824 } }\nroutes: [{ service: web }, { path: /api, service: api }]\n",
+    ),
+    (
+        "P013",
+        "application: a\nservices: { web: { run: x } }\nrequest_limits: { body: 10M, uri: 2048 }\n",
     ),
     (
         "P014",
@@ -140,8 +156,16 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x, strategy: { canary: { soak: 0s }, keep_warm: 31d }, limits: { errors: 101% } } }\nstrategies: { s: { blue_green: { steps: [] } } }\n",
     ),
     (
+        "P015",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { mirror: 0%, hold: 1h, eject: 0, capacity: 0, slow_start: 1ms, maintenance: { status: 100 } }\nrequest_limits: { uri: 1B, per_client: { rate: 1/h, burst: 100000 } }\n",
+    ),
+    (
         "P016",
         "application: a\nservices: { web: { run: x, stop: { signal: SIGTERM }, user: \"a b\", strategy: { on_inconclusive: wait } } }\n",
+    ),
+    (
+        "P016",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { sticky: ip, testers: [{ header: x, to: old }], mirror: { share: 5%, methods: [get] } }\n",
     ),
     (
         "P017",
@@ -180,6 +204,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits:\n  metrics:\n    queue: { metric: jobs, prometheus: jobs, at_most: 1 }\n    load: { prometheus: load, counter: true, at_most: 1 }\n    size: { instance: memory, every: 5s, at_most: 1GiB }\n    none: { metric: jobs, at_least: 5, at_most: 3 }\n",
     ),
     (
+        "P021",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { sticky: { cookie: a, header: b }, testers: [{ header: a, cookie: b }] }\n",
+    ),
+    (
         "P022",
         "application: a\nservices: { web: { run: x, strategy: { canary: { steps: [5%, 25%, 25%, 10%] } } } }\n",
     ),
@@ -206,6 +234,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P027",
         "application: a\nservices: { web: { run: x } }\nroutes: [{ path: /a, service: web }, { path: /a/, service: web }]\n",
+    ),
+    (
+        "P027",
+        "application: a\nservices: { web: { run: x }, beta: { run: x } }\nroutes:\n  - { service: web }\n  - { methods: [GET, PUT], service: web }\n  - { methods: [PUT], service: beta }\n  - { headers: { x-track: beta }, service: beta }\n  - { cookies: { track: beta }, service: beta }\n",
     ),
     (
         "P028",
@@ -244,6 +276,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x } }\nenvironments:\n  production:\n    headers:\n      content-length: 5\n      x frame: DENY\n      x-frame-options: \"DENY\\r\\nset-cookie: a=b\"\n  staging: { listen: 127.0.0.1:8081, headers: { Strict-Transport-Security: max-age=31536000 } }\n",
     ),
     (
+        "P035",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { maintenance: { body: later, type: html } }\n",
+    ),
+    (
         "P036",
         "application: a\nservices: { web: { run: x } }\nenvironments: { production: { trusted: [10.1.2.3/8, 10.0.0.0/33], proxy_protocol: [localhost] } }\n",
     ),
@@ -254,6 +290,18 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P038",
         "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { acme: { hosts: [a.example], directory: \"http://ca.example\" } } } }\n",
+    ),
+    (
+        "P039",
+        "application: a\nservices: { web: { run: x } }\nrequest_limits: { per_client: 100, in_all: 5/d }\nroutes: [{ service: web, request_limits: { per_client: { rate: 0/s, burst: 5 } } }]\n",
+    ),
+    (
+        "P040",
+        "application: a\nservices: { web: { run: x } }\ntraffic: { sticky: { header: \"x user\" }, testers: [{ cookie: \"a=b\" }] }\nroutes:\n  - { service: web, headers: { \"x track\": a, x-track: \" a\" }, cookies: { a: \"b;c\" } }\n",
+    ),
+    (
+        "P041",
+        "application: a\nservices:\n  web: { run: x, traffic: { sticky: { cookie: side } } }\n  api: { run: x, traffic: { sticky: { cookie: side } } }\nroutes: [{ service: web }, { path: /api, service: api }]\n",
     ),
 ];
 

@@ -147,15 +147,29 @@ fn five_lines_are_enough() {
                         metrics: {},
                     },
                     metrics: {},
+                    traffic: Traffic {
+                        sticky: None,
+                        testers: [],
+                        mirror: None,
+                        hold: None,
+                        maintenance: None,
+                        eject: None,
+                        retries: None,
+                        capacity: None,
+                        slow_start: None,
+                    },
                 },
             },
             routes: [
                 RouteRule {
                     host: None,
                     path: "/",
+                    methods: [],
+                    when: [],
                     service: ServiceName(
                         "web",
                     ),
+                    limits: None,
                 },
             ],
         }
@@ -177,8 +191,11 @@ fn a_full_file_is_resolved_for_each_environment() {
     expect![[r#"
         shop development 127.0.0.1:8080
           */admin -> admin
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           admin: 1 x ["./admin"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as None
@@ -187,6 +204,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy Full [100 % for 5m] warm 10m patience 0s Rollback
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -195,6 +213,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 20s, after []
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -203,6 +222,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
             heap: Measured(Memory)
             hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
@@ -216,9 +236,12 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
         shop staging 127.0.0.1:8081
           */api -> api
+            RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
+            RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "debug"}, as Some("1000")
@@ -227,6 +250,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 20s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Address), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: None }
           web: 1 x ["./server", "--quiet", "two words", "$PORT"]
             artifact None, folder .
             {"DEBUG": "true", "GREETING": "hello", "LEVEL": "debug", "VERSION": "1.10"}, as Some("www-data")
@@ -235,6 +259,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            Traffic { sticky: Some(Address), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: None }
             heap: Measured(Memory)
             hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
@@ -248,9 +273,18 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy InTurn [33.33 % for 30s, 66.66 % for 30s, 100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Address), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
         shop production [::]:80
           shop.example/api -> api
+            ["POST", "PUT"] []
+            RequestLimits { uri: Some(2048), body: Some(1073741824), pace: Some(Pace { idle: 20s, bytes_per_second: 0, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: Some(Rate { requests: 1000, per: 60s, burst: 50 }) }
+          shop.example/api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          shop.example/ -> web
+            [] [Condition { place: Header, name: "x-track", value: Some("beta") }, Condition { place: Header, name: "x-internal", value: None }, Condition { place: Cookie, name: "track", value: Some("1") }]
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           admin.shop.example/ -> admin
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
           admin: 1 x ["./admin"]
             artifact None, folder .
@@ -260,6 +294,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy Full [10 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -268,6 +303,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 20s, after []
             strategy Full [100 %] warm 10m patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
           web: 4 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -276,6 +312,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop INT 45s 1m30s, after ["api"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 2h patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
             hits: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
             saturation: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
@@ -288,10 +325,14 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
         shop preview 127.0.0.1:8443
           */admin -> admin
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           admin: 1 x ["./admin"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as None
@@ -300,6 +341,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy Full [100 % for 5m] warm 10m patience 0s Rollback
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -308,6 +350,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 20s, after []
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -316,6 +359,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
             heap: Measured(Memory)
             hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
@@ -329,10 +373,14 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
         shop public [::]:443
           */admin -> admin
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           admin: 1 x ["./admin"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as None
@@ -341,6 +389,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy Full [100 % for 5m] warm 10m patience 0s Rollback
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
             artifact None, folder .
             {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
@@ -349,6 +398,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 20s, after []
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -357,6 +407,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop INT 45s 1m30s, after ["api", "worker"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
+            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
             heap: Measured(Memory)
             hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
             queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
@@ -370,6 +421,7 @@ fn a_full_file_is_resolved_for_each_environment() {
             stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
     "#]].assert_eq(&shown);
 }
 
@@ -382,6 +434,10 @@ fn show(spec: &EnvironmentSpec) -> String {
     for rule in &spec.routes {
         let host = rule.host.as_deref().unwrap_or("*");
         lines.push(format!("  {host}{} -> {}", rule.path, rule.service));
+        if !rule.methods.is_empty() || !rule.when.is_empty() {
+            lines.push(format!("    {:?} {:?}", rule.methods, rule.when));
+        }
+        lines.extend(rule.limits.as_ref().map(|limits| format!("    {limits:?}")));
     }
     for (name, service) in &spec.services {
         let ready = &service.ready;
@@ -410,6 +466,9 @@ fn show(spec: &EnvironmentSpec) -> String {
             format!("    strategy {}", strategy(&service.strategy)),
             format!("    {:?}", service.limits),
         ]);
+        if !service.traffic.is_default() {
+            lines.push(format!("    {:?}", service.traffic));
+        }
         for (metric, source) in &service.metrics {
             lines.push(format!("    {metric}: {source:?}"));
         }

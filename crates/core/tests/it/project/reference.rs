@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 18] = [
+const PLACES: [(&str, &str, &str); 29] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Ready", "`ready`", "services: { web: { ready: @ } }"),
@@ -61,6 +61,21 @@ const PLACES: [(&str, &str, &str); 18] = [
         "`acme`",
         "environments: { e: { tls: { acme: @ } } }",
     ),
+    ("Traffic", "`traffic`", "traffic: @"),
+    ("Sticky", "`sticky`", "traffic: { sticky: @ }"),
+    ("Tester", "A tester", "traffic: { testers: [@] }"),
+    ("Mirror", "`mirror`", "traffic: { mirror: @ }"),
+    ("Hold", "`hold`", "traffic: { hold: @ }"),
+    (
+        "Maintenance",
+        "`maintenance`",
+        "traffic: { maintenance: @ }",
+    ),
+    ("Eject", "`eject`", "traffic: { eject: @ }"),
+    ("Retries", "`retries`", "traffic: { retries: @ }"),
+    ("Capacity", "`capacity`", "traffic: { capacity: @ }"),
+    ("RequestLimits", "`request_limits`", "request_limits: @"),
+    ("Rate", "A rate", "request_limits: { in_all: @ }"),
     ("Metric", "A metric", "limits: { metrics: { queue: @ } }"),
     ("Prometheus", "`prometheus`", "prometheus: @"),
 ];
