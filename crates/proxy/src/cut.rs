@@ -63,6 +63,7 @@ fn services_mut(table: &mut Table) -> impl Iterator<Item = &mut Service> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::SocketAddr;
 
     use leadsman_analysis::tripwire::Trip;
 
@@ -73,7 +74,7 @@ mod tests {
     /// Sides with their weights; one whose name begins with `-` has no instance.
     fn table(sides: &[(&str, u32)], round: Option<u32>) -> Table {
         let sides = sides.iter().map(|(name, weight)| {
-            let address = ([127, 0, 0, 1], 80).into();
+            let address = SocketAddr::from(([127, 0, 0, 1], 80)).into();
             let health = None;
             let instance = ("i".to_owned(), Instance { address, health });
             let instances = (!name.starts_with('-')).then_some(instance);

@@ -1,6 +1,5 @@
 //! Watching over the health of one instance.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +8,12 @@ use http::header::{CONNECTION, HOST, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
 use crate::snapshot::Instance;
-use crate::table::HealthCheck;
+use crate::socket::Socket;
+use crate::table::{Address, HealthCheck};
 
 /// How many probes in a row have to fail before an instance counts as unhealthy. One good probe
 /// makes it healthy again: to leave a good instance out hurts more than to try a bad one, because
@@ -36,7 +35,7 @@ pub(crate) async fn watch(instance: Arc<Instance>, check: Option<HealthCheck>, c
             None if instance.is_healthy() => continue,
             None => &HealthCheck::Tcp,
         };
-        match probe(instance.address, check, config.probe_timeout).await {
+        match probe(&instance.address, check, config.probe_timeout).await {
             Ok(()) => {
                 failures = 0;
                 if instance.set_healthy(true) {
@@ -53,9 +52,9 @@ pub(crate) async fn watch(instance: Arc<Instance>, check: Option<HealthCheck>, c
     }
 }
 
-async fn probe(address: SocketAddr, check: &HealthCheck, limit: Duration) -> Result<(), String> {
+async fn probe(address: &Address, check: &HealthCheck, limit: Duration) -> Result<(), String> {
     let probing = async {
-        let stream = TcpStream::connect(address)
+        let stream = Socket::connect(address)
             .await
             .map_err(|error| error.to_string())?;
         match check {
@@ -77,9 +76,9 @@ async fn probe(address: SocketAddr, check: &HealthCheck, limit: Duration) -> Res
     }
 }
 
-async fn get(stream: TcpStream, address: SocketAddr, path: &str) -> Result<StatusCode, String> {
+async fn get(stream: Socket, address: &Address, path: &str) -> Result<StatusCode, String> {
     let request = Request::get(path)
-        .header(HOST, address.to_string())
+        .header(HOST, address.host())
         .header(USER_AGENT, "leadsman-health")
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())

@@ -33,6 +33,7 @@ mod rules;
 mod saved;
 mod slots;
 mod snapshot;
+mod socket;
 mod split;
 pub mod table;
 mod worker;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use crate::certificates::Shown;
 use crate::rates::{Bucket, Buckets, Clock};
 use crate::slots::{Queue, Slots};
-use crate::table::{Rule, Table};
+use crate::table::{Address, Protocol, Rule, Table};
 
 /// A table as the workers see it.
 #[derive(Debug, Default)]
@@ -32,7 +32,8 @@ pub(crate) type Queues = BTreeMap<(SocketAddr, String), Arc<Queue>>;
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) name: String,
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
+    pub(crate) protocol: Protocol,
     healthy: AtomicBool,
     /// How many requests it has, where that is limited.
     pub(crate) slots: Arc<Slots>,
@@ -101,17 +102,20 @@ impl Snapshot {
             (key, queue)
         });
         let queues = queues.collect();
-        let instances = table
-            .sides()
-            .flat_map(|side| &side.instances)
-            .map(|(name, wanted)| {
+        let wanted = table.sides().flat_map(|side| {
+            let instances = side.instances.iter();
+            instances.map(|(name, wanted)| (name, wanted, side.protocol))
+        });
+        let instances = wanted
+            .map(|(name, wanted, protocol)| {
                 let same = known
                     .get(name)
-                    .filter(|known| known.address == wanted.address);
+                    .filter(|known| known.address == wanted.address && known.protocol == protocol);
                 let instance = same.cloned().unwrap_or_else(|| {
                     Arc::new(Instance {
                         name: name.clone(),
-                        address: wanted.address,
+                        address: wanted.address.clone(),
+                        protocol,
                         healthy: AtomicBool::new(true),
                         slots: Arc::default(),
                     })

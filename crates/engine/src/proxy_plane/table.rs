@@ -105,7 +105,7 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
         Probe::Command(_) => Some(HealthCheck::Tcp),
     };
     let instance = |address: &SocketAddr| Instance {
-        address: *address,
+        address: (*address).into(),
         health: health.clone(),
     };
     Side {
@@ -117,6 +117,7 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
             .map(|(id, address)| (id.as_str().to_owned(), instance(address)))
             .collect(),
         drain: Some(side.drain),
+        ..Side::default()
     }
 }
 

@@ -253,7 +253,7 @@ fn listener(address: SocketAddr, tls: Option<Tls>, site: &Site) -> Listener {
 fn side(name: &str, group: &[SocketAddr], weight: u32) -> Side {
     let instances = group.iter().enumerate().map(|(i, address)| {
         let instance = Instance {
-            address: *address,
+            address: (*address).into(),
             health: Some(HealthCheck::Tcp),
         };
         (format!("{name}-{i}"), instance)

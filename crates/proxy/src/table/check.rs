@@ -245,10 +245,8 @@ fn side_faults(side: &Side) -> impl Iterator<Item = String> {
     let instances = side.instances.iter().filter_map(|(name, instance)| {
         let fault = if name.is_empty() {
             "the name is empty"
-        } else if instance.address.port() == 0 {
-            "the port is 0"
-        } else if instance.address.ip().is_unspecified() {
-            "the address is a wildcard"
+        } else if let Some(fault) = instance.address.fault() {
+            fault
         } else if matches!(&instance.health, Some(HealthCheck::Http { path }) if !is_path(path)) {
             "the path of the health check has to begin with `/` and be free of spaces"
         } else {

@@ -3,6 +3,7 @@
 //! A table is always whole; there are no partial changes. Which of two tables is newer is said by
 //! their generation.
 
+mod address;
 mod check;
 mod closed;
 mod instances;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::address::{Address, NoAddress, Protocol};
 pub use self::check::Faults;
 pub use self::closed::{Hold, Maintenance};
 pub use self::instances::{Capacity, Ejection, RetryBudget};
@@ -165,13 +167,16 @@ pub struct Side {
     /// table; then they are cut short. `None` sets no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Duration>,
+    /// What its instances speak.
+    #[serde(default, skip_serializing_if = "Protocol::is_default")]
+    pub protocol: Protocol,
 }
 
 /// A process that answers requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     /// Where it accepts connections.
-    pub address: SocketAddr,
+    pub address: Address,
     /// How its health is watched over; `None` only reacts to connections that fail.
     #[serde(default)]
     pub health: Option<HealthCheck>,
@@ -181,7 +186,8 @@ pub struct Instance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HealthCheck {
-    /// `GET` on a path is answered with a status from 200 to 399.
+    /// `GET` on a path, by the protocol that requests come by, is answered with a status from 200 to
+    /// 399.
     Http {
         /// The path, with a query if need be.
         path: String,

@@ -268,7 +268,7 @@ impl<'a> Forwarding<'a> {
     /// HTTP/1.0 needs no host, but the instance is spoken to in HTTP/1.1.
     fn say_host(&mut self, upstream: &Upstream) {
         if self.authority.is_none() {
-            let address = HeaderValue::from_str(&upstream.instance().address.to_string()).ok();
+            let address = HeaderValue::from_str(&upstream.instance().address.host()).ok();
             if let Some(address) = address {
                 self.request.headers_mut().insert(HOST, address);
             }
@@ -315,7 +315,7 @@ fn is_exhaustion(error: &io::Error) -> bool {
 
 fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
     if upstream.instance().set_healthy(false) {
-        let address = upstream.instance().address;
+        let address = &upstream.instance().address;
         tracing::warn!(instance = upstream.name(), %address, %error, "instance is unreachable");
     }
 }

@@ -30,4 +30,5 @@ mod sticky;
 mod succession;
 mod tls;
 mod tripwire;
+mod unix;
 mod world;

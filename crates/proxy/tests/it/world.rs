@@ -203,7 +203,7 @@ pub(crate) fn checked_side(
         (
             format!("{name}-{index}"),
             Instance {
-                address: *address,
+                address: (*address).into(),
                 health: health.clone(),
             },
         )

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Frame, SizeHint};
-use tokio::net::TcpStream;
 
 use self::head::Head;
 use self::inbound::{Found, Inbound};
 use self::outbound::{Outbox, Stuck, Upload};
 use self::wire::Wire;
 use super::Ended;
+use crate::socket::Socket;
 use crate::worker::attempt::{Outgoing, Progress};
 use crate::worker::upstream::Upstream;
 
@@ -114,8 +114,7 @@ enum Missing {
 impl Connection {
     /// Makes a connection to the instance of `upstream`.
     pub(super) async fn connect(upstream: &Upstream) -> io::Result<Self> {
-        let socket = TcpStream::connect(upstream.instance().address).await?;
-        socket.set_nodelay(true)?;
+        let socket = Socket::connect(&upstream.instance().address).await?;
         Ok(Self(Rc::new(RefCell::new(Exchange {
             wire: upstream.wires().add(socket),
             inbox: BytesMut::new(),

@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::socket::Socket;
 
 /// The bare connection to an instance.
 ///
 /// It is shared between who speaks over it and who watches over it, of whom the latter can shut it:
 /// then whoever waits for it is woken, and finds it closed.
 pub(in crate::worker) struct Wire {
-    socket: RefCell<TcpStream>,
+    socket: RefCell<Socket>,
     /// Until when something has to be heard, if something is waited for.
     deadline: Cell<Option<Instant>>,
     /// Whether it was shut because nothing was heard until then.
@@ -26,7 +27,7 @@ pub(in crate::worker) struct Wire {
 }
 
 impl Wire {
-    fn new(socket: TcpStream) -> Self {
+    fn new(socket: Socket) -> Self {
         Self {
             socket: RefCell::new(socket),
             deadline: Cell::new(None),
@@ -107,7 +108,7 @@ pub(in crate::worker) struct Wires(RefCell<Vec<Weak<Wire>>>);
 
 impl Wires {
     /// Takes up a connection.
-    pub(super) fn add(&self, socket: TcpStream) -> Rc<Wire> {
+    pub(super) fn add(&self, socket: Socket) -> Rc<Wire> {
         let wire = Rc::new(Wire::new(socket));
         self.0.borrow_mut().push(Rc::downgrade(&wire));
         wire
