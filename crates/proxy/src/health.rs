@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use tokio::time::MissedTickBehavior;
@@ -13,12 +13,15 @@ use tokio::time::MissedTickBehavior;
 use crate::config::Config;
 use crate::snapshot::Instance;
 use crate::socket::Socket;
-use crate::table::{Address, HealthCheck};
+use crate::table::{Address, HealthCheck, Protocol};
 
 /// How many probes in a row have to fail before an instance counts as unhealthy. One good probe
 /// makes it healthy again: to leave a good instance out hurts more than to try a bad one, because
 /// a connection that fails is tried elsewhere anyway.
 const FAILURES: u32 = 2;
+
+/// Who asks.
+const AGENT: &str = "leadsman-health";
 
 /// Probes `instance` for ever. Without a check it is left alone until a connection to it failed;
 /// then it is tried whether connections can be made again.
@@ -35,7 +38,7 @@ pub(crate) async fn watch(instance: Arc<Instance>, check: Option<HealthCheck>, c
             None if instance.is_healthy() => continue,
             None => &HealthCheck::Tcp,
         };
-        match probe(&instance.address, check, config.probe_timeout).await {
+        match probe(&instance, check, config.probe_timeout).await {
             Ok(()) => {
                 failures = 0;
                 if instance.set_healthy(true) {
@@ -52,7 +55,10 @@ pub(crate) async fn watch(instance: Arc<Instance>, check: Option<HealthCheck>, c
     }
 }
 
-async fn probe(address: &Address, check: &HealthCheck, limit: Duration) -> Result<(), String> {
+async fn probe(instance: &Instance, check: &HealthCheck, limit: Duration) -> Result<(), String> {
+    let Instance {
+        address, protocol, ..
+    } = instance;
     let probing = async {
         let stream = Socket::connect(address)
             .await
@@ -60,7 +66,10 @@ async fn probe(address: &Address, check: &HealthCheck, limit: Duration) -> Resul
         match check {
             HealthCheck::Tcp => Ok(()),
             HealthCheck::Http { path } => {
-                let status = get(stream, address, path).await?;
+                let status = match protocol {
+                    Protocol::Http1 => get(stream, address, path).await?,
+                    Protocol::Http2 => get_by_http2(stream, address, path).await?,
+                };
                 let is_good = status.is_success() || status.is_redirection();
                 if is_good {
                     Ok(())
@@ -79,7 +88,7 @@ async fn probe(address: &Address, check: &HealthCheck, limit: Duration) -> Resul
 async fn get(stream: Socket, address: &Address, path: &str) -> Result<StatusCode, String> {
     let request = Request::get(path)
         .header(HOST, address.host())
-        .header(USER_AGENT, "leadsman-health")
+        .header(USER_AGENT, AGENT)
         .header(CONNECTION, "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
@@ -87,6 +96,27 @@ async fn get(stream: Socket, address: &Address, path: &str) -> Result<StatusCode
         .await
         .map_err(|error| error.to_string())?;
     let answer = sender.send_request(request);
+    tokio::pin!(connection, answer);
+    let answered = tokio::select! {
+        answered = &mut answer => answered,
+        // The connection may end together with the answer, before the answer is looked at.
+        _ = &mut connection => answer.await,
+    };
+    Ok(answered.map_err(|error| error.to_string())?.status())
+}
+
+async fn get_by_http2(stream: Socket, address: &Address, path: &str) -> Result<StatusCode, String> {
+    let request = Request::get(format!("http://{}{path}", address.host()))
+        .version(Version::HTTP_2)
+        .header(USER_AGENT, AGENT)
+        .body(())
+        .map_err(|error| error.to_string())?;
+    let (mut sender, connection) = h2::client::handshake(stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    let (answer, _) = sender
+        .send_request(request, true)
+        .map_err(|error| error.to_string())?;
     tokio::pin!(connection, answer);
     let answered = tokio::select! {
         answered = &mut answer => answered,

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::worker::choice::Choice;
+use crate::worker::choice::{Choice, Later};
 use crate::worker::connection::{self, AnswerBody, Connection};
+use crate::worker::grpc::is_fault;
 use crate::worker::note::Noted;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::InFlight;
@@ -37,6 +38,9 @@ struct Held {
     connection: Connection,
     tally: Rc<Tally>,
     on_reference: bool,
+    is_grpc: bool,
+    /// Where it is said what comes of it, if that is not known yet.
+    later: Option<Later>,
 }
 
 impl Answer {
@@ -47,6 +51,7 @@ impl Answer {
         mut in_flight: InFlight,
         connection: Connection,
         choice: &Choice,
+        later: Option<Later>,
     ) -> Self {
         in_flight.begin_body();
         let mut relayed = Relayed {
@@ -56,6 +61,8 @@ impl Answer {
                 connection,
                 tally: Rc::clone(&choice.tally),
                 on_reference: choice.is_reference,
+                is_grpc: later.is_some(),
+                later,
             }),
             broken: None,
         };
@@ -83,10 +90,11 @@ impl Relayed {
         let broken = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
+                self.take_note(&frame);
                 self.settle();
                 return Poll::Ready(Some(Ok(frame)));
             }
-            Poll::Ready(None) if self.is_cut_short() => {
+            Poll::Ready(None | Some(Err(_))) if self.is_cut_short() => {
                 self.held = None;
                 Broken::CutShort
             }
@@ -106,6 +114,23 @@ impl Relayed {
         Poll::Pending
     }
 
+    /// Looks for what an answer of gRPC says of itself. One that fails does so at its end, mostly
+    /// before it has said anything: so what comes first decides what is thought of the instance at
+    /// once, and what comes last decides the figures.
+    fn take_note(&mut self, frame: &Frame<Bytes>) {
+        let Some(held) = self.held.as_mut().filter(|held| held.is_grpc) else {
+            return;
+        };
+        let failed = frame.trailers_ref().is_some_and(is_fault);
+        if failed {
+            held.tally.failed(held.on_reference);
+        }
+        held.later
+            .take()
+            .into_iter()
+            .for_each(|later| later.ended(failed));
+    }
+
     /// Once the body has ended, the request is over and its connection is free for the next one.
     fn settle(&mut self) {
         if self.body.is_end_stream() {
@@ -117,9 +142,11 @@ impl Relayed {
         if let Some(Held {
             in_flight,
             connection,
+            later,
             ..
         }) = self.held.take()
         {
+            later.into_iter().for_each(|later| later.ended(false));
             self.body.let_go();
             in_flight.upstream().give_back(connection);
         }
@@ -130,6 +157,7 @@ impl Relayed {
     fn break_off(&mut self) {
         if let Some(held) = self.held.take() {
             held.tally.broke_off(held.on_reference);
+            held.later.into_iter().for_each(|later| later.ended(true));
         }
     }
 }

@@ -1,16 +1,18 @@
 //! One attempt at getting an answer from one instance.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use crate::worker::choice::Choice;
+use crate::worker::choice::{Choice, Later};
+use crate::worker::grpc;
 use crate::worker::rescue::Failure;
 use crate::worker::tally::{Outcome, Place};
 use crate::worker::watched::Watched;
@@ -25,6 +27,15 @@ pub(super) enum Outgoing {
     Watched(Box<Watched>),
     /// Complete already; `None` once it is sent.
     Whole(Option<Bytes>),
+    /// Begun before, to an instance that did nothing with it.
+    Again(Box<Again>),
+}
+
+/// A body that is sent once more.
+pub(super) struct Again {
+    /// What was sent of it before, and comes first.
+    kept: VecDeque<Bytes>,
+    rest: Outgoing,
 }
 
 /// Why the body of a request does not go on.
@@ -68,6 +79,26 @@ impl Outgoing {
             Self::Empty | Self::Whole(_) => None,
             Self::Streamed(_, progress) => Some(Rc::clone(progress)),
             Self::Watched(watched) => Some(Rc::clone(&watched.progress)),
+            Self::Again(again) => again.rest.progress(),
+        }
+    }
+
+    /// Returns it as it was before `kept` was taken of it.
+    pub(super) fn again(self, kept: Vec<Bytes>) -> Self {
+        if kept.is_empty() {
+            return self;
+        }
+        let (kept, rest) = (VecDeque::from(kept), self);
+        Self::Again(Box::new(Again { kept, rest }))
+    }
+
+    /// Returns what comes from the client, to be looked at no more.
+    pub(super) fn into_unread(self) -> Option<Incoming> {
+        match self {
+            Self::Empty | Self::Whole(_) => None,
+            Self::Streamed(body, _) => Some(body),
+            Self::Watched(watched) => Some(watched.into_unread()),
+            Self::Again(again) => again.rest.into_unread(),
         }
     }
 
@@ -79,8 +110,21 @@ impl Outgoing {
         };
         match self {
             Self::Watched(watched) => Some(watched),
-            Self::Empty | Self::Streamed(..) | Self::Whole(_) => None,
+            Self::Empty | Self::Streamed(..) | Self::Whole(_) | Self::Again(_) => None,
         }
+    }
+}
+
+impl Again {
+    fn size_hint(&self) -> SizeHint {
+        let kept = self.kept.iter().map(|kept| kept.len() as u64).sum::<u64>();
+        let rest = self.rest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(kept.saturating_add(rest.lower()));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(kept.saturating_add(upper));
+        }
+        hint
     }
 }
 
@@ -140,6 +184,10 @@ impl Body for Outgoing {
             }
             Self::Watched(watched) => Pin::new(&mut **watched).poll_frame(context),
             Self::Whole(body) => Poll::Ready(body.take().map(|body| Ok(Frame::data(body)))),
+            Self::Again(again) => match again.kept.pop_front() {
+                Some(kept) => Poll::Ready(Some(Ok(Frame::data(kept)))),
+                None => Pin::new(&mut again.rest).poll_frame(context),
+            },
         }
     }
 
@@ -149,6 +197,7 @@ impl Body for Outgoing {
             Self::Streamed(body, _) => body.is_end_stream(),
             Self::Watched(watched) => watched.is_end_stream(),
             Self::Whole(body) => body.is_none(),
+            Self::Again(again) => again.kept.is_empty() && again.rest.is_end_stream(),
         }
     }
 
@@ -160,6 +209,7 @@ impl Body for Outgoing {
             Self::Whole(body) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
+            Self::Again(again) => again.size_hint(),
         }
     }
 }
@@ -192,6 +242,27 @@ impl<'a> Attempt<'a> {
 
     pub(super) fn answered(mut self, status: StatusCode) {
         self.end(Some(Outcome::Answered(status)), status.is_server_error());
+    }
+
+    /// The same of an answer of gRPC, whose status is not what counts. If the head does not say how
+    /// it ended, what it ends with does: that is left to who reads it.
+    pub(super) fn answered_by_grpc(
+        mut self,
+        status: StatusCode,
+        head: &HeaderMap,
+    ) -> Option<Later> {
+        if status.is_server_error() || grpc::is_ended(head) && !grpc::is_fault(head) {
+            self.answered(status);
+            None
+        } else if grpc::is_fault(head) {
+            self.end(Some(Outcome::Failed(status)), true);
+            None
+        } else {
+            self.is_open = false;
+            let answered = Some(Outcome::Answered(status));
+            self.choice.tally.end(self.place, answered);
+            Some(self.choice.later())
+        }
     }
 
     pub(super) fn unanswered(mut self) {

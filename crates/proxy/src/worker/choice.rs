@@ -33,6 +33,13 @@ pub(super) struct Choice {
     pub(super) slot: Cell<Option<Slot>>,
 }
 
+/// Where it is said how an attempt ended whose answer says so at its end.
+pub(super) struct Later {
+    taken: Option<Taken>,
+    ejecting: Option<Rc<Ejecting>>,
+    upstream: Rc<Upstream>,
+}
+
 /// How an attempt at a request ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Before {
@@ -65,11 +72,20 @@ impl Choice {
 
     /// Takes note of how the attempt ended; `None` where that says nothing about the instance.
     pub(super) fn ended(&self, failed: Option<bool>) {
-        if let (Some(taken), Some(failed)) = (&self.taken, failed) {
-            taken.answered(failed);
-        }
-        if let Some(ejecting) = &self.ejecting {
-            ejecting.ended(&self.upstream, failed, Instant::now());
+        ended(
+            &self.taken,
+            self.ejecting.as_deref(),
+            &self.upstream,
+            failed,
+        );
+    }
+
+    /// Lets somebody else take note of that.
+    pub(super) fn later(&self) -> Later {
+        Later {
+            taken: self.taken.clone(),
+            ejecting: self.ejecting.clone(),
+            upstream: Rc::clone(&self.upstream),
         }
     }
 
@@ -80,6 +96,39 @@ impl Choice {
                 .headers
                 .append(SET_COOKIE, HeaderValue::clone(cookie));
         }
+    }
+}
+
+impl Later {
+    /// Takes note of how the attempt ended.
+    pub(super) fn ended(mut self, failed: bool) {
+        self.end(Some(failed));
+    }
+
+    fn end(&mut self, failed: Option<bool>) {
+        let (taken, ejecting) = (self.taken.take(), self.ejecting.take());
+        ended(&taken, ejecting.as_deref(), &self.upstream, failed);
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        // Nobody will know: the client left.
+        self.end(None);
+    }
+}
+
+fn ended(
+    taken: &Option<Taken>,
+    ejecting: Option<&Ejecting>,
+    upstream: &Rc<Upstream>,
+    failed: Option<bool>,
+) {
+    if let (Some(taken), Some(failed)) = (taken, failed) {
+        taken.answered(failed);
+    }
+    if let Some(ejecting) = ejecting {
+        ejecting.ended(upstream, failed, Instant::now());
     }
 }
 

@@ -16,8 +16,9 @@ use rustix::io::Errno;
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Outgoing};
-use crate::worker::choice::{Before, Choice};
+use crate::worker::choice::{Before, Choice, Later};
 use crate::worker::connection::{AnswerBody, Connection, Ended, Upgraded};
+use crate::worker::grpc::{is_grpc, timeout as grpc_timeout, translated};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::linger::linger;
 use crate::worker::note::Seen;
@@ -39,6 +40,7 @@ pub(super) async fn forward(
     seen: &Seen,
 ) -> Response<Answer> {
     let arrived = Instant::now();
+    let is_grpc = is_grpc(request.headers());
     let answered = match Forwarding::new(&worker, address, &peer, request, seen) {
         Ok(mut forwarding) => match forwarding.run(arrived).await {
             Ok(answered) => Ok(answered),
@@ -49,7 +51,11 @@ pub(super) async fn forward(
         },
         Err(failure) => Err(failure),
     };
-    answered.unwrap_or_else(|failure| rescue(failure, &worker.refused))
+    let answered = answered.unwrap_or_else(|failure| rescue(failure, &worker.refused));
+    match answered.body() {
+        Answer::Own(Some(_)) if is_grpc => translated(answered),
+        _ => answered,
+    }
 }
 
 /// A request on its way.
@@ -64,6 +70,9 @@ struct Forwarding<'a> {
     request: Request<Outgoing>,
     /// Whether it does no harm, and is possible, to send the request twice.
     is_repeatable: bool,
+    is_grpc: bool,
+    /// Until when the client waits, if it says so.
+    until: Option<Instant>,
 }
 
 /// How an attempt ended without an answer for the client.
@@ -92,6 +101,9 @@ impl<'a> Forwarding<'a> {
         } else {
             Some(0)
         };
+        let is_grpc = is_grpc(&parts.headers);
+        let timeout = is_grpc.then(|| grpc_timeout(&parts.headers)).flatten();
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let (authority, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
         seen.announce(&mut parts.headers);
         let is_idempotent = [
@@ -113,6 +125,8 @@ impl<'a> Forwarding<'a> {
             upgrade: wants_upgrade.then_some(upgrade),
             request: Request::from_parts(parts, body),
             is_repeatable: is_idempotent && !has_body && !wants_upgrade,
+            is_grpc,
+            until,
         })
     }
 
@@ -207,8 +221,14 @@ impl<'a> Forwarding<'a> {
             }
             self.say_host(upstream);
             let limit = self.worker.config.answer_timeout;
-            let answered = connection.send(&mut self.request, limit);
-            match answered.await {
+            let sending = connection.send(&mut self.request, limit);
+            let ended = match self.until {
+                None => sending.await,
+                Some(until) => tokio::time::timeout_at(until.into(), sending)
+                    .await
+                    .unwrap_or(Ended::TimedOut),
+            };
+            match ended {
                 // Nobody asked for another protocol.
                 Ended::Answered(response, _)
                     if response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -218,8 +238,15 @@ impl<'a> Forwarding<'a> {
                     return Err(Missed::Final(Failure::Garbled));
                 }
                 Ended::Answered(response, connection) => {
-                    attempt.answered(response.status());
-                    return Ok(self.answer(response, connection, in_flight, choice));
+                    let later = match self.is_grpc {
+                        true => attempt.answered_by_grpc(response.status(), response.headers()),
+                        false => {
+                            attempt.answered(response.status());
+                            None
+                        }
+                    };
+                    let answered = self.answer(response, connection, in_flight, choice, later);
+                    return Ok(answered);
                 }
                 _ if upstream.is_cut_short() => {
                     attempt.timed_out();
@@ -234,6 +261,10 @@ impl<'a> Forwarding<'a> {
                         attempt.unanswered();
                         return Err(Missed::Again(Before::BrokeOff, Failure::BrokeOff));
                     }
+                }
+                Ended::Refused => {
+                    attempt.unanswered();
+                    return Err(Missed::Again(Before::BrokeOff, Failure::Overloaded));
                 }
                 Ended::BrokeOff(error) => {
                     attempt.unanswered();
@@ -281,16 +312,20 @@ impl<'a> Forwarding<'a> {
         connection: Connection,
         mut in_flight: InFlight,
         choice: &Choice,
+        later: Option<Later>,
     ) -> Response<Answer> {
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let client = self.upgrade.take().filter(|_| switches);
         let answer = match client {
-            None => response.map(|body| Answer::relayed(body, in_flight, connection, choice)),
+            None => {
+                response.map(|body| Answer::relayed(body, in_flight, connection, choice, later))
+            }
             Some(client) => {
                 in_flight.upgrade();
-                let instance = connection.upgrade();
-                let upstream = Rc::clone(in_flight.upstream());
-                upstream.run(tunnel_between(client, instance, in_flight));
+                if let Some(instance) = connection.upgrade() {
+                    let upstream = Rc::clone(in_flight.upstream());
+                    upstream.run(tunnel_between(client, instance, in_flight));
+                }
                 response.map(|_| Answer::EMPTY)
             }
         };

@@ -20,10 +20,8 @@ const ANSWER_FIRST: Duration = Duration::from_millis(10);
 /// were the connection closed at once, the client would meet a reset in the middle of sending, and
 /// lose the answer that says why.
 pub(super) fn linger(body: Outgoing) {
-    let mut body = match body {
-        Outgoing::Streamed(body, _) => body,
-        Outgoing::Watched(watched) => watched.into_unread(),
-        Outgoing::Empty | Outgoing::Whole(_) => return,
+    let Some(mut body) = body.into_unread() else {
+        return;
     };
     let reading = async move {
         tokio::time::sleep(ANSWER_FIRST).await;

@@ -15,6 +15,7 @@ use crate::table::{self, WEIGHT_WHOLE};
 use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::Choice;
 use crate::worker::connection::{AnswerBody, Connection, Ended};
+use crate::worker::grpc::{is_fault, is_grpc};
 use crate::worker::tally::Tally;
 
 /// Says that a request is a copy.
@@ -170,14 +171,23 @@ impl Copy {
         request.headers_mut().clone_from(head.headers());
         match connection.send(&mut request, *answer_timeout).await {
             Ended::Answered(response, connection) => {
-                attempt.answered(response.status());
-                if let Some(connection) = emptied(response.into_body(), connection).await {
+                let is_grpc = is_grpc(head.headers());
+                if is_grpc {
+                    drop(attempt.answered_by_grpc(response.status(), response.headers()));
+                } else {
+                    attempt.answered(response.status());
+                }
+                let (connection, failed) = emptied(response.into_body(), connection).await;
+                if is_grpc && failed {
+                    choice.tally.failed(choice.is_reference);
+                }
+                if let Some(connection) = connection {
                     upstream.give_back(connection);
                 }
             }
             // A connection that was closed meanwhile is nobody's fault, and a copy not worth more.
             Ended::Unsent => attempt.not_counted(),
-            Ended::BrokeOff(_) | Ended::Garbled(_) => attempt.unanswered(),
+            Ended::Refused | Ended::BrokeOff(_) | Ended::Garbled(_) => attempt.unanswered(),
             Ended::TimedOut => attempt.timed_out(),
             Ended::ClientBroke | Ended::ClientStalled => attempt.not_counted(),
         }
@@ -185,14 +195,20 @@ impl Copy {
     }
 }
 
-/// Throws an answer away. Returns its connection, if it can be used again.
-async fn emptied(mut body: AnswerBody, connection: Connection) -> Option<Connection> {
+/// Throws an answer away. Returns its connection, if it can be used again, and whether it said at
+/// its end that the service failed.
+async fn emptied(mut body: AnswerBody, connection: Connection) -> (Option<Connection>, bool) {
     let mut length = 0;
+    let mut failed = false;
     while let Some(frame) = body.frame().await {
-        length += frame.ok()?.data_ref().map_or(0, Bytes::len);
+        let Ok(frame) = frame else {
+            return (None, failed);
+        };
+        length += frame.data_ref().map_or(0, Bytes::len);
         if length > ANSWER_MAX {
-            return None;
+            return (None, failed);
         }
+        failed = frame.trailers_ref().is_some_and(is_fault);
     }
-    Some(connection)
+    (Some(connection), failed)
 }

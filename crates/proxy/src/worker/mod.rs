@@ -11,6 +11,7 @@ mod choice;
 mod connection;
 mod door;
 mod forward;
+mod grpc;
 mod headers;
 mod hold;
 mod least;

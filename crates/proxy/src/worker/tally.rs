@@ -2,7 +2,8 @@
 //!
 //! Every request is counted once: when its outcome is known, or when it has waited for so long that
 //! it is slow whatever comes of it. One that was counted as slow and fails in the end is added to
-//! the errors alone, of a window that has a request for each of them.
+//! the errors alone, of a window that has a request for each of them. So is one whose answer says at
+//! its end that it failed.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,7 +33,7 @@ pub(super) struct Tally {
 #[derive(Default)]
 struct Counter {
     counted: RefCell<Option<SideFigures>>,
-    /// Errors of requests that were counted as slow before.
+    /// Errors of requests that were counted before, as slow or as answered.
     owed: Cell<u64>,
 }
 
@@ -41,6 +42,8 @@ struct Counter {
 pub(super) enum Outcome {
     /// With an answer.
     Answered(StatusCode),
+    /// With one that says otherwise than by its status that it is none.
+    Failed(StatusCode),
     /// Without one. The time that it took says nothing about how fast answers are.
     Unanswered,
     /// Without one, and it was given up for taking too long: it would have taken longer still.
@@ -112,7 +115,7 @@ impl Tally {
             return;
         };
         let counter = self.counter(waiter.on_reference);
-        if let Outcome::Answered(status) = outcome {
+        if let Outcome::Answered(status) | Outcome::Failed(status) = outcome {
             counter.answered(status, self.slow.get());
         }
         if waiter.is_counted {
@@ -132,6 +135,12 @@ impl Tally {
     pub(super) fn broke_off(&self, on_reference: bool) {
         self.counter(on_reference)
             .count(true, None, self.slow.get());
+    }
+
+    /// Counts that an answer, which was counted as one, says at its end that it is none.
+    pub(super) fn failed(&self, on_reference: bool) {
+        let owed = &self.counter(on_reference).owed;
+        owed.set(owed.get() + 1);
     }
 
     /// Returns what was counted and starts over. Those that wait for too long are counted first.
@@ -178,7 +187,7 @@ impl Outcome {
     fn is_error(self) -> bool {
         match self {
             Self::Answered(status) => status.is_server_error(),
-            Self::Unanswered | Self::GivenUp => true,
+            Self::Failed(_) | Self::Unanswered | Self::GivenUp => true,
         }
     }
 }

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::config::Config;
 use crate::control::Kinds;
 use crate::slots::Slot;
 use crate::snapshot::Instance;
+use crate::table::Protocol;
 use crate::worker::care::Care;
-use crate::worker::connection::{Connection, Wires};
+use crate::worker::connection::{Connection, Links, Wires};
 
 /// An instance as one worker sees it.
 pub(super) struct Upstream {
@@ -29,6 +30,8 @@ pub(super) struct Upstream {
     /// What moves the bytes of its connections.
     movers: RefCell<JoinSet<()>>,
     wires: Wires,
+    /// The connections that requests share.
+    links: Links,
     /// The connection used last is at the end and used first.
     idle: RefCell<Vec<(Connection, Instant)>>,
     idle_max: usize,
@@ -48,6 +51,7 @@ impl Upstream {
             cut_short: Cell::new(false),
             movers: RefCell::default(),
             wires: Wires::default(),
+            links: Links::default(),
             idle: RefCell::default(),
             idle_max: config.idle_connections_max,
             connect_timeout: config.connect_timeout,
@@ -67,6 +71,11 @@ impl Upstream {
     /// Returns its connections, whose requests are given up when nothing is heard of them.
     pub(super) fn wires(&self) -> &Wires {
         &self.wires
+    }
+
+    /// Returns the connections that requests share.
+    pub(super) fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Returns how long the head of an answer may be, in bytes.
@@ -95,6 +104,7 @@ impl Upstream {
         self.removed.set(removed);
         if removed {
             self.idle.borrow_mut().clear();
+            self.links.clear();
         }
     }
 
@@ -127,8 +137,8 @@ impl Upstream {
     }
 
     /// Runs what moves the bytes of a connection until it ends, or is cut short.
-    pub(super) fn run(&self, mover: impl Future<Output = ()> + 'static) {
-        self.movers.borrow_mut().spawn_local(mover);
+    pub(super) fn run(&self, mover: impl Future<Output = ()> + 'static) -> AbortHandle {
+        self.movers.borrow_mut().spawn_local(mover)
     }
 
     /// Returns what is known of it beyond whether it is healthy.
@@ -147,8 +157,11 @@ impl Upstream {
         }
     }
 
-    /// Returns an idle connection that is ready for a request.
-    pub(super) fn idle_connection(&self) -> Option<Connection> {
+    /// Returns a connection that is there and ready for a request.
+    pub(super) fn idle_connection(self: &Rc<Self>) -> Option<Connection> {
+        if self.instance.protocol == Protocol::Http2 {
+            return Connection::place(self);
+        }
         let mut idle = self.idle.borrow_mut();
         // Only those that are looked at are told whether they are closed: to look at all would cost
         // each request as much as there are, and they are swept anyway.
@@ -159,7 +172,7 @@ impl Upstream {
     }
 
     /// Makes a connection.
-    pub(super) async fn connect(&self) -> io::Result<Connection> {
+    pub(super) async fn connect(self: &Rc<Self>) -> io::Result<Connection> {
         tokio::time::timeout(self.connect_timeout, Connection::connect(self))
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
@@ -191,6 +204,7 @@ impl Upstream {
         self.idle.borrow_mut().retain(|(connection, used_at)| {
             !connection.is_closed() && unused_since.is_none_or(|since| *used_at > since)
         });
+        self.links.sweep(unused_since);
         let mut movers = self.movers.borrow_mut();
         while movers.try_join_next().is_some() {}
     }

@@ -122,6 +122,15 @@ impl Raw {
         Self(stream)
     }
 
+    /// Hears what every client says first on a connection that was accepted, and says the same.
+    pub(crate) fn hosting(mut stream: TcpStream) -> Self {
+        let mut preface = [0; PREFACE.len()];
+        drop(stream.read_exact(&mut preface));
+        let mut raw = Self(stream);
+        raw.send(&frame(SETTINGS, 0, 0, &[]));
+        raw
+    }
+
     /// Sends bytes; `false` is a proxy that does not take them any more.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.0.write_all(bytes).is_ok()

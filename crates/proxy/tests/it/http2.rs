@@ -44,7 +44,7 @@ fn recorder() -> (Backend, mpsc::Receiver<Received>) {
 }
 
 /// Connects in the clear.
-async fn connect<B>(address: SocketAddr) -> SendRequest<B>
+pub(crate) async fn connect<B>(address: SocketAddr) -> SendRequest<B>
 where
     B: Body + Send + Unpin + 'static,
     B::Data: Send,
@@ -68,12 +68,12 @@ where
     sender
 }
 
-async fn whole(answer: Response<Incoming>) -> (StatusCode, HeaderMap, Collected<Bytes>) {
+pub(crate) async fn whole(answer: Response<Incoming>) -> (StatusCode, HeaderMap, Collected<Bytes>) {
     let (parts, body) = answer.into_parts();
     (parts.status, parts.headers, body.collect().await.unwrap())
 }
 
-fn request(path: &str) -> Request<Empty<Bytes>> {
+pub(crate) fn request(path: &str) -> Request<Empty<Bytes>> {
     let uri = format!("http://site.example{path}");
     Request::get(uri).body(Empty::new()).unwrap()
 }

@@ -5,11 +5,14 @@
 //! enums: a request pays for a branch, and nothing is boxed.
 
 mod http1;
+mod http2;
 
 pub(super) use http1::{Upgraded, Wires};
+pub(super) use http2::Links;
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +20,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::table::Protocol;
 use crate::worker::attempt::Outgoing;
 use crate::worker::upstream::Upstream;
 
@@ -24,12 +28,16 @@ use crate::worker::upstream::Upstream;
 pub(super) enum Connection {
     /// HTTP/1.1.
     Http1(http1::Connection),
+    /// A place on one of HTTP/2.
+    Http2(http2::Connection),
 }
 
 /// The body of an answer as it comes from an instance.
 pub(super) enum AnswerBody {
     /// By HTTP/1.1.
     Http1(http1::AnswerBody),
+    /// By HTTP/2.
+    Http2(http2::AnswerBody),
 }
 
 /// Why there is no answer, or no more of it.
@@ -38,6 +46,9 @@ pub(super) enum Error {
     /// By HTTP/1.1.
     #[error(transparent)]
     Http1(#[from] http1::Error),
+    /// By HTTP/2.
+    #[error(transparent)]
+    Http2(#[from] http2::Error),
 }
 
 /// How sending a request ended.
@@ -46,6 +57,8 @@ pub(super) enum Ended {
     Answered(Response<AnswerBody>, Connection),
     /// Not a byte was sent: the connection was closed meanwhile. The request is untouched.
     Unsent,
+    /// The instance says that it did nothing about the request, which is as it was.
+    Refused,
     /// The connection broke before there was an answer.
     BrokeOff(Error),
     /// What came was no HTTP.
@@ -60,14 +73,24 @@ pub(super) enum Ended {
 
 impl Connection {
     /// Makes a connection to the instance of `upstream`, which runs what moves its bytes.
-    pub(super) async fn connect(upstream: &Upstream) -> io::Result<Self> {
-        http1::Connection::connect(upstream).await.map(Self::Http1)
+    pub(super) async fn connect(upstream: &Rc<Upstream>) -> io::Result<Self> {
+        match upstream.instance().protocol {
+            Protocol::Http1 => http1::Connection::connect(upstream).await.map(Self::Http1),
+            Protocol::Http2 => upstream.links().connect(upstream).await.map(Self::Http2),
+        }
+    }
+
+    /// Returns a place on a connection that requests share, where there is one.
+    pub(super) fn place(upstream: &Rc<Upstream>) -> Option<Self> {
+        upstream.links().place(upstream).map(Self::Http2)
     }
 
     /// Returns whether no request can be sent any more.
     pub(super) fn is_closed(&self) -> bool {
         match self {
             Self::Http1(connection) => connection.is_closed(),
+            // Its place is free again by itself, and never to be kept.
+            Self::Http2(_) => true,
         }
     }
 
@@ -75,6 +98,7 @@ impl Connection {
     pub(super) fn is_sending(&self) -> bool {
         match self {
             Self::Http1(connection) => connection.is_sending(),
+            Self::Http2(_) => false,
         }
     }
 
@@ -82,6 +106,7 @@ impl Connection {
     pub(super) async fn send_rest(&self) {
         match self {
             Self::Http1(connection) => connection.send_rest().await,
+            Self::Http2(_) => {}
         }
     }
 
@@ -89,6 +114,7 @@ impl Connection {
     pub(super) fn rest(&self) {
         match self {
             Self::Http1(connection) => connection.rest(),
+            Self::Http2(_) => {}
         }
     }
 
@@ -97,13 +123,16 @@ impl Connection {
     pub(super) async fn send(self, request: &mut Request<Outgoing>, limit: Duration) -> Ended {
         match self {
             Self::Http1(connection) => connection.send(request, limit).await,
+            Self::Http2(connection) => connection.send(request, limit).await,
         }
     }
 
-    /// Returns it as one that speaks another protocol from now on, as its answer said.
-    pub(super) fn upgrade(self) -> Upgraded {
+    /// Returns it as one that speaks another protocol from now on, as its answer said; `None` where
+    /// that cannot be said.
+    pub(super) fn upgrade(self) -> Option<Upgraded> {
         match self {
-            Self::Http1(connection) => connection.upgrade(),
+            Self::Http1(connection) => Some(connection.upgrade()),
+            Self::Http2(_) => None,
         }
     }
 }
@@ -113,6 +142,7 @@ impl AnswerBody {
     pub(super) fn let_go(&mut self) {
         match self {
             Self::Http1(body) => body.let_go(),
+            Self::Http2(_) => {}
         }
     }
 }
@@ -127,18 +157,21 @@ impl Body for AnswerBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         match self.get_mut() {
             Self::Http1(body) => body.poll_frame(context).map_err(Error::Http1),
+            Self::Http2(body) => Pin::new(body).poll_frame(context).map_err(Error::Http2),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
         }
     }
 }
