@@ -635,6 +635,27 @@ fn the_examples_about_metrics_are_valid() {
     }
 }
 
+/// Those about requests and connections are fragments of the top level.
+#[test]
+fn the_examples_about_traffic_and_tls_are_valid() {
+    let pages = [
+        (include_str!("../../../../../docs/guide/traffic.md"), 6),
+        (include_str!("../../../../../docs/guide/tls.md"), 4),
+    ];
+    for (page, count) in pages {
+        let examples = examples(page);
+        assert_eq!(examples.len(), count);
+        for example in examples {
+            let before = if example.starts_with("application") {
+                ""
+            } else {
+                "application: a\nservices: { web: { run: x } }\n"
+            };
+            project(&format!("{before}{example}"));
+        }
+    }
+}
+
 #[test]
 fn limits_are_read_as_a_file_of_their_own() {
     let default = Limits::default();
