@@ -1,6 +1,6 @@
 //! Requests to what is served: single ones, and a stream of them.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,12 +20,45 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
+/// What came back of one request, with its head.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) answer: Answer,
+    /// Its status and headers, whose names are in lower case.
+    pub(super) head: String,
+}
+
 /// Sends one request on a connection of its own.
 pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer, String> {
+    tell(address, path, &[]).map(|told| told.answer)
+}
+
+/// The same with headers.
+pub(super) fn tell(
+    address: SocketAddr,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Told, String> {
     let failed = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed)?;
+    let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(failed)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    tell_over(stream, &address.to_string(), path, headers)
+}
+
+/// The same over a connection that is there.
+pub(super) fn tell_over(
+    mut stream: impl Read + Write,
+    host: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Told, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).map_err(failed)?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).map_err(failed)?;
@@ -46,10 +79,12 @@ pub(super) fn get(address: SocketAddr, path: &str) -> Result<Answer, String> {
     if announced.is_some_and(|announced| announced != body.len()) {
         return Err(format!("an answer that breaks off: {head:?}"));
     }
-    Ok(Answer {
+    let answer = Answer {
         status,
         body: body.to_owned(),
-    })
+    };
+    let head = head.to_owned();
+    Ok(Told { answer, head })
 }
 
 /// One request of a stream, and when its answer was there.

@@ -23,5 +23,6 @@ mod refused;
 mod replay;
 mod shared_folder;
 mod shipping;
+mod traffic;
 mod tripwire;
 mod waiting;
