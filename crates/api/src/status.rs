@@ -66,6 +66,24 @@ pub struct EnvironmentStatus {
     pub services: Vec<ServiceStatus>,
     /// What the deployment waits for; empty only where nothing is on its way.
     pub reasons: Vec<Reason>,
+    /// The certificates that are shown to those who connect; the first of them also to clients that
+    /// ask for a host that none of them is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<Certificate>,
+}
+
+/// A certificate that is shown to those who connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The hosts that it is for; empty where it cannot be read.
+    pub hosts: Vec<String>,
+    /// The full path of the file that it is in.
+    pub chain: String,
+    /// When it expires; `None` where it cannot be read.
+    pub expires_at: Option<Moment>,
+    /// What is wrong with it, or soon will be, and what to do about it: one sentence. It concerns
+    /// only its own hosts.
+    pub problem: Option<String>,
 }
 
 /// One release on its way into one environment.
@@ -358,6 +376,13 @@ pub struct Instance {
     pub address: Option<String>,
     /// In words, what stands between it and being ready.
     pub detail: Option<String>,
+    /// Whether the data plane believes that it does not answer, and asks others instead.
+    #[serde(default)]
+    pub unhealthy: bool,
+    /// How often it was left out in the last seconds because its answers failed, by any worker of
+    /// the data plane.
+    #[serde(default)]
+    pub ejected: u64,
 }
 
 /// Where an instance is in its life.

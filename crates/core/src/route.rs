@@ -102,6 +102,9 @@ pub struct Treatment {
     pub canary: Option<RevisionId>,
     /// The revision that served before; `None` while none comes in.
     pub stable: Option<RevisionId>,
+    /// The revision that testers see while it is closed and the one that is meant is not there.
+    #[serde(default)]
+    pub serving: Option<RevisionId>,
     /// What becomes of its requests where a person keeps them away.
     #[serde(default)]
     pub closed: Option<Closed>,
@@ -144,11 +147,30 @@ pub struct AcknowledgedRoutes {
     /// asked.
     #[serde(default)]
     pub tripped: BTreeMap<RevisionId, Tripped>,
+    /// The instances that are believed not to answer.
+    #[serde(default)]
+    pub unhealthy: BTreeSet<InstanceId>,
+    /// The certificates that are shown to those who connect.
+    #[serde(default)]
+    pub certificates: Vec<Certificate>,
     /// Why the environment's requests are not accepted, such as a port that is taken.
     pub problem: Option<String>,
     /// Why these routes would be lost if the data plane were started again: they could not be
     /// saved. What is not saved is not acknowledged, for an older table could come back.
     pub unsaved: Option<String>,
+}
+
+/// A certificate that is shown to those who connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    /// The hosts that it is for; empty if it could not be read.
+    pub hosts: Vec<String>,
+    /// The full path of the file that it is in.
+    pub chain: String,
+    /// When it expires; `None` if it could not be read.
+    pub expires_at: Option<Timestamp>,
+    /// What is wrong with it and what to do about it. It costs only its own hosts.
+    pub problem: Option<String>,
 }
 
 /// A revision that the data plane has cut off, because its answers failed grossly.

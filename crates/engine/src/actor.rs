@@ -446,6 +446,7 @@ impl Actor {
             observed: self.observed.clone(),
             reasons: plan.reasons.clone(),
             rates: self.rates.rates(),
+            ejected: self.rates.ejected(),
             problem: self.problem.clone(),
             at: now,
         };

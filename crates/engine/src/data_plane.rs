@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use leadsman_analysis::Figures;
-use leadsman_core::id::{EnvironmentId, RevisionId};
+use leadsman_core::id::{EnvironmentId, InstanceId, RevisionId};
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
 
@@ -49,4 +49,6 @@ pub struct SideWindow {
     /// Those of the figures that one instance of a revision counted by itself, always the same one.
     /// A revision of one instance is left out.
     pub references: BTreeMap<(EnvironmentId, RevisionId), Figures>,
+    /// How often each instance was left out because its answers failed.
+    pub ejected: BTreeMap<InstanceId, u64>,
 }

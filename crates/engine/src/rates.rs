@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use leadsman_analysis::Figures;
-use leadsman_core::id::{EnvironmentId, RevisionId};
+use leadsman_core::id::{EnvironmentId, InstanceId, RevisionId};
 
 use crate::data_plane::SideWindow;
 
@@ -30,6 +30,8 @@ pub struct Rate {
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
     windows: VecDeque<(f64, BTreeMap<RevisionId, Figures>)>,
+    /// How often instances were ejected, in the same windows.
+    ejected: VecDeque<BTreeMap<InstanceId, u64>>,
 }
 
 impl Rates {
@@ -41,9 +43,23 @@ impl Rates {
             .map(|((_, revision), figures)| (revision.clone(), figures.clone()))
             .collect();
         self.windows.push_back((window.seconds, sides));
+        let ejected = window.ejected.iter();
+        let ejected = ejected.filter(|(instance, _)| instance.is_of(environment));
+        let ejected = ejected.map(|(instance, count)| (instance.clone(), *count));
+        self.ejected.push_back(ejected.collect());
         if self.windows.len() > WINDOWS {
             self.windows.pop_front();
+            self.ejected.pop_front();
         }
+    }
+
+    /// Returns how often each instance was ejected that was at all.
+    pub(crate) fn ejected(&self) -> BTreeMap<InstanceId, u64> {
+        let mut sums = BTreeMap::new();
+        for (instance, count) in self.ejected.iter().flatten() {
+            *sums.entry(instance.clone()).or_default() += count;
+        }
+        sums
     }
 
     /// Returns the rates of all revisions that had requests.

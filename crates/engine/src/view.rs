@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use leadsman_core::id::{EnvironmentId, RevisionId};
+use leadsman_core::id::{EnvironmentId, InstanceId, RevisionId};
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Environment, Observed, Reason};
 
@@ -20,6 +20,8 @@ pub struct View {
     pub reasons: Vec<Reason>,
     /// How the revisions have been doing lately.
     pub rates: BTreeMap<RevisionId, Rate>,
+    /// How often each instance was left out in that time because its answers failed.
+    pub ejected: BTreeMap<InstanceId, u64>,
     /// Why nothing can be recorded at present, if so: nothing moves then.
     pub problem: Option<String>,
     /// The moment.

@@ -181,6 +181,7 @@ mod tests {
 
     fn status(phase: Phase) -> EnvironmentStatus {
         EnvironmentStatus {
+            certificates: Vec::new(),
             deployment: Some(deployment(phase)),
             ..serving()
         }

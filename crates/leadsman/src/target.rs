@@ -123,6 +123,7 @@ mod tests {
         let status = |name: &&str| {
             let (application, environment) = name.split_once('/').unwrap();
             EnvironmentStatus {
+                certificates: Vec::new(),
                 application: application.to_owned(),
                 environment: environment.to_owned(),
                 version: 1,

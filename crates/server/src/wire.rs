@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use leadsman_api as api;
 use leadsman_core::id::{RevisionId, ServiceName};
+use leadsman_core::route::Certificate;
+use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
@@ -37,6 +39,40 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         }),
         services: services(view),
         reasons: reasons(view),
+        certificates: routes
+            .iter()
+            .flat_map(|routes| &routes.certificates)
+            .map(|certificate| wire_certificate(certificate, view.at))
+            .collect(),
+    }
+}
+
+/// Before this time a certificate that expires is nobody's concern: one that is obtained is renewed
+/// after two thirds of its life, which is earlier even where it lives for 45 days.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+
+fn wire_certificate(certificate: &Certificate, now: Timestamp) -> api::Certificate {
+    let Certificate {
+        hosts,
+        chain,
+        expires_at,
+        problem,
+    } = certificate;
+    let left = expires_at.map(|at| at.since(now));
+    let soon = left.filter(|left| *left < EXPIRES_SOON).map(|left| {
+        let days = left.as_secs() / (24 * 3600);
+        let days = match days {
+            0 => "in less than a day".to_owned(),
+            1 => "in a day".to_owned(),
+            days => format!("in {days} days"),
+        };
+        format!("the certificate in `{chain}` expires {days}; renew it")
+    });
+    api::Certificate {
+        hosts: hosts.clone(),
+        chain: chain.clone(),
+        expires_at: expires_at.map(moment),
+        problem: problem.clone().or(soon),
     }
 }
 
@@ -51,7 +87,7 @@ fn url(routing: &Routing) -> String {
 }
 
 /// Returns a moment of the domain on the wire.
-pub(crate) fn moment(timestamp: leadsman_core::time::Timestamp) -> api::Moment {
+pub(crate) fn moment(timestamp: Timestamp) -> api::Moment {
     api::Moment(timestamp.as_millis())
 }
 
@@ -312,6 +348,8 @@ fn side(view: &View, revision: &Revision, wanted: u16) -> api::Side {
 
 fn instances(view: &View, revision: &RevisionId) -> Vec<api::Instance> {
     let draining = view.observed.routes.as_ref().map(|routes| &routes.draining);
+    let routes = view.observed.routes.as_ref();
+    let unhealthy = routes.map(|routes| &routes.unhealthy);
     let instance = |(id, seen): (&leadsman_core::id::InstanceId, &ObservedInstance)| {
         let drains = draining.is_some_and(|draining| draining.contains_key(id));
         api::Instance {
@@ -330,6 +368,8 @@ fn instances(view: &View, revision: &RevisionId) -> Vec<api::Instance> {
             memory_bytes: seen.memory,
             address: seen.address.map(|address| address.to_string()),
             detail: seen.detail.clone(),
+            unhealthy: unhealthy.is_some_and(|unhealthy| unhealthy.contains(id)),
+            ejected: view.ejected.get(id).copied().unwrap_or(0),
         }
     };
     let of_revision = view
@@ -407,4 +447,40 @@ pub(crate) fn percent(weight: Weight) -> f64 {
 /// Returns a duration in whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_that_expire_soon_are_a_problem_before_they_do() {
+        const DAY: u64 = 24 * 3600 * 1000;
+        let now = Timestamp::from_millis(1_000 * DAY);
+        for (left, problem, expected) in [
+            (14 * DAY, None, None),
+            (14 * DAY - 1, None, Some("expires in 13 days")),
+            (2 * DAY - 1, None, Some("expires in a day")),
+            (5, None, Some("expires in less than a day")),
+            (
+                5,
+                Some("does not fit its key"),
+                Some("does not fit its key"),
+            ),
+        ] {
+            let certificate = Certificate {
+                hosts: vec!["a.example".to_owned()],
+                chain: "/etc/a.pem".to_owned(),
+                expires_at: Some(now + Duration::from_millis(left)),
+                problem: problem.map(str::to_owned),
+            };
+            let told = wire_certificate(&certificate, now).problem;
+            let fits = match (&told, expected) {
+                (Some(told), Some(expected)) => told.contains(expected),
+                (None, None) => true,
+                (Some(_), None) | (None, Some(_)) => false,
+            };
+            assert!(fits, "{left}: {told:?}");
+        }
+    }
 }

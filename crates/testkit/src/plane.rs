@@ -144,6 +144,7 @@ impl FakePlane {
             seconds: 1.0,
             sides,
             references: BTreeMap::new(),
+            ejected: BTreeMap::new(),
         }
     }
 }
@@ -184,8 +185,7 @@ impl DataPlane for FakePlane {
                 instances,
                 draining,
                 tripped,
-                problem: None,
-                unsaved: None,
+                ..AcknowledgedRoutes::default()
             };
             known.insert(environment.clone(), acknowledged);
             locked(&self.routes).insert(environment.clone(), routes);

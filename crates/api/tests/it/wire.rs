@@ -8,6 +8,7 @@ use leadsman_api::{
 
 fn status() -> EnvironmentStatus {
     EnvironmentStatus {
+        certificates: Vec::new(),
         application: "shop".to_owned(),
         environment: "production".to_owned(),
         version: 31,
@@ -38,6 +39,8 @@ fn status() -> EnvironmentStatus {
                 weight_percent: 12.5,
                 wanted: 1,
                 instances: vec![Instance {
+                    unhealthy: false,
+                    ejected: 0,
                     id: "shop.production.web.r4.d4.1".to_owned(),
                     state: InstanceState::Running,
                     ready: true,
@@ -129,7 +132,9 @@ fn a_status_reads_as_documented() {
                     "restarts": 0,
                     "memory_bytes": 1048576,
                     "address": "127.0.0.1:41873",
-                    "detail": null
+                    "detail": null,
+                    "unhealthy": false,
+                    "ejected": 0
                   }
                 ],
                 "figures": {

@@ -17,9 +17,11 @@ pub(super) fn treatments(
     services: &BTreeMap<ServiceName, Vec<Side>>,
 ) -> BTreeMap<ServiceName, Treatment> {
     let treatment = |(name, sides): (&ServiceName, &Vec<Side>)| {
-        let closing = environment.closed.get(name);
+        let closed = environment.closed.get(name).map(|closing| closing.how);
+        let largest = sides.iter().max_by_key(|side| side.weight);
         let treatment = Treatment {
-            closed: closing.map(|closing| closing.how),
+            serving: closed.and(largest).map(|side| side.revision.clone()),
+            closed,
             ..treatment(environment, name, sides)?
         };
         (treatment != Treatment::default()).then(|| (name.clone(), treatment))
@@ -50,7 +52,7 @@ fn treatment(environment: &Environment, name: &ServiceName, sides: &[Side]) -> O
         canary: of(&rollout.to),
         stable: rollout.from.as_ref().and_then(of),
         traffic,
-        closed: None,
+        ..Treatment::default()
     })
 }
 

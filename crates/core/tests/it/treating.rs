@@ -38,8 +38,10 @@ fn now(world: &mut World, service: &str) -> (String, u64, Option<[u64; 2]>) {
         traffic,
         canary,
         stable,
+        serving,
         closed: _,
     } = routes.treatments[&name(service)].clone();
+    assert_eq!(serving, None, "it is not closed");
     let apart = canary.zip(stable);
     (
         traffic.testers[0].when.name.clone(),
@@ -170,6 +172,9 @@ fn what_a_person_closes_stays_closed_until_a_person_opens_it() {
     world.pass(100_000);
     assert_eq!(world.environment.serving(), Some(ReleaseNumber(2)));
     assert_eq!(closed(&mut world), both);
+    let routes = world.settle().routes.unwrap();
+    let serving = routes.treatments[&name("web")].serving.clone();
+    assert_eq!(serving.map(|it| it.release), Some(ReleaseNumber(2)));
     world.ask(&open(maintenance, Some("api"))).unwrap();
     assert_eq!(closed(&mut world), [("web".to_owned(), maintenance)]);
     world.ask(&open(maintenance, None)).unwrap();

@@ -387,8 +387,7 @@ impl World {
             instances,
             draining,
             tripped,
-            problem: None,
-            unsaved: None,
+            ..AcknowledgedRoutes::default()
         });
     }
 

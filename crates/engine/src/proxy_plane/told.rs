@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leadsman_core::id::{EnvironmentId, InstanceId, RevisionId, ServiceName};
-use leadsman_core::route::{AcknowledgedRoutes, Draining, Tripped};
+use leadsman_core::route::{AcknowledgedRoutes, Certificate, Draining, Tripped};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
 use leadsman_proxy::Window;
-use leadsman_proxy::control::{Status, Told};
+use leadsman_proxy::control::{self, Status, Told};
 
 use super::names::revision;
 use crate::data_plane::SideWindow;
@@ -26,6 +26,7 @@ pub(super) fn acknowledged(status: &Status, environment: &EnvironmentId) -> Ackn
     let mut weights: BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>> = BTreeMap::new();
     let mut instances = BTreeSet::new();
     let mut problem = None;
+    let mut certificates = Vec::new();
     for listener in &status.table.listeners {
         let prefix = format!("{environment}/");
         let mut mine = listener
@@ -51,9 +52,15 @@ pub(super) fn acknowledged(status: &Status, environment: &EnvironmentId) -> Ackn
                 .insert(revision, Weight::from_hundredths(weight));
             instances.extend(side.instances.keys().map(InstanceId::from_text));
         }
-        if mine && let Some(why) = status.problems.get(&listener.address) {
+        if !mine {
+            continue;
+        }
+        if let Some(why) = status.problems.get(&listener.address) {
             problem = Some(why.clone());
         }
+        let shown = status.certificates.iter();
+        let shown = shown.filter(|certificate| certificate.listener == listener.address);
+        certificates.extend(shown.map(wire_certificate));
     }
     let draining = status
         .draining
@@ -81,6 +88,8 @@ pub(super) fn acknowledged(status: &Status, environment: &EnvironmentId) -> Ackn
         (of == *environment).then_some((revision, tripped))
     });
     let tripped = tripped.collect();
+    let unhealthy = status.unhealthy.iter().map(InstanceId::from_text);
+    let unhealthy = unhealthy.filter(|id| id.is_of(environment)).collect();
     let unsaved = status
         .unsaved
         .as_ref()
@@ -90,8 +99,26 @@ pub(super) fn acknowledged(status: &Status, environment: &EnvironmentId) -> Ackn
         instances,
         draining,
         tripped,
+        unhealthy,
+        certificates,
         problem,
         unsaved,
+    }
+}
+
+fn wire_certificate(certificate: &control::Certificate) -> Certificate {
+    let control::Certificate {
+        listener: _,
+        chain,
+        names,
+        expires_at_ms,
+        problem,
+    } = certificate;
+    Certificate {
+        hosts: names.clone(),
+        chain: chain.display().to_string(),
+        expires_at: expires_at_ms.map(Timestamp::from_millis),
+        problem: problem.clone(),
     }
 }
 
@@ -114,6 +141,11 @@ pub(super) fn sides(window: Window, fresh: bool) -> SideWindow {
         seconds: window.seconds,
         sides,
         references,
+        ejected: window
+            .ejected
+            .into_iter()
+            .map(|(name, count)| (InstanceId::from_text(name), count))
+            .collect(),
     }
 }
 
@@ -121,6 +153,7 @@ pub(super) fn sides(window: Window, fresh: bool) -> SideWindow {
 mod tests {
     use leadsman_analysis::Figures;
     use leadsman_analysis::tripwire::Trip;
+    use leadsman_core::spec::RouteRule;
     use leadsman_proxy::SideFigures;
     use leadsman_proxy::table::Table;
 
@@ -198,6 +231,51 @@ mod tests {
     }
 
     #[test]
+    fn certificates_and_instances_are_told_to_whom_they_concern() {
+        let mut table = exchange(Table::default(), &environment(), &rollout());
+        let other = EnvironmentId {
+            environment: "staging".parse().unwrap(),
+            ..environment()
+        };
+        let elsewhere = leadsman_core::route::Routes {
+            listen: "127.0.0.1:8443".parse().unwrap(),
+            rules: vec![RouteRule::to("web".parse().unwrap(), "/")],
+            services: BTreeMap::new(),
+            ..rollout()
+        };
+        table = exchange(table, &other, &elsewhere);
+        let certificate = |listener: &str, problem: Option<&str>| control::Certificate {
+            listener: listener.parse().unwrap(),
+            chain: "/etc/shop/a.pem".into(),
+            names: vec!["shop.example".to_owned()],
+            expires_at_ms: Some(7_000),
+            problem: problem.map(str::to_owned),
+        };
+        let status = Status {
+            certificates: vec![
+                certificate("127.0.0.1:8080", None),
+                certificate("127.0.0.1:8443", Some("it has expired")),
+            ],
+            unhealthy: ["shop.production.web.r2.d7.1", "shop.staging.web.r2.d7.1"]
+                .map(str::to_owned)
+                .into(),
+            ..status(table)
+        };
+        for (environment, instance, problem) in [
+            (environment(), "shop.production.web.r2.d7.1", None),
+            (other, "shop.staging.web.r2.d7.1", Some("it has expired")),
+        ] {
+            let told = acknowledged(&status, &environment);
+            let [certificate] = &told.certificates[..] else {
+                unreachable!("one of each: {told:?}");
+            };
+            assert_eq!(certificate.problem.as_deref(), problem);
+            assert_eq!(certificate.expires_at, Some(Timestamp::from_millis(7_000)));
+            assert_eq!(told.unhealthy, [InstanceId::from_text(instance)].into());
+        }
+    }
+
+    #[test]
     fn a_reference_is_told_beside_its_side() {
         let figures = |requests| Figures {
             requests,
@@ -222,12 +300,14 @@ mod tests {
             testers: BTreeMap::new(),
             mirrored: BTreeMap::new(),
             refused: BTreeMap::new(),
-            ejected: BTreeMap::new(),
+            ejected: BTreeMap::from([("shop.production.web.r1.d7.2".to_owned(), 3)]),
         };
         let window = sides(window, true);
         let key = |release| (environment(), web(release));
         let both = [(key(1), figures(30)), (key(2), figures(30))];
         assert_eq!(window.sides, BTreeMap::from(both));
+        let ejected = InstanceId::from_text("shop.production.web.r1.d7.2");
+        assert_eq!(window.ejected, BTreeMap::from([(ejected, 3)]));
         assert_eq!(window.references, BTreeMap::from([(key(1), figures(10))]));
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn treat(service: &mut Service, prefix: &str, treatment: &Treatment) 
         traffic,
         canary,
         stable,
+        serving,
         closed,
     } = treatment;
     let Traffic {
@@ -50,13 +51,15 @@ pub(super) fn treat(service: &mut Service, prefix: &str, treatment: &Treatment) 
         };
         revision.map(|revision| side_name(prefix, revision))
     };
+    // Who looks after a service that is closed has to see it.
+    let tested = |role| side(role).or_else(|| Some(side_name(prefix, serving.as_ref()?)));
     service.sticky = sticky.as_ref().map(wire_sticky);
     service.overrides = testers
         .iter()
         .filter_map(|Tester { when, to }| {
             Some(table::Override {
                 when: wire_condition(when),
-                side: side(*to)?,
+                side: tested(*to)?,
             })
         })
         .collect();
@@ -255,6 +258,7 @@ routes:
             traffic: spec.services.get(&service).unwrap().traffic.clone(),
             canary: Some(web(2)),
             stable: Some(web(1)),
+            serving: None,
             closed: None,
         };
         Routes {
@@ -469,9 +473,14 @@ routes:
                 assert_eq!(open.get(key), None, "{open}");
             }
             for treatment in routes.treatments.values_mut() {
+                (treatment.canary, treatment.stable) = (None, None);
+                treatment.serving = Some(web(1));
                 treatment.closed = Some(how);
             }
             let closed = told(&routes).1;
+            let tester = closed.pointer("/overrides/0/side").map(|it| it.as_str());
+            let expected_tester = (text == EVERYTHING).then_some(Some("shop/production/web@r1.d7"));
+            assert_eq!(tester, expected_tester, "testers see what serves: {closed}");
             let value = closed.pointer(key).map(ToString::to_string);
             assert_eq!(value.as_deref(), Some(expected), "{how} {key}: {closed}");
         }

@@ -30,6 +30,8 @@ pub(crate) fn plain(text: &str) -> String {
 
 pub(crate) fn instance(release: u64, ordinal: u16) -> Instance {
     Instance {
+        unhealthy: false,
+        ejected: 0,
         id: format!("shop.production.web.r{release}.d{release}.{ordinal}"),
         state: InstanceState::Running,
         ready: true,
@@ -79,6 +81,7 @@ pub(crate) fn deployment(phase: Phase) -> Deployment {
 /// Returns an environment without anything on its way.
 pub(crate) fn serving() -> EnvironmentStatus {
     EnvironmentStatus {
+        certificates: Vec::new(),
         application: "shop".to_owned(),
         environment: "production".to_owned(),
         version: 12,

@@ -14,6 +14,9 @@ use super::words::{
 /// How wide the bar of a soak is.
 const BAR: u64 = 12;
 
+/// How many certificates are listed that are as they should be.
+const CERTIFICATES: usize = 5;
+
 /// Returns how everything stands.
 pub(crate) fn text(overview: &Overview, clock: &Clock) -> String {
     if overview.environments.is_empty() {
@@ -51,6 +54,7 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
         ));
     }
     text.push_str(&services(status, clock));
+    text.push_str(&certificates(status, clock));
     for reason in &status.reasons {
         text.push_str(&wrapped("  - ", &self::reason(reason, clock)));
     }
@@ -190,6 +194,37 @@ fn services(status: &EnvironmentStatus, clock: &Clock) -> String {
     text
 }
 
+/// Says until when certificates are valid, the first to expire first, and what is wrong with any.
+fn certificates(status: &EnvironmentStatus, clock: &Clock) -> String {
+    let mut text = String::new();
+    let mut fine = Vec::new();
+    for certificate in &status.certificates {
+        let hosts: Vec<String> = certificate.hosts.iter().map(|host| clean(host)).collect();
+        let hosts = hosts.join(", ");
+        match (&certificate.problem, certificate.expires_at) {
+            (Some(problem), _) => {
+                let whose = match &*hosts {
+                    "" => String::new(),
+                    hosts => format!("{hosts}: "),
+                };
+                text.push_str(&wrapped("  ! ", &format!("{whose}{}", clean(problem))));
+            }
+            (None, Some(at)) => fine.push((at, hosts)),
+            (None, None) => {}
+        }
+    }
+    fine.sort_unstable();
+    let more = fine.len().saturating_sub(CERTIFICATES);
+    for (at, hosts) in fine.into_iter().take(CERTIFICATES) {
+        let line = format!("certificate of {hosts} until {}", clock.date(at));
+        text.push_str(&wrapped("  ", &line));
+    }
+    if more > 0 {
+        text.push_str(&format!("  and {more} more, which expire later\n"));
+    }
+    text
+}
+
 /// Says that a service is closed, and how it is opened.
 fn closed(closing: &Closing, clock: &Clock) -> String {
     let (what, command) = match closing.how {
@@ -284,7 +319,9 @@ fn traffic(side: &Side) -> String {
 pub(super) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)> {
     side.instances
         .iter()
-        .filter(|instance| !instance.ready || instance.restarts > 0)
+        .filter(|instance| {
+            !instance.ready || instance.restarts > 0 || instance.unhealthy || instance.ejected > 0
+        })
         .filter_map(|instance| {
             let mut parts = Vec::new();
             match instance.state {
@@ -301,6 +338,12 @@ pub(super) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)>
                 1 => parts.push("restarted once".to_owned()),
                 times => parts.push(format!("restarted {times} times")),
             }
+            if instance.unhealthy {
+                parts.push("does not answer the data plane".to_owned());
+            }
+            if instance.ejected > 0 {
+                parts.push("left out, because its answers failed".to_owned());
+            }
             let detail = instance
                 .detail
                 .as_deref()
@@ -313,7 +356,7 @@ pub(super) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)>
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use leadsman_api::{Moment, Queued};
+    use leadsman_api::{Certificate, Moment, Queued};
 
     use super::super::samples::{clock, plain, rolled_back, serving, side, soaking};
     use super::*;
@@ -451,6 +494,65 @@ mod tests {
               web  release 3  100 %  4/4 ready  48.0/s  errors 0.1 %  p95 79 ms
                 ! in maintenance since 14:12, by mia; `leadsman maintenance off` lets users
                   in again
+        "#]],
+        );
+    }
+
+    #[test]
+    fn certificates_say_until_when_and_what_is_wrong() {
+        let mut status = serving();
+        let certificate = |host: &str, days: u64, problem: Option<&str>| Certificate {
+            hosts: vec![host.to_owned(), format!("www.{host}")],
+            chain: format!("/etc/shop/{host}.pem"),
+            expires_at: Some(Moment(super::super::samples::NOW.0 + days * 86_400_000)),
+            problem: problem.map(str::to_owned),
+        };
+        status.certificates = vec![
+            certificate("later.example", 80, None),
+            certificate("soon.example", 5, Some("expires in 5 days; renew it")),
+            certificate("shop.example", 60, None),
+        ];
+        status.certificates.push(Certificate {
+            hosts: Vec::new(),
+            expires_at: None,
+            ..certificate(
+                "gone.example",
+                0,
+                Some("failed to read `/etc/shop/gone.pem`"),
+            )
+        });
+        check(
+            &status,
+            &expect![[r#"
+            shop/production  http://127.0.0.1:8080  release 3 serves
+              api  release 3  100 %  2/2 ready  48.0/s  errors 0.1 %  p95 79 ms
+              web  release 3  100 %  4/4 ready  48.0/s  errors 0.1 %  p95 79 ms
+              ! soon.example, www.soon.example: expires in 5 days; renew it
+              ! failed to read `/etc/shop/gone.pem`
+              certificate of shop.example, www.shop.example until 2026-11-20
+              certificate of later.example, www.later.example until 2026-12-10
+        "#]],
+        );
+        let many = status.certificates[0].clone();
+        status.certificates = vec![many; 7];
+        let text = plain(&environment(&status, &clock()));
+        assert!(text.contains("and 2 more, which expire later"), "{text}");
+    }
+
+    #[test]
+    fn instances_that_the_data_plane_leaves_out_say_so() {
+        let mut status = serving();
+        status.services.remove(0);
+        let stable = status.services[0].stable.as_mut().unwrap();
+        stable.instances[0].unhealthy = true;
+        stable.instances[1].ejected = 2;
+        check(
+            &status,
+            &expect![[r#"
+            shop/production  http://127.0.0.1:8080  release 3 serves
+              web  release 3  100 %  4/4 ready  48.0/s  errors 0.1 %  p95 79 ms
+                ! shop.production.web.r3.d3.1 does not answer the data plane
+                ! shop.production.web.r3.d3.2 left out, because its answers failed
         "#]],
         );
     }

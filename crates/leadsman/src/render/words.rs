@@ -49,7 +49,8 @@ impl Clock {
         duration(whole_seconds(self.now.millis_since(moment)))
     }
 
-    fn date(&self, moment: Moment) -> String {
+    /// Returns the date.
+    pub(crate) fn date(&self, moment: Moment) -> String {
         self.format(moment, "%F")
     }
 

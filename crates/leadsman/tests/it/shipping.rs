@@ -51,6 +51,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         cause: cause.map(str::to_owned),
     };
     let status = EnvironmentStatus {
+        certificates: Vec::new(),
         application: "shop".to_owned(),
         environment: "production".to_owned(),
         version,

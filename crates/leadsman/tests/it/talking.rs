@@ -8,6 +8,7 @@ use crate::program::Place;
 
 fn environment(name: &str) -> EnvironmentStatus {
     EnvironmentStatus {
+        certificates: Vec::new(),
         application: "shop".to_owned(),
         environment: name.to_owned(),
         version: 3,
