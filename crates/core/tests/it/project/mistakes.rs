@@ -43,6 +43,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P004",
         "application: shop\nservices:\n  web: { run: x }\n  web: { run: y }\n",
     ),
+    (
+        "P004",
+        "application: a\nservices: { web: { run: x } }\nroutes: [{ service: web, headers: { X-Track: a, x-track: b } }]\n",
+    ),
     ("P005", ""),
     ("P005", "application: shop\nservices: {}\n"),
     (
