@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::closing::Closed;
 use crate::entrance::Entrance;
 use crate::id::{InstanceId, RevisionId, ServiceName};
-use crate::spec::{Probe, RouteRule};
+use crate::spec::{Probe, Protocol, RouteRule};
 use crate::time::Timestamp;
 use crate::traffic::Traffic;
 use crate::weight::Weight;
@@ -85,6 +85,9 @@ pub struct Side {
     pub weight: Weight,
     /// Its instances and where they accept requests; never empty for a side with weight.
     pub instances: BTreeMap<InstanceId, SocketAddr>,
+    /// What its instances speak.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// How the data plane watches over the health of its instances.
     pub probe: Probe,
     /// How long requests in flight to its instances may take to end once these have left the

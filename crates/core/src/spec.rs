@@ -98,6 +98,23 @@ impl RouteRule {
     }
 }
 
+/// What instances speak with those who ask them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 in the clear, from the first byte on.
+    Http2,
+}
+
+impl Protocol {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// One service, completely described: two equal ones run the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceSpec {
@@ -120,6 +137,9 @@ pub struct ServiceSpec {
     pub memory: Option<u64>,
     /// How many files an instance may have open.
     pub files: Option<u64>,
+    /// What its instances speak with those who ask them.
+    #[serde(default, skip_serializing_if = "Protocol::is_default")]
+    pub protocol: Protocol,
     /// When an instance counts as ready.
     pub ready: Readiness,
     /// How an instance is stopped.

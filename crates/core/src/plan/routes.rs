@@ -115,6 +115,7 @@ fn admit(
             revision: revision.id.clone(),
             weight: *weight,
             instances: instances(wanted, observed, revision),
+            protocol: revision.service.spec.protocol,
             probe: revision.service.spec.ready.probe.clone(),
             drain: revision.service.spec.stop.drain,
         })

@@ -107,6 +107,7 @@ fn put_service(file: &mut Lines, service: &ServiceSpec) {
     file.put(2, "user", or_null(service.user.as_deref().map(scalar)));
     file.put(2, "memory", or_null(service.memory.map(units::size)));
     file.put(2, "files", or_null(service.files));
+    file.put(2, "protocol", word(service.protocol));
     file.open(2, "ready");
     match &service.ready.probe {
         Probe::Http(path) => file.put(3, "http", scalar(path)),

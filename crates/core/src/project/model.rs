@@ -29,7 +29,7 @@ use super::values::{
 use super::yaml::{Node, Value};
 use crate::entrance::TRUSTED;
 use crate::metric::{Fold, Measured};
-use crate::spec::{BaselineKind, OnInconclusive};
+use crate::spec::{BaselineKind, OnInconclusive, Protocol};
 
 const SECOND: u64 = 1000;
 const HOUR: u64 = 3600 * SECOND;
@@ -100,6 +100,10 @@ keys! {
         /// How many files and connections an instance may have open; left out, what the machine
         /// allows.
         files: Whole<16, 10_000_000>,
+        /// What its instances speak: `http1`, `http2` in the clear from the first byte on, or `grpc`,
+        /// which is the same. Clients may speak either with Leadsman.
+        #[schemars(extend("default" = "http1"))]
+        protocol: Word<Protocol>,
         /// When an instance counts as ready. In short: `tcp`, or a path such as `/health`. A service
         /// without a route has to say it.
         #[schemars(extend("default" = "tcp"))]

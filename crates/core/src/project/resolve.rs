@@ -308,6 +308,7 @@ fn spec(
         user: keys.user.get().map(|user| user.0.clone()),
         memory: keys.memory.get().map(|size| size.0),
         files: keys.files.get().map(|number| number.0),
+        protocol: keys.protocol.get().map(|word| word.0).unwrap_or_default(),
         ready: readiness(keys),
         stop: stop(keys),
         after: resolved

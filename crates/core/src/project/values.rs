@@ -17,7 +17,7 @@ use super::shape::MapKey;
 use super::yaml::{Key, Node, Value};
 use super::{suggest, units};
 use crate::id::is_name;
-use crate::spec::{BaselineKind, OnInconclusive};
+use crate::spec::{BaselineKind, OnInconclusive, Protocol};
 use crate::weight::Weight;
 
 const NAME_PATTERN: &str = "^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$";
@@ -476,6 +476,15 @@ impl Words for Signal {
         ("HUP", Self("HUP")),
         ("USR1", Self("USR1")),
         ("USR2", Self("USR2")),
+    ];
+}
+
+impl Words for Protocol {
+    const ALL: &'static [(&'static str, Self)] = &[
+        ("http1", Self::Http1),
+        ("http2", Self::Http2),
+        // What gRPC is spoken over.
+        ("grpc", Self::Http2),
     ];
 }
 

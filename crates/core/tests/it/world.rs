@@ -94,6 +94,7 @@ pub(crate) fn service(version: u64, instances: u16, strategy: &Strategy) -> Rele
             user: None,
             memory: None,
             files: None,
+            protocol: leadsman_core::spec::Protocol::Http1,
             ready: Readiness {
                 probe: Probe::Tcp,
                 every: second,

@@ -8,7 +8,7 @@ use leadsman_core::id::{
     DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
 };
 use leadsman_core::route::{Routes, Watch};
-use leadsman_core::spec::Probe;
+use leadsman_core::spec::{Probe, Protocol};
 use leadsman_core::weight::Weight;
 
 pub(super) fn environment() -> EnvironmentId {
@@ -36,6 +36,7 @@ pub(super) fn rollout() -> Routes {
             InstanceId::from_text(format!("web-{release}")),
             ([127, 0, 0, 1], 4000).into(),
         )]),
+        protocol: Protocol::Http1,
         probe: Probe::Tcp,
         drain: Duration::from_secs(30),
     };

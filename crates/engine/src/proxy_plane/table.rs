@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use leadsman_core::id::{EnvironmentId, ServiceName};
 use leadsman_core::route::Routes;
-use leadsman_core::spec::Probe;
+use leadsman_core::spec::{Probe, Protocol};
 use leadsman_proxy::table::{
-    HealthCheck, Instance, Listener, Service, Side, Slow, Table, Tripwire,
+    self, HealthCheck, Instance, Listener, Service, Side, Slow, Table, Tripwire,
 };
 
 use super::names::side_name;
@@ -117,7 +117,10 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
             .map(|(id, address)| (id.as_str().to_owned(), instance(address)))
             .collect(),
         drain: Some(side.drain),
-        ..Side::default()
+        protocol: match side.protocol {
+            Protocol::Http1 => table::Protocol::Http1,
+            Protocol::Http2 => table::Protocol::Http2,
+        },
     }
 }
 
@@ -129,6 +132,19 @@ mod tests {
 
     use super::super::samples::{environment, rollout};
     use super::*;
+
+    #[test]
+    fn what_instances_speak_travels_with_the_table() {
+        let mut routes = rollout();
+        for side in routes.services.values_mut().flatten() {
+            side.protocol = Protocol::Http2;
+        }
+        let table = exchange(Table::default(), &environment(), &routes);
+        let listener = table.listeners.first().unwrap();
+        let service = listener.services.get("shop/production/web").unwrap();
+        let is_http2 = |side: &Side| side.protocol == table::Protocol::Http2;
+        assert!(service.sides.len() > 1 && service.sides.iter().all(is_http2));
+    }
 
     #[test]
     fn what_is_watched_for_travels_with_the_table() {

@@ -19,6 +19,7 @@ mod http2;
 mod instances;
 mod limits;
 mod mirror;
+mod misbehaving;
 mod observing;
 mod pebble;
 mod persistence;

@@ -162,6 +162,7 @@ impl Actor {
             revision: instance.revision.clone(),
             port,
             readiness: instance.service.spec.ready.clone(),
+            protocol: instance.service.spec.protocol,
             artifact: instance.service.artifact.clone(),
             earlier_restarts,
         };

@@ -88,6 +88,7 @@ pub(super) fn prober(record: &Record, spec: &Spec, mark: String) -> Prober {
     Prober {
         question,
         address: record.address(),
+        protocol: record.protocol,
         timeout: record.readiness.timeout,
         folder: spec.folder.clone(),
         env: spec.env.clone(),

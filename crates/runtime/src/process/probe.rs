@@ -9,22 +9,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, HOST, USER_AGENT};
+use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
-use leadsman_core::spec::Probe;
+use leadsman_core::spec::{Probe, Protocol};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::shim::{MARK, User};
 
+/// Says what an answer means.
+fn judged(status: StatusCode) -> Result<(), String> {
+    match status.as_u16() {
+        200..=399 => Ok(()),
+        status => Err(format!("answered {status}")),
+    }
+}
+
 /// How to ask one instance.
 #[derive(Clone, Debug)]
 pub(super) struct Prober {
     pub(super) question: Probe,
     pub(super) address: SocketAddr,
+    /// What is spoken with it.
+    pub(super) protocol: Protocol,
     pub(super) timeout: Duration,
     /// Where and as whom a command runs.
     pub(super) folder: PathBuf,
@@ -41,7 +51,10 @@ impl Prober {
         let what = self.what();
         let answer = async {
             match &self.question {
-                Probe::Http(path) => self.get(path).await,
+                Probe::Http(path) => match self.protocol {
+                    Protocol::Http1 => self.get(path).await,
+                    Protocol::Http2 => self.get_by_http2(path).await,
+                },
                 Probe::Tcp => self.connect().await.map(drop),
                 Probe::Command(command) => self.run(command).await,
             }
@@ -100,10 +113,29 @@ impl Prober {
                 "the connection was closed without an answer".to_owned()
             }
         })?;
-        match response.status().as_u16() {
-            200..=399 => Ok(()),
-            status => Err(format!("answered {status}")),
-        }
+        judged(response.status())
+    }
+
+    async fn get_by_http2(&self, path: &str) -> Result<(), String> {
+        const OTHERWISE: &str = "the answer is not HTTP/2";
+        let request = Request::get(format!("http://{}{path}", self.address))
+            .version(Version::HTTP_2)
+            .header(USER_AGENT, "leadsman")
+            .body(())
+            .map_err(|_| "this is not a path".to_owned())?;
+        let stream = self.connect().await?;
+        let (mut sender, connection) = h2::client::handshake(stream)
+            .await
+            .map_err(|error| error.to_string())?;
+        let sent = sender.send_request(request, true);
+        let (response, _) = sent.map_err(|error| error.to_string())?;
+        tokio::pin!(response);
+        // As above: both ends are driven here.
+        let response = tokio::select! {
+            response = &mut response => response,
+            _ended = connection => response.await,
+        };
+        judged(response.map_err(|_| OTHERWISE.to_owned())?.status())
     }
 
     async fn run(&self, command: &[String]) -> Result<(), String> {
@@ -178,6 +210,7 @@ mod tests {
         Prober {
             question,
             address,
+            protocol: Protocol::Http1,
             timeout: Duration::from_millis(300),
             folder: "/".into(),
             env: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
@@ -203,6 +236,33 @@ mod tests {
             }
         });
         address
+    }
+
+    #[tokio::test]
+    async fn asks_in_the_protocol_that_is_spoken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            for status in [200, 503] {
+                let (stream, _) = listener.accept().await.unwrap();
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+                assert_eq!(request.uri().path(), "/health");
+                let answer = hyper::Response::builder().status(status).body(()).unwrap();
+                respond.send_response(answer, true).unwrap();
+                while connection.accept().await.is_some() {}
+            }
+        });
+        let by_http2 = |address| Prober {
+            protocol: Protocol::Http2,
+            ..prober(Probe::Http("/health".to_owned()), address)
+        };
+        assert_eq!(by_http2(address).ask().await, Ok(()));
+        let found = by_http2(address).ask().await.unwrap_err();
+        assert!(found.ends_with("answered 503"), "{found}");
+        let other = serve(Some("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")).await;
+        let found = by_http2(other).ask().await.unwrap_err();
+        assert!(found.ends_with("the answer is not HTTP/2"), "{found}");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use leadsman_core::id::{Digest, EnvironmentId, InstanceId, RevisionId};
-use leadsman_core::spec::Readiness;
+use leadsman_core::spec::{Protocol, Readiness};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub(super) struct Record {
     pub(super) revision: RevisionId,
     pub(super) port: u16,
     pub(super) readiness: Readiness,
+    #[serde(default)]
+    pub(super) protocol: Protocol,
     pub(super) artifact: Option<Digest>,
     /// How often it was started again before its present shim was.
     #[serde(default)]

@@ -286,6 +286,7 @@ pub(crate) fn running(run: Vec<String>) -> Service {
         user: None,
         memory: None,
         files: None,
+        protocol: leadsman_core::spec::Protocol::Http1,
         ready: Readiness {
             probe: Probe::Http("/health".to_owned()),
             every: Duration::from_millis(50),

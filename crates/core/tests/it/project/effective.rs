@@ -22,6 +22,7 @@ fn every_default_is_shown() {
             user: null
             memory: null
             files: null
+            protocol: http1
             ready:
               tcp: true
               every: 500ms

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 use leadsman_analysis::Limits;
 use leadsman_core::id::ServiceName;
 use leadsman_core::project::{self, units};
-use leadsman_core::spec::{EnvironmentSpec, Probe, Strategy};
+use leadsman_core::spec::{EnvironmentSpec, Probe, Protocol, Strategy};
 
 use super::{fixtures, project, resolved};
 
@@ -51,6 +51,7 @@ fn five_lines_are_enough() {
                     user: None,
                     memory: None,
                     files: None,
+                    protocol: Http1,
                     ready: Readiness {
                         probe: Tcp,
                         every: 500ms,
@@ -654,6 +655,18 @@ fn the_examples_about_traffic_and_tls_are_valid() {
             project(&format!("{before}{example}"));
         }
     }
+}
+
+#[test]
+fn what_instances_speak_is_a_word() {
+    let speaks = |word: &str| {
+        let text = format!("application: a\nservices: {{ web: {{ run: x, protocol: {word} }} }}\n");
+        let spec = resolved(&text, "production");
+        spec.services.values().next().unwrap().protocol
+    };
+    assert_eq!(speaks("http1"), Protocol::Http1);
+    assert_eq!(speaks("http2"), Protocol::Http2);
+    assert_eq!(speaks("grpc"), Protocol::Http2);
 }
 
 #[test]
