@@ -1,5 +1,6 @@
 //! How the data plane is set up.
 
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ pub struct Config {
     pub request_ids: bool,
     /// Where requests are written down; `None` is nowhere.
     pub access_log: Option<AccessLog>,
+    /// Where the sums are shown to Prometheus, at `/metrics`, over HTTP without encryption; `None` is
+    /// nowhere but on the control socket.
+    pub metrics: Option<SocketAddr>,
     /// How long after it was succeeded a client may keep a connection for one more request, whose
     /// answer asks it to close. One that is closed while it is idle may cross with a request.
     pub linger: Duration,
@@ -102,6 +106,7 @@ impl Config {
             drain_timeout: Duration::from_secs(30),
             request_ids: true,
             access_log: None,
+            metrics: None,
             linger: Duration::from_secs(10),
         }
     }

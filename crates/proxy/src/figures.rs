@@ -8,6 +8,8 @@ use leadsman_analysis::Figures;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use crate::totals::Moved;
+
 /// How many windows are kept: five minutes.
 const WINDOWS_KEPT: usize = 300;
 
@@ -51,6 +53,8 @@ pub(crate) struct Counted {
     pub(crate) refused: BTreeMap<Cow<'static, str>, u64>,
     /// How often each instance was left out.
     pub(crate) ejected: BTreeMap<String, u64>,
+    /// What passed through, by name of the side; no part of windows.
+    pub(crate) moved: BTreeMap<String, Moved>,
 }
 
 impl Counted {
@@ -71,6 +75,9 @@ impl Counted {
         }
         for (instance, count) in other.ejected {
             *self.ejected.entry(instance).or_default() += count;
+        }
+        for (side, moved) in other.moved {
+            self.moved.entry(side).or_default().add(moved);
         }
     }
 }

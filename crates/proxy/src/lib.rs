@@ -26,6 +26,7 @@ mod journal;
 mod keeper;
 mod life;
 mod listen;
+mod metrics;
 mod observe;
 mod proxy;
 mod rates;
@@ -36,6 +37,7 @@ mod snapshot;
 mod socket;
 mod split;
 pub mod table;
+mod totals;
 mod worker;
 
 pub use config::Config;

@@ -81,6 +81,7 @@ async fn run(
     let saved = Saved::new(&config.state);
     let secrets = Secrets::new(&config.state).map_err(|_| Error::Random)?;
     let (socket, drain_timeout) = (config.socket.clone(), config.drain_timeout);
+    let metrics = config.metrics;
     let keeper = Keeper::new(
         config,
         mailboxes,
@@ -116,6 +117,10 @@ async fn run(
     tokio::task::spawn_local(async move { cutting.cut_short().await });
     tokio::task::spawn_local(Rc::clone(&keeper).watch_certificates());
     let obtaining = tokio::task::spawn_local(Rc::clone(&keeper).obtain_certificates());
+    let showing = metrics.map(|address| {
+        let showing = control::show(Rc::clone(&keeper), address, predecessor);
+        tokio::task::spawn_local(showing)
+    });
     ready.send(()).ok();
 
     let mut fate = deposit.fate();
@@ -129,6 +134,9 @@ async fn run(
         tracing::info!("another process serves: requests in flight may end");
         answering.abort();
         obtaining.abort();
+        if let Some(showing) = showing {
+            showing.abort();
+        }
         keeper.retire(deadline);
         let ended = join_retired(&keeper, &mut asked, threads).await?;
         until_told(telling).await;

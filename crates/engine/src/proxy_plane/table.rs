@@ -1,8 +1,9 @@
 //! The part of the table that is an environment's.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use leadsman_core::id::{EnvironmentId, ServiceName};
+use leadsman_core::id::{EnvironmentId, RevisionId, ServiceName};
 use leadsman_core::route::Routes;
 use leadsman_core::spec::{Probe, Protocol};
 use leadsman_proxy::table::{
@@ -121,7 +122,22 @@ fn wire_side(prefix: &str, side: &leadsman_core::route::Side) -> Side {
             Protocol::Http1 => table::Protocol::Http1,
             Protocol::Http2 => table::Protocol::Http2,
         },
+        labels: labels(prefix, &side.revision),
     }
+}
+
+/// Returns what tells a side's metrics from others', in the words of whoever looks at them.
+fn labels(prefix: &str, revision: &RevisionId) -> BTreeMap<String, String> {
+    // Made of two names, neither of which has a slash.
+    let (application, environment) = prefix.split_once('/').unwrap_or((prefix, ""));
+    let labels = [
+        ("application", application.to_owned()),
+        ("environment", environment.trim_end_matches('/').to_owned()),
+        ("service", revision.service.to_string()),
+        ("release", revision.release.0.to_string()),
+        ("deployment", revision.deployment.0.to_string()),
+    ];
+    labels.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 #[cfg(test)]

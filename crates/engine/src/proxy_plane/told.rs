@@ -177,6 +177,7 @@ mod tests {
             certificates: Vec::new(),
             arrivals: BTreeMap::new(),
             told: Told::default(),
+            metrics: None,
         }
     }
 

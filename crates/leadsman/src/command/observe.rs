@@ -1,5 +1,7 @@
 //! What is to be seen of the data plane's requests, as options of `leadsman up`.
 
+use std::net::SocketAddr;
+
 use leadsman_proxy::{AccessLog, Config};
 
 use crate::folder::StateFolder;
@@ -27,6 +29,10 @@ pub(crate) struct Observe {
     /// How much room the access log may take, in MiB; the oldest lines go first
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u32).range(4..=1_048_576))]
     access_log_room: u32,
+    /// Show the data plane's metrics to Prometheus at this address, by http at `/metrics`; whoever can
+    /// connect may read them
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]
+    metrics: Option<SocketAddr>,
     /// Give requests no names (`x-request-id`), and pass on those that they come with
     #[arg(long)]
     no_request_ids: bool,
@@ -61,6 +67,14 @@ impl Share {
     }
 }
 
+/// Reads an address with a port that can be found again.
+fn metrics_address(text: &str) -> Result<SocketAddr, String> {
+    let address: Option<SocketAddr> = text.parse().ok();
+    address
+        .filter(|address| address.port() != 0)
+        .ok_or_else(|| "an address has a number and a port, such as `127.0.0.1:9100`".to_owned())
+}
+
 impl Observe {
     /// Returns the arguments that say the same to another process.
     pub(crate) fn arguments(&self) -> Vec<String> {
@@ -68,6 +82,7 @@ impl Observe {
             access_log,
             access_log_query,
             access_log_room,
+            metrics,
             no_request_ids,
         } = self;
         let mut arguments = Vec::new();
@@ -75,6 +90,7 @@ impl Observe {
             arguments.push(format!("--access-log={share}"));
             arguments.push(format!("--access-log-room={access_log_room}"));
         }
+        arguments.extend(metrics.map(|address| format!("--metrics={address}")));
         let flags = [
             (*access_log_query, "--access-log-query"),
             (*no_request_ids, "--no-request-ids"),
@@ -87,6 +103,7 @@ impl Observe {
     /// Sets the data plane up accordingly.
     pub(crate) fn set_up(&self, config: &mut Config, state: &StateFolder) {
         config.request_ids = !self.no_request_ids;
+        config.metrics = self.metrics;
         config.access_log = self.access_log.map(|share| AccessLog {
             share: share.of_one(),
             query: self.access_log_query,
@@ -129,7 +146,10 @@ mod tests {
                     "--access-log-query",
                 ],
             ),
-            (&["--no-request-ids"], &["--no-request-ids"]),
+            (
+                &["--no-request-ids", "--metrics", "[::1]:9100"],
+                &["--metrics=[::1]:9100", "--no-request-ids"],
+            ),
         ] {
             let observe = read(given).unwrap();
             assert_eq!(observe.arguments(), told);
@@ -146,6 +166,8 @@ mod tests {
             "--access-log=NaN%",
             "--access-log-query",
             "--access-log-room=0",
+            "--metrics=localhost:9100",
+            "--metrics=127.0.0.1:0",
         ] {
             assert!(read(&[given]).is_err(), "{given}");
         }

@@ -105,6 +105,16 @@ impl Client {
         self.call(Method::GET, "/status", Bytes::new()).await
     }
 
+    /// Asks for the sums since the proxy was started, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// The proxy cannot be reached.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let read = |text: &[u8]| Ok(String::from_utf8_lossy(text).into_owned());
+        self.call_for(Method::GET, "/metrics", Bytes::new(), read)
+            .await
+    }
+
     /// Asks for the windows after the one numbered `after` (0: all that are kept), the oldest
     /// first. Waits up to 2 s until there is one; none is an empty answer.
     ///
@@ -125,10 +135,21 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> Result<T, ClientError> {
+        let read = |text: &[u8]| serde_json::from_slice(text);
+        self.call_for(method, path, body, read).await
+    }
+
+    async fn call_for<T>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        read: impl Fn(&[u8]) -> serde_json::Result<T>,
+    ) -> Result<T, ClientError> {
         let what = format!("{method} {path}");
         let exchanging = async {
             loop {
-                let asked = self.exchange(method.clone(), path, body.clone(), &what);
+                let asked = self.exchange(method.clone(), path, body.clone(), &what, &read);
                 match asked.await? {
                     Some(answer) => return Ok(answer),
                     // By another process, which takes over in this moment.
@@ -143,12 +164,13 @@ impl Client {
     }
 
     /// Returns the answer; `None` from a process that does not serve any more.
-    async fn exchange<T: DeserializeOwned>(
+    async fn exchange<T>(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
         what: &str,
+        read: impl Fn(&[u8]) -> serde_json::Result<T>,
     ) -> Result<Option<T>, ClientError> {
         let stream =
             UnixStream::connect(&self.socket)
@@ -169,7 +191,7 @@ impl Client {
             source: source.into(),
         };
         if status.is_success() {
-            return serde_json::from_slice(&text).map(Some).map_err(unreadable);
+            return read(&text).map(Some).map_err(unreadable);
         }
         if status == StatusCode::MISDIRECTED_REQUEST {
             return Ok(None);

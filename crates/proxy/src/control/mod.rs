@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `PUT /table` | [`Applied`] once the table is in force on every worker, and on disk |
 //! | `GET /status` | [`Status`] |
+//! | `GET /metrics` | the sums since the process was started, as Prometheus reads them |
 //! | `GET /windows?after=N` | the [`Window`](crate::Window)s after number N, at the latest after 2 s |
 //!
 //! Whoever may open the socket (its owner) may do all of it. A proxy that is about to succeed this
@@ -11,6 +12,7 @@
 //! `PUT /follow`, `GET /followed` and `POST /relay`.
 
 mod client;
+mod page;
 mod predecessor;
 mod server;
 
@@ -26,6 +28,7 @@ use crate::table::Table;
 
 pub use crate::journal::Told;
 pub use client::{Client, ClientError};
+pub(crate) use page::show;
 pub(crate) use predecessor::{Followed, Handover, Predecessor, Relayed};
 pub(crate) use server::{claim, serve};
 
@@ -79,6 +82,9 @@ pub struct Status {
     /// What became of what is told of single requests.
     #[serde(default)]
     pub told: Told,
+    /// Where the sums are shown, if they are.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// A certificate that a listener shows.

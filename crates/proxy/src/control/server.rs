@@ -21,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 
 use super::Problem;
+use super::page::page;
 use crate::keeper::{Handing, Keeper, Refusal};
 use crate::proxy::Error;
 use crate::table::Table;
@@ -135,6 +136,7 @@ async fn answer(
             Err(message) => problem(StatusCode::BAD_REQUEST, message),
         },
         (&Method::GET, "/status") => json(StatusCode::OK, &keeper.status().await),
+        (&Method::GET, "/metrics") => page(keeper).await,
         (&Method::GET, "/windows") => match after(request.uri().query()) {
             Some(after) => written(StatusCode::OK, keeper.windows(after, WINDOWS_WAIT).await),
             None => problem(

@@ -6,6 +6,7 @@ mod acme;
 mod certificates;
 mod doors;
 mod drains;
+mod metrics;
 mod succession;
 
 use std::cell::{Cell, RefCell};
@@ -32,6 +33,7 @@ use crate::journal::Telling;
 use crate::saved::{Cuts, Saved};
 use crate::snapshot::{Instance, Instances, Snapshot};
 use crate::table::{Faults, HealthCheck, Table};
+use crate::totals::Totals;
 use crate::worker::{Ended, Mailbox, Manner, Message, Tripping};
 use acme::Missed;
 pub(crate) use doors::{Sockets, sockets_of_doors};
@@ -92,6 +94,11 @@ pub(crate) struct Keeper {
     /// Says that an instance has begun to drain.
     drains: Notify,
     told: Arc<Telling>,
+    totals: RefCell<Totals>,
+    /// When the process was started, since 1970.
+    started_at: Duration,
+    /// Where the sums are shown.
+    shown_at: Cell<Option<SocketAddr>>,
 }
 
 #[derive(Default)]
@@ -174,6 +181,9 @@ impl Keeper {
             arrivals_before: RefCell::default(),
             drains: Notify::new(),
             told,
+            totals: RefCell::default(),
+            started_at: Duration::from_millis(unix_ms()),
+            shown_at: Cell::default(),
         }
     }
 
@@ -407,7 +417,13 @@ impl Keeper {
             certificates: self.certificates(&state),
             arrivals,
             told: self.told.told(),
+            metrics: self.shown_at.get(),
         }
+    }
+
+    /// Takes note of where the sums are shown.
+    pub(crate) fn shows_at(&self, address: Option<SocketAddr>) {
+        self.shown_at.set(address);
     }
 
     async fn arrivals(&self) -> BTreeMap<SocketAddr, Arrivals> {
@@ -466,6 +482,7 @@ impl Keeper {
         };
         let mut all = Counted::default();
         counted.into_iter().for_each(|counted| all.add(counted));
+        self.sum_up(&all);
         let ended = Instant::now();
         let length = ended.duration_since(self.began.replace(ended));
         self.windows.borrow_mut().push(unix_ms(), length, all);

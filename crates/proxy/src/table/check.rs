@@ -254,7 +254,20 @@ fn side_faults(side: &Side) -> impl Iterator<Item = String> {
         };
         Some(format!("instance `{name}`: {fault}"))
     });
-    nameless.into_iter().chain(instances)
+    let labels = side.labels.keys().filter(|name| !is_label(name));
+    let labels = labels.map(|name| format!("`{name}` cannot be the name of a label"));
+    nameless.into_iter().chain(instances).chain(labels)
+}
+
+/// Whether metrics can have a label of this name beside their own.
+fn is_label(name: &str) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let begins_well = name.as_bytes().first().is_some_and(is_letter);
+    let is_own = ["side", "kind", "class", "state", "le"].contains(&name);
+    let goes_on_well = name
+        .bytes()
+        .all(|byte| is_letter(&byte) || byte.is_ascii_digit());
+    begins_well && goes_on_well && !name.starts_with("__") && !is_own
 }
 
 #[cfg(test)]
@@ -273,7 +286,8 @@ mod tests {
                "rules": [{"path": "a", "service": "web"}, {"path": "/", "service": "gone"},
                          {"host": "a:80", "path": "/", "service": "web"}],
                "services": {"web": {"sides": [
-                 {"name": "one", "weight": 9000, "instances": {"i": {"address": "127.0.0.1:0"}}},
+                 {"name": "one", "weight": 9000, "instances": {"i": {"address": "127.0.0.1:0"}},
+                  "labels": {"release": "7", "le": "1", "a-b": "1", "__a": "1"}},
                  {"name": "one", "weight": 500, "instances": {"i": {"address": "0.0.0.0:1",
                    "health": {"http": {"path": "x"}}}}}],
                  "tripwire": {"canary": "two", "baseline": "two", "limit": 0, "alpha": 0.5}}}},
@@ -299,6 +313,9 @@ mod tests {
             "instance `i`: the address is a wildcard",
             "side `one` is there twice",
             "instance `i` is there twice",
+            "side `one`: `le` cannot be the name of a label",
+            "side `one`: `a-b` cannot be the name of a label",
+            "side `one`: `__a` cannot be the name of a label",
             "tripwire: there is no side `two`",
             "tripwire: `two` cannot be compared with itself",
             "tripwire: limit 0 is not between 0 and 1",

@@ -170,6 +170,10 @@ pub struct Side {
     /// What its instances speak.
     #[serde(default, skip_serializing_if = "Protocol::is_default")]
     pub protocol: Protocol,
+    /// The labels that its metrics have beside its name, such as the release; its service's name if
+    /// there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A process that answers requests.

@@ -90,6 +90,7 @@ impl Relayed {
         let broken = match polled {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => {
+                self.count(&frame);
                 self.take_note(&frame);
                 self.settle();
                 return Poll::Ready(Some(Ok(frame)));
@@ -129,6 +130,13 @@ impl Relayed {
             .take()
             .into_iter()
             .for_each(|later| later.ended(failed));
+    }
+
+    fn count(&self, frame: &Frame<Bytes>) {
+        if let (Some(held), Some(data)) = (&self.held, frame.data_ref()) {
+            held.tally
+                .moves(|moved| moved.bytes_out += data.len() as u64);
+        }
     }
 
     /// Once the body has ended, the request is over and its connection is free for the next one.

@@ -1,6 +1,6 @@
 //! One attempt at getting an answer from one instance.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use crate::worker::choice::{Choice, Later};
 use crate::worker::grpc;
 use crate::worker::rescue::Failure;
-use crate::worker::tally::{Outcome, Place};
+use crate::worker::tally::{Outcome, Place, Tally};
 use crate::worker::watched::Watched;
 
 /// The body of a request on its way to an instance.
@@ -56,6 +56,8 @@ pub(super) struct Progress {
     waits_for_client: Cell<bool>,
     /// How many bytes of it have come.
     bytes: Cell<u64>,
+    /// Where they are counted.
+    tally: RefCell<Option<Rc<Tally>>>,
     /// Why the rest of it is not wanted.
     refused: Cell<Option<Failure>>,
 }
@@ -69,6 +71,7 @@ impl Outgoing {
             moved_at: Cell::new(Instant::now()),
             waits_for_client: Cell::new(false),
             bytes: Cell::new(0),
+            tally: RefCell::default(),
             refused: Cell::new(None),
         };
         Self::Streamed(body, Rc::new(progress))
@@ -148,6 +151,9 @@ impl Progress {
         if let Poll::Ready(Some(Ok(frame))) = polled {
             let length = frame.data_ref().map_or(0, Bytes::len) as u64;
             self.bytes.set(self.bytes.get() + length);
+            if let Some(tally) = &*self.tally.borrow() {
+                tally.moves(|moved| moved.bytes_in += length);
+            }
         }
     }
 
@@ -230,6 +236,9 @@ impl<'a> Attempt<'a> {
         progress: Option<Rc<Progress>>,
         patience: Duration,
     ) -> Self {
+        if let Some(progress) = &progress {
+            progress.tally.replace(Some(Rc::clone(&choice.tally)));
+        }
         let place = choice.tally.begin(started, choice.is_reference, progress);
         Self {
             choice,

@@ -25,6 +25,7 @@ use crate::worker::note::Seen;
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, rescue};
 use crate::worker::service::{Asking, Way};
+use crate::worker::tally::Tally;
 use crate::worker::upstream::{InFlight, Upstream};
 use crate::worker::visit::Visit;
 
@@ -166,6 +167,9 @@ impl<'a> Forwarding<'a> {
                 }
             };
             self.seen.goes_to(service, &choice.upstream);
+            if visit.tried.last().is_some() {
+                choice.tally.moves(|moved| moved.retries += 1);
+            }
             service.mirror(&mut self.request, &choice, &mut visit, &self.worker.config);
             drop(routes);
             match self.attempt(&choice, started).await {
@@ -324,7 +328,12 @@ impl<'a> Forwarding<'a> {
                 in_flight.upgrade();
                 if let Some(instance) = connection.upgrade() {
                     let upstream = Rc::clone(in_flight.upstream());
-                    upstream.run(tunnel_between(client, instance, in_flight));
+                    upstream.run(tunnel_between(
+                        client,
+                        instance,
+                        in_flight,
+                        Rc::clone(&choice.tally),
+                    ));
                 }
                 response.map(|_| Answer::EMPTY)
             }
@@ -356,12 +365,21 @@ fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
 }
 
 /// Copies both ways until both sides have ended. It counts as in flight all the while.
-async fn tunnel_between(client: OnUpgrade, mut instance: Upgraded, _in_flight: InFlight) {
+async fn tunnel_between(
+    client: OnUpgrade,
+    mut instance: Upgraded,
+    _in_flight: InFlight,
+    tally: Rc<Tally>,
+) {
     let copied = async {
         let client = client.await.map_err(io::Error::other)?;
         tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut instance).await
     };
-    if let Err(error) = copied.await {
-        tracing::debug!(%error, "an upgraded connection broke");
+    match copied.await {
+        Ok((bytes_in, bytes_out)) => tally.moves(|moved| {
+            moved.bytes_in += bytes_in;
+            moved.bytes_out += bytes_out;
+        }),
+        Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
     }
 }

@@ -81,6 +81,8 @@ pub(crate) enum Message {
     Open(SocketAddr, Vec<std::net::TcpListener>, oneshot::Sender<()>),
     /// Hands over what was counted since it was asked last.
     Collect(oneshot::Sender<Counted>),
+    /// Says what all instances answer, by instance.
+    AllInFlight(oneshot::Sender<BTreeMap<String, Kinds>>),
     /// Says what instances that left the table still answer, by instance.
     InFlight(oneshot::Sender<BTreeMap<String, Kinds>>),
     /// Cuts short what an instance that left the table still answers, and says what that was.
@@ -240,6 +242,7 @@ impl Worker {
                     drop(done.send(self.collect()));
                 }
                 Message::Arrivals(done) => drop(done.send(self.arrivals())),
+                Message::AllInFlight(done) => drop(done.send(self.in_flight(|_| true))),
                 Message::InFlight(done) => drop(done.send(self.in_flight_of_removed())),
                 Message::CutShort(instance, done) => drop(done.send(self.cut_short(&instance))),
                 Message::Hurry => self.hurry.notify_one(),
@@ -330,12 +333,18 @@ impl Worker {
 
     fn collect(&self) -> Counted {
         let mut tallies = self.tallies.borrow_mut();
+        let mut moved = BTreeMap::new();
+        // First: what nobody needs any more goes with the others.
+        for of_kind in [&tallies.users, &tallies.testers, &tallies.mirrored] {
+            of_kind.take_moved(&mut moved);
+        }
         Counted {
             sides: tallies.users.take(),
             testers: tallies.testers.take(),
             mirrored: tallies.mirrored.take(),
             refused: self.refused.take(),
             ejected: self.ejected.take(),
+            moved,
         }
     }
 

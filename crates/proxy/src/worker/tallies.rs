@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use crate::figures::SideFigures;
+use crate::totals::Moved;
 use crate::worker::tally::Tally;
 
 /// Tallies of one kind of request, by side.
@@ -30,6 +31,16 @@ impl OfSides {
         let tally = Rc::<Tally>::default();
         self.0.insert(side.to_owned(), Rc::clone(&tally));
         tally
+    }
+
+    /// Adds what passed through since it was taken last.
+    pub(super) fn take_moved(&self, all: &mut BTreeMap<String, Moved>) {
+        for (side, tally) in &self.0 {
+            let moved = tally.take_moved();
+            if moved != Moved::default() {
+                all.entry(side.clone()).or_default().add(moved);
+            }
+        }
     }
 
     /// Returns what was counted since it was taken last.

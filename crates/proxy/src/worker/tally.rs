@@ -14,6 +14,7 @@ use leadsman_analysis::Figures;
 
 use crate::figures::SideFigures;
 use crate::table::Slow;
+use crate::totals::Moved;
 use crate::worker::attempt::Progress;
 
 /// What is counted for one side.
@@ -27,6 +28,7 @@ pub(super) struct Tally {
     /// The same on the reference.
     reference: Counter,
     waiting: RefCell<Waiting>,
+    moved: Cell<Moved>,
 }
 
 /// What was counted since it was taken last; nothing takes no room.
@@ -141,6 +143,18 @@ impl Tally {
     pub(super) fn failed(&self, on_reference: bool) {
         let owed = &self.counter(on_reference).owed;
         owed.set(owed.get() + 1);
+    }
+
+    /// Counts what passes through to the side, or back.
+    pub(super) fn moves(&self, count: impl FnOnce(&mut Moved)) {
+        let mut moved = self.moved.get();
+        count(&mut moved);
+        self.moved.set(moved);
+    }
+
+    /// Returns what passed through since it was taken last.
+    pub(super) fn take_moved(&self) -> Moved {
+        self.moved.take()
     }
 
     /// Returns what was counted and starts over. Those that wait for too long are counted first.

@@ -17,6 +17,7 @@ mod full_disk;
 mod gap;
 mod log;
 mod metrics;
+mod observing;
 mod output;
 mod port;
 mod refused;

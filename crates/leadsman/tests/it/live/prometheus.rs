@@ -68,6 +68,15 @@ impl Prometheus {
         });
     }
 
+    /// Returns the value of a query that has one, if it has one by now.
+    pub(super) fn value(&self, query: &str) -> Option<f64> {
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let answer = client::get(self.address, &format!("/api/v1/query?query={encoded}")).ok()?;
+        let answer: Value = serde_json::from_str(&answer.body).ok()?;
+        let value = answer.pointer("/data/result/0/value/1")?;
+        value.as_str()?.parse().ok()
+    }
+
     /// Kills it, as an outage would.
     pub(super) fn kill(&mut self) {
         let mut running = self.running.take().unwrap();
@@ -87,6 +96,11 @@ impl Prometheus {
             .filter_map(|instance| instance.get("address").cloned())
             .filter(Value::is_string)
             .collect();
+        Self::scrape_at(machine, &addresses);
+    }
+
+    /// Has it scrape these addresses.
+    pub(super) fn scrape_at(machine: &Machine, addresses: &[Value]) {
         let targets = json!([{ "targets": addresses }]).to_string();
         // It may read at any moment, so it finds the old list or the new one.
         machine.place.write("prometheus/targets.new", targets);
