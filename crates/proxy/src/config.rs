@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::observe::AccessLog;
+use crate::observe::{AccessLog, Traces};
 
 /// How the data plane is set up. Nothing of it changes while it runs: another set-up takes another
 /// process, which can succeed the one that runs.
@@ -69,6 +69,8 @@ pub struct Config {
     pub request_ids: bool,
     /// Where requests are written down; `None` is nowhere.
     pub access_log: Option<AccessLog>,
+    /// Where requests are told of as spans; `None` is nowhere.
+    pub traces: Option<Traces>,
     /// Where the sums are shown to Prometheus, at `/metrics`, over HTTP without encryption; `None` is
     /// nowhere but on the control socket.
     pub metrics: Option<SocketAddr>,
@@ -106,6 +108,7 @@ impl Config {
             drain_timeout: Duration::from_secs(30),
             request_ids: true,
             access_log: None,
+            traces: None,
             metrics: None,
             linger: Duration::from_secs(10),
         }

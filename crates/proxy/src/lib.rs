@@ -42,5 +42,5 @@ mod worker;
 
 pub use config::Config;
 pub use figures::{SideFigures, Window};
-pub use observe::AccessLog;
+pub use observe::{AccessLog, Traces};
 pub use proxy::{Error, Proxy, run};

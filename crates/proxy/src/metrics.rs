@@ -170,6 +170,17 @@ const LINES_DROPPED: Family = (
     "Lines of the access log that were not, because the disk was too slow or full.",
 );
 
+const SPANS: Family = (
+    "leadsman_proxy_spans_total",
+    "counter",
+    "Spans that a collector took.",
+);
+const SPANS_DROPPED: Family = (
+    "leadsman_proxy_spans_dropped_total",
+    "counter",
+    "Spans that none did, because it was too slow or gone, or refused them.",
+);
+
 /// How a number is found in what is shown.
 type Count<T> = fn(&T) -> u64;
 
@@ -196,6 +207,8 @@ impl Shown<'_> {
         self.doors(&mut page);
         page.family(LINES).one("", self.told.lines);
         page.family(LINES_DROPPED).one("", self.told.lines_dropped);
+        page.family(SPANS).one("", self.told.spans);
+        page.family(SPANS_DROPPED).one("", self.told.spans_dropped);
         page.0
     }
 

@@ -34,6 +34,32 @@ impl AccessLog {
     }
 }
 
+/// Which requests are told to a collector, as spans, and where that is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traces {
+    /// The collector's URL, with http and without `/v1/traces`.
+    pub collector: String,
+    /// The share of those requests whose trace begins here, or comes from who is not trusted, 0 to 1.
+    /// In traces of who is trusted it is said there.
+    pub share: f64,
+    /// The name under which the data plane is known to the collector.
+    pub service: String,
+    /// How many spans wait for the collector, at most.
+    pub queue_max: usize,
+}
+
+impl Traces {
+    /// Returns the usual way of telling a collector of all requests.
+    pub fn to(collector: impl Into<String>) -> Self {
+        Self {
+            collector: collector.into(),
+            share: 1.0,
+            service: "leadsman".to_owned(),
+            queue_max: 2048,
+        }
+    }
+}
+
 /// A place in a trace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trace {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use leadsman_proxy::{AccessLog, Config};
+use leadsman_proxy::{AccessLog, Config, Traces};
 
 use crate::folder::StateFolder;
 
@@ -33,6 +33,18 @@ pub(crate) struct Observe {
     /// connect may read them
     #[arg(long, value_name = "ADDRESS", value_parser = metrics_address)]
     metrics: Option<SocketAddr>,
+    /// Tell an OpenTelemetry collector of requests, as spans: by OTLP over http, at `/v1/traces` below
+    /// this URL
+    #[arg(long, value_name = "URL", value_parser = collector)]
+    traces: Option<String>,
+    /// The share of requests that is told, where it is not said by who is trusted
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value = "100%",
+        requires = "traces"
+    )]
+    traces_share: Share,
     /// Give requests no names (`x-request-id`), and pass on those that they come with
     #[arg(long)]
     no_request_ids: bool,
@@ -75,6 +87,18 @@ fn metrics_address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "an address has a number and a port, such as `127.0.0.1:9100`".to_owned())
 }
 
+/// Reads the URL of a collector.
+fn collector(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\"".contains(&byte);
+    let is_url = !authority.is_empty() && text.bytes().all(is_plain);
+    let what = "the URL of a collector begins with `http://`, such as `http://127.0.0.1:4318`";
+    is_url
+        .then(|| text.to_owned())
+        .ok_or_else(|| what.to_owned())
+}
+
 impl Observe {
     /// Returns the arguments that say the same to another process.
     pub(crate) fn arguments(&self) -> Vec<String> {
@@ -83,6 +107,8 @@ impl Observe {
             access_log_query,
             access_log_room,
             metrics,
+            traces,
+            traces_share,
             no_request_ids,
         } = self;
         let mut arguments = Vec::new();
@@ -91,6 +117,10 @@ impl Observe {
             arguments.push(format!("--access-log-room={access_log_room}"));
         }
         arguments.extend(metrics.map(|address| format!("--metrics={address}")));
+        if let Some(collector) = traces {
+            arguments.push(format!("--traces={collector}"));
+            arguments.push(format!("--traces-share={traces_share}"));
+        }
         let flags = [
             (*access_log_query, "--access-log-query"),
             (*no_request_ids, "--no-request-ids"),
@@ -104,6 +134,10 @@ impl Observe {
     pub(crate) fn set_up(&self, config: &mut Config, state: &StateFolder) {
         config.request_ids = !self.no_request_ids;
         config.metrics = self.metrics;
+        config.traces = self.traces.as_ref().map(|collector| Traces {
+            share: self.traces_share.of_one(),
+            ..Traces::to(collector)
+        });
         config.access_log = self.access_log.map(|share| AccessLog {
             share: share.of_one(),
             query: self.access_log_query,
@@ -147,6 +181,10 @@ mod tests {
                 ],
             ),
             (
+                &["--traces", "http://127.0.0.1:4318", "--traces-share=5%"],
+                &["--traces=http://127.0.0.1:4318", "--traces-share=5%"],
+            ),
+            (
                 &["--no-request-ids", "--metrics", "[::1]:9100"],
                 &["--metrics=[::1]:9100", "--no-request-ids"],
             ),
@@ -168,6 +206,10 @@ mod tests {
             "--access-log-room=0",
             "--metrics=localhost:9100",
             "--metrics=127.0.0.1:0",
+            "--traces=https://collector.example",
+            "--traces=http://",
+            "--traces=http://user@collector.example",
+            "--traces-share=5%",
         ] {
             assert!(read(&[given]).is_err(), "{given}");
         }

@@ -95,6 +95,11 @@ impl Entry {
         }
     }
 
+    /// Returns its place in a trace, if it is to be a span.
+    pub(crate) fn sampled(&self) -> Option<&Trace> {
+        self.trace.as_ref().filter(|trace| trace.is_sampled)
+    }
+
     /// Returns a text, if it is there.
     pub(crate) fn text(&self, text: Text) -> Option<&str> {
         let at = text as usize;

@@ -1,12 +1,15 @@
-//! What is told of single requests: the access log.
+//! What is told of single requests: the access log, and spans for a collector.
 //!
 //! Workers hand over what they know of requests that are over, many at a time, and never wait: a
-//! queue that is full loses what comes, and that is counted. One thread makes lines of it, and
-//! writes them.
+//! queue that is full loses what comes, and that is counted. One thread makes lines and spans of it,
+//! and writes the lines; another one sends the spans, so that a collector that is slow holds up no
+//! line.
 
 mod entry;
+mod export;
 mod file;
 mod line;
+mod span;
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::observe::AccessLog;
+use export::Exporter;
 use file::Rotating;
 
 pub(crate) use crate::observe::Trace;
@@ -49,6 +53,10 @@ pub struct Told {
     pub lines: u64,
     /// Lines that were not, because the disk was too slow or full.
     pub lines_dropped: u64,
+    /// Spans that a collector took.
+    pub spans: u64,
+    /// Spans that none did, because it was too slow or gone, or refused them.
+    pub spans_dropped: u64,
 }
 
 /// The same, as it is counted.
@@ -56,13 +64,15 @@ pub struct Told {
 pub(crate) struct Telling {
     lines: AtomicU64,
     lines_dropped: AtomicU64,
+    spans: AtomicU64,
+    spans_dropped: AtomicU64,
 }
 
-/// The thread that tells, and the way to it.
+/// The threads that tell, and the way to them.
 #[derive(Debug)]
 pub(crate) struct Journal {
     inlet: Inlet,
-    thread: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// Where entries are put.
@@ -72,35 +82,35 @@ pub(crate) struct Inlet {
     counts: Arc<Telling>,
 }
 
-/// What waits for the end of the thread.
+/// What waits for the end of the threads.
 #[derive(Debug)]
-pub(crate) struct Ending(JoinHandle<()>);
+pub(crate) struct Ending(Vec<JoinHandle<()>>);
 
 impl Journal {
-    /// Starts the thread, if there is anything to tell.
+    /// Starts the threads, if there is anything to tell.
     ///
     /// # Errors
     /// The system refuses a thread.
     pub(crate) fn start(config: &Config) -> io::Result<Option<Self>> {
-        let Some(log) = config.access_log.clone() else {
+        if config.access_log.is_none() && config.traces.is_none() {
             return Ok(None);
-        };
+        }
         let (batches, inbox) = sync_channel(BATCHES_MAX);
         let counts = Arc::<Telling>::default();
+        let traces = config.traces.clone();
+        let exporter = traces.map(|traces| Exporter::start(traces, Arc::clone(&counts)));
+        let (exporter, exporting) = exporter.transpose()?.unzip();
+        let log = config.access_log.clone();
         let writer = Writer {
-            file: Rotating::new(&log.path, log.bytes_max, log.kept),
-            log,
-            counts: Arc::clone(&counts),
-            lines: Vec::new(),
-            said: 0,
-            is_broken: false,
+            log: log.map(|log| LogWriter::new(log, Arc::clone(&counts))),
+            exporter,
         };
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(&inbox))?;
         Ok(Some(Self {
             inlet: Inlet { batches, counts },
-            thread,
+            threads: [thread].into_iter().chain(exporting).collect(),
         }))
     }
 
@@ -116,14 +126,16 @@ impl Journal {
 
     /// Returns what waits until all is written, once nobody has an inlet any more.
     pub(crate) fn close(self) -> Ending {
-        Ending(self.thread)
+        Ending(self.threads)
     }
 }
 
 impl Ending {
     pub(crate) fn wait(self) {
-        if self.0.join().is_err() {
-            tracing::error!("what writes the access log ended by a panic");
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("what tells of requests ended by a panic");
+            }
         }
     }
 }
@@ -136,6 +148,8 @@ impl Inlet {
             | std::sync::mpsc::TrySendError::Disconnected(batch)) = lost;
             let lines = batch.iter().filter(|entry| entry.is_logged).count();
             self.counts.drop_lines(lines as u64);
+            let spans = batch.iter().filter(|entry| entry.sampled().is_some());
+            self.counts.drop_spans(spans.count() as u64);
         }
     }
 }
@@ -146,21 +160,35 @@ impl Telling {
         Told {
             lines: self.lines.load(Ordering::Relaxed),
             lines_dropped: self.lines_dropped.load(Ordering::Relaxed),
+            spans: self.spans.load(Ordering::Relaxed),
+            spans_dropped: self.spans_dropped.load(Ordering::Relaxed),
         }
     }
 
     fn drop_lines(&self, count: u64) {
         self.lines_dropped.fetch_add(count, Ordering::Relaxed);
     }
+
+    fn drop_spans(&self, count: u64) {
+        self.spans_dropped.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// What the thread has.
 struct Writer {
+    log: Option<LogWriter>,
+    exporter: Option<Exporter>,
+}
+
+/// The access log as the thread has it.
+struct LogWriter {
     file: Rotating,
     log: AccessLog,
     counts: Arc<Telling>,
     /// Lines that are not written yet.
     lines: Vec<u8>,
+    /// How many of them there are.
+    count: u64,
     /// How many dropped ones were said in the log.
     said: u64,
     /// Whether the last attempt at writing failed.
@@ -168,34 +196,70 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes what comes until nobody is left who could put something.
+    /// Tells what comes until nobody is left who could put something.
     fn run(mut self, inbox: &Receiver<Batch>) {
         loop {
             match inbox.recv_timeout(LOOK_AFTER) {
                 Ok(batch) => self.take(inbox, batch),
-                Err(RecvTimeoutError::Timeout) => self.write(0),
-                Err(RecvTimeoutError::Disconnected) => return self.write(0),
+                Err(RecvTimeoutError::Timeout) => self.write(),
+                Err(RecvTimeoutError::Disconnected) => return self.write(),
             }
         }
     }
 
     /// Takes in a batch, and what waits behind it.
     fn take(&mut self, inbox: &Receiver<Batch>, batch: Batch) {
-        let mut count = 0;
         for batch in std::iter::once(batch).chain(inbox.try_iter()) {
-            for entry in batch.iter().filter(|entry| entry.is_logged) {
-                line::write(entry, self.log.query, &mut self.lines);
-                count += 1;
-            }
-            if self.lines.len() >= WRITE_AT {
-                self.write(std::mem::take(&mut count));
+            for entry in &batch {
+                if let Some(log) = self.log.as_mut().filter(|_| entry.is_logged) {
+                    log.add(entry);
+                }
+                self.export(entry);
             }
         }
-        self.write(count);
+        self.write();
     }
 
-    /// Writes the lines there are, which are so many; says in the log how many were lost before them.
-    fn write(&mut self, count: u64) {
+    fn export(&self, entry: &Entry) {
+        if let (Some(exporter), Some(trace)) = (&self.exporter, entry.sampled()) {
+            match span::written(entry, trace) {
+                Ok(span) => exporter.put(span),
+                // It is made of numbers and texts only.
+                Err(error) => tracing::error!(%error, "a span cannot be written"),
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.write();
+        }
+    }
+}
+
+impl LogWriter {
+    fn new(log: AccessLog, counts: Arc<Telling>) -> Self {
+        Self {
+            file: Rotating::new(&log.path, log.bytes_max, log.kept),
+            log,
+            counts,
+            lines: Vec::new(),
+            count: 0,
+            said: 0,
+            is_broken: false,
+        }
+    }
+
+    fn add(&mut self, entry: &Entry) {
+        line::write(entry, self.log.query, &mut self.lines);
+        self.count += 1;
+        if self.lines.len() >= WRITE_AT {
+            self.write();
+        }
+    }
+
+    /// Writes the lines there are, and says in the log how many were lost before them.
+    fn write(&mut self) {
         let dropped = self.counts.lines_dropped.load(Ordering::Relaxed);
         let unsaid = dropped - self.said;
         if unsaid > 0 {
@@ -206,6 +270,7 @@ impl Writer {
         }
         let written = self.file.append(&self.lines);
         self.lines.clear();
+        let count = std::mem::take(&mut self.count);
         let path = self.log.path.display();
         match written {
             Ok(()) => {
@@ -235,6 +300,7 @@ pub(crate) fn now_ns() -> u64 {
 mod tests {
     use std::fs;
     use std::net::IpAddr;
+    use std::path::Path;
 
     use super::entry::Said;
     use super::*;
@@ -246,6 +312,13 @@ mod tests {
             entry
         };
         (0..count).map(entry).collect()
+    }
+
+    fn writer(path: &Path, counts: &Arc<Telling>) -> Writer {
+        Writer {
+            log: Some(LogWriter::new(AccessLog::at(path), Arc::clone(counts))),
+            exporter: None,
+        }
     }
 
     #[test]
@@ -282,14 +355,7 @@ mod tests {
             inlet.put(entries(10));
         }
         assert_eq!(inlet.counts.told().lines_dropped, 20);
-        let writer = Writer {
-            file: Rotating::new(&path, u64::MAX, 0),
-            log: AccessLog::at(&path),
-            counts,
-            lines: Vec::new(),
-            said: 0,
-            is_broken: false,
-        };
+        let writer = writer(&path, &counts);
         let told = Arc::clone(&inlet.counts);
         drop(inlet);
         writer.run(&inbox);
@@ -306,14 +372,7 @@ mod tests {
         fs::write(&blocked, "not a folder").unwrap();
         let path = blocked.join("log");
         let counts = Arc::<Telling>::default();
-        let mut writer = Writer {
-            file: Rotating::new(&path, u64::MAX, 0),
-            log: AccessLog::at(&path),
-            counts: Arc::clone(&counts),
-            lines: Vec::new(),
-            said: 0,
-            is_broken: false,
-        };
+        let mut writer = writer(&path, &counts);
         let (_batches, inbox) = sync_channel(1);
         writer.take(&inbox, entries(5));
         assert_eq!(counts.lines_dropped.load(Ordering::Relaxed), 5);

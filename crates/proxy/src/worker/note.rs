@@ -31,6 +31,8 @@ pub(super) struct Observer {
     ids: Option<RequestIds>,
     random: Random,
     log: Option<AccessLog>,
+    /// The share of traces that is sampled, if requests are told of as spans.
+    traces: Option<f64>,
     /// Where requests are told of, if they are.
     inlet: Option<Inlet>,
     batch: RefCell<Vec<Entry>>,
@@ -39,6 +41,10 @@ pub(super) struct Observer {
 /// What is known of a request from its head on.
 pub(super) struct Seen {
     id: Option<HeaderValue>,
+    /// Its place in a trace, where it has one of its own.
+    trace: Option<Trace>,
+    /// Whether what others have noted of the trace is passed on.
+    keeps_state: bool,
     version: Version,
     /// Where it is to be told of.
     note: Option<Box<Note>>,
@@ -81,6 +87,7 @@ impl Observer {
             ids: config.request_ids.then(RequestIds::new),
             random: Random::new(),
             log: config.access_log.clone().filter(|_| inlet.is_some()),
+            traces: config.traces.as_ref().map(|traces| traces.share),
             inlet,
             batch: RefCell::default(),
         })
@@ -113,10 +120,18 @@ impl Observer {
         };
         let ids = self.ids.as_ref();
         let id = ids.map(|ids| carried().unwrap_or_else(|| ids.next(&self.random)));
-        let is_told = self.inlet.is_some();
-        let note = is_told.then(|| Box::new(Note::new(self, request, peer, id.clone())));
+        let (trace, keeps_state) = self.traces.map_or((None, true), |share| {
+            let carried = trace::carried(headers);
+            let keeps_state = carried.is_some() && trace::is_state(headers);
+            (Some(self.place(carried, peer, share)), keeps_state)
+        });
+        let is_sampled = trace.is_some_and(|trace| trace.is_sampled);
+        let is_told = self.log.is_some() || is_sampled;
+        let note = is_told.then(|| Box::new(Note::new(self, request, peer, id.clone(), trace)));
         Seen {
             id,
+            trace,
+            keeps_state,
             version: request.version(),
             note,
         }
@@ -127,15 +142,40 @@ impl Observer {
             .log
             .as_ref()
             .is_some_and(|log| (log.failures && note.has_failed()) || self.has_turn(log.share));
-        if is_logged {
+        let is_sampled = note.trace.is_some_and(|trace| trace.is_sampled);
+        if is_logged || is_sampled {
             let mut entry = note.entry();
-            entry.is_logged = true;
+            entry.is_logged = is_logged;
             let mut batch = self.batch.borrow_mut();
             batch.push(entry);
             if batch.len() >= BATCH {
                 drop(batch);
                 self.flush();
             }
+        }
+    }
+
+    /// Returns the place in a trace of a request that came with `carried`.
+    fn place(&self, carried: Option<trace::Carried>, peer: &Peer, share: f64) -> Trace {
+        let random = || loop {
+            // Zero would be none.
+            if let number @ 1.. = self.random.next() {
+                break number;
+            }
+        };
+        let anew = || u128::from(random()) << 64 | u128::from(random());
+        let trace = carried.map_or_else(anew, |carried| carried.trace);
+        // A stranger may belong to a trace, but not fill the collector.
+        let said = carried.filter(|_| peer.is_trusted());
+        let is_sampled = said.map_or_else(
+            || trace::is_in_share(trace, share),
+            |carried| carried.is_sampled,
+        );
+        Trace {
+            trace,
+            span: random(),
+            parent: carried.map(|carried| carried.parent),
+            is_sampled,
         }
     }
 
@@ -154,10 +194,16 @@ impl Drop for Observer {
 }
 
 impl Seen {
-    /// Tells the instance the name of the request.
+    /// Tells the instance the name of the request, and its place in a trace.
     pub(super) fn announce(&self, headers: &mut HeaderMap) {
         if let Some(id) = &self.id {
             headers.insert(REQUEST_ID, id.clone());
+        }
+        if let Some(trace) = &self.trace {
+            headers.insert(trace::TRACEPARENT, trace::traceparent(trace));
+            if !self.keeps_state {
+                headers.remove(trace::TRACESTATE);
+            }
         }
     }
 
@@ -215,9 +261,18 @@ impl Note {
         request: &Request<Incoming>,
         peer: &Peer,
         id: Option<HeaderValue>,
+        trace: Option<Trace>,
     ) -> Self {
         let headers = request.headers();
-        let carried = trace::carried(headers);
+        // Without a place of its own it is written down under the trace that it came with.
+        let carried = || {
+            trace::carried(headers).map(|carried| Trace {
+                trace: carried.trace,
+                span: 0,
+                parent: Some(carried.parent),
+                is_sampled: false,
+            })
+        };
         Self {
             observer: Rc::clone(observer),
             arrived_ns: now_ns(),
@@ -230,12 +285,7 @@ impl Note {
             agent: headers.get(USER_AGENT).cloned(),
             version: request.version(),
             is_encrypted: peer.asked_by_https(headers),
-            trace: carried.map(|carried| Trace {
-                trace: carried.trace,
-                span: 0,
-                parent: Some(carried.parent),
-                is_sampled: false,
-            }),
+            trace: trace.or_else(carried),
             progress: RefCell::default(),
             gone_to: RefCell::default(),
             attempts: Cell::new(0),

@@ -1,11 +1,18 @@
 //! The place of a request in a trace, as headers carry it (W3C Trace Context, level 1).
 
-use http::header::{HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::journal::Trace;
+use crate::worker::request_id::hexadecimal;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The length of a `traceparent` of version 00; later ones may be longer, but not shorter.
 const LENGTH: usize = 55;
+
+/// How many entries a `tracestate` may have.
+const ENTRIES_MAX: usize = 32;
 
 /// What a request says of the trace that it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +64,61 @@ fn number(digits: &[u8]) -> Option<u128> {
     })
 }
 
+/// Returns the header that makes an instance's span a child of this one.
+pub(super) fn traceparent(trace: &Trace) -> HeaderValue {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    let [high, low] = [(trace.trace >> 64) as u64, trace.trace as u64];
+    text[3..19].copy_from_slice(&hexadecimal(high));
+    text[19..35].copy_from_slice(&hexadecimal(low));
+    text[36..52].copy_from_slice(&hexadecimal(trace.span));
+    text[54] = b'0' + u8::from(trace.is_sampled);
+    HeaderValue::from_bytes(&text).expect("it is made of hexadecimal digits and dashes")
+}
+
+/// Says whether a trace belongs to the share (0 to 1) that is sampled: by its own number, so that all
+/// who see it and have the same share agree.
+pub(super) fn is_in_share(trace: u128, share: f64) -> bool {
+    // The last 56 bits are those that are random in any trace; such a number has room for 53.
+    let random = ((trace as u64 & ((1 << 56) - 1)) >> 3) as f64;
+    random >= (1.0 - share) * (1_u64 << 53) as f64
+}
+
+/// Says whether what others have noted in `tracestate` can be passed on; also if it is nothing.
+pub(super) fn is_state(headers: &HeaderMap) -> bool {
+    let mut entries = 0;
+    let lines = headers.get_all(TRACESTATE).iter();
+    let mut all = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let is_valid = all.all(|entry| {
+        let entry = entry.trim_ascii();
+        entries += usize::from(!entry.is_empty());
+        entry.is_empty() || is_entry(entry)
+    });
+    is_valid && entries <= ENTRIES_MAX
+}
+
+fn is_entry(entry: &[u8]) -> bool {
+    let Some(equals) = entry.iter().position(|byte| *byte == b'=') else {
+        return false;
+    };
+    let (key, value) = (&entry[..equals], &entry[equals + 1..]);
+    let is_key = match key.iter().position(|byte| *byte == b'@') {
+        None => is_key_part(key, 256, false),
+        Some(at) => is_key_part(&key[..at], 241, true) && is_key_part(&key[at + 1..], 14, false),
+    };
+    let is_value = |byte: &u8| matches!(byte, b' '..=b'~') && !b",=".contains(byte);
+    is_key && (1..=256).contains(&value.len()) && value.iter().all(is_value)
+}
+
+fn is_key_part(part: &[u8], length_max: usize, may_begin_with_digit: bool) -> bool {
+    let begins =
+        |byte: &u8| byte.is_ascii_lowercase() || may_begin_with_digit && byte.is_ascii_digit();
+    let goes_on =
+        |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte);
+    part.len() <= length_max && part.first().is_some_and(begins) && part.iter().all(goes_on)
+}
+
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -116,5 +174,75 @@ mod tests {
         let good = format!("00-{TRACE}-{SPAN}-01");
         assert_eq!(carried(&headers(TRACEPARENT, &[&good, &good])), None);
         assert_eq!(carried(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for is_sampled in [true, false] {
+            let trace = Trace {
+                trace: 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736,
+                span: 7,
+                parent: None,
+                is_sampled,
+            };
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, traceparent(&trace));
+            let read = carried(&headers).unwrap();
+            assert_eq!((read.trace, read.parent), (trace.trace, 7));
+            assert_eq!(read.is_sampled, is_sampled);
+        }
+    }
+
+    #[test]
+    fn a_share_is_a_share_and_all_agree_about_it() {
+        let traces = (0..1000_u128).map(|number| number << 46);
+        for (share, count) in [(0.0, 0), (0.25, 250), (0.5, 500), (1.0, 1000)] {
+            let sampled = traces.clone().filter(|trace| is_in_share(*trace, share));
+            let sampled = sampled.count();
+            assert!(
+                sampled.abs_diff(count * 1000 / 1024) <= 25,
+                "{share}: {sampled}"
+            );
+        }
+        assert!(is_in_share(0, 1.0) && !is_in_share(u128::MAX, 0.0));
+    }
+
+    #[test]
+    fn a_tracestate_is_checked_by_the_rules() {
+        let many = |count: usize| vec!["a=1"; count].join(",");
+        let long_key = |length: usize| format!("{}=1", "k".repeat(length));
+        let long_value = |length: usize| format!("k={}", "v".repeat(length));
+        for (lines, is_valid) in [
+            (vec!["rojo=00f067aa0ba902b7,congo=t61rcWkgMzE"], true),
+            (vec!["rojo=1", "congo=2"], true),
+            (vec!["rojo=1 , , congo=2,"], true),
+            (vec!["fw529a3039@dt=FfAAAA;bBBB:c/d"], true),
+            (vec!["0tenant@system=1"], true),
+            (vec!["a_b-c*d/e=with inner spaces"], true),
+            (vec![""], true),
+            (vec![], true),
+            (vec![&many(32)], true),
+            (vec![&many(33)], false),
+            (vec![&long_key(256)], true),
+            (vec![&long_key(257)], false),
+            (vec![&long_value(256)], true),
+            (vec![&long_value(257)], false),
+            (vec!["0key=1"], false),
+            (vec!["Key=1"], false),
+            (vec!["key"], false),
+            (vec!["key="], false),
+            (vec!["=1"], false),
+            (vec!["key=a=b"], false),
+            (vec!["a@b@c=1"], false),
+            (vec!["tenant@=1"], false),
+            (vec!["tenant@abcdefghijklmno=1"], false),
+            (vec!["rojo=1", "NO=2"], false),
+        ] {
+            assert_eq!(
+                is_state(&headers(TRACESTATE, &lines)),
+                is_valid,
+                "{lines:?}"
+            );
+        }
     }
 }

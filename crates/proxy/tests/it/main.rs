@@ -35,6 +35,7 @@ mod split;
 mod sticky;
 mod succession;
 mod tls;
+mod tracing;
 mod tripwire;
 mod unix;
 mod upstream_http2;
