@@ -143,7 +143,11 @@ pub(crate) fn start(
         .name(format!("worker-{index}"))
         .spawn(move || {
             let worker = Worker::new(config, trips, inlet);
-            LocalSet::new().block_on(&runtime, worker.run(inbox))
+            let observer = Rc::clone(&worker.observer);
+            let ended = LocalSet::new().block_on(&runtime, worker.run(inbox));
+            // Whoever waits until all is told waits for no more than that.
+            observer.close();
+            ended
         })?;
     Ok((Mailbox(sender), thread))
 }

@@ -34,7 +34,7 @@ pub(super) struct Observer {
     /// The share of traces that is sampled, if requests are told of as spans.
     traces: Option<f64>,
     /// Where requests are told of, if they are.
-    inlet: Option<Inlet>,
+    inlet: RefCell<Option<Inlet>>,
     batch: RefCell<Vec<Entry>>,
 }
 
@@ -88,14 +88,14 @@ impl Observer {
             random: Random::new(),
             log: config.access_log.clone().filter(|_| inlet.is_some()),
             traces: config.traces.as_ref().map(|traces| traces.share),
-            inlet,
+            inlet: RefCell::new(inlet),
             batch: RefCell::default(),
         })
     }
 
     /// Hands over what is known, now and then, for ever. Ends at once where nothing is told.
     pub(super) async fn hand_over(self: Rc<Self>) {
-        while self.inlet.is_some() {
+        while self.log.is_some() || self.traces.is_some() {
             tokio::time::sleep(BATCH_AFTER).await;
             self.flush();
         }
@@ -104,11 +104,17 @@ impl Observer {
     /// Hands over what is known by now.
     pub(super) fn flush(&self) {
         let batch = self.batch.take();
-        if let Some(inlet) = &self.inlet
+        if let Some(inlet) = &*self.inlet.borrow()
             && !batch.is_empty()
         {
             inlet.put(batch);
         }
+    }
+
+    /// Hands over what is known, and tells nothing from here on.
+    pub(super) fn close(&self) {
+        self.flush();
+        self.inlet.take();
     }
 
     /// Looks at the head of a request that has just come.
@@ -184,12 +190,6 @@ impl Observer {
         // 53 bits are as many as such a number has.
         let drawn = (self.random.next() >> 11) as f64 / (1_u64 << 53) as f64;
         drawn < share
-    }
-}
-
-impl Drop for Observer {
-    fn drop(&mut self) {
-        self.flush();
     }
 }
 
