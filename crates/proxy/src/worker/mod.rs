@@ -47,8 +47,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::LocalOptions;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::Config;
@@ -136,19 +136,30 @@ pub(crate) fn start(
     inlet: Option<Inlet>,
 ) -> io::Result<(Mailbox, JoinHandle<Ended>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    // A runtime for tasks of one thread is made in that thread, and says here how that went.
+    let (made, making) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || {
-            let worker = Worker::new(config, trips, inlet);
-            let observer = Rc::clone(&worker.observer);
-            let ended = LocalSet::new().block_on(&runtime, worker.run(inbox));
-            // Whoever waits until all is told waits for no more than that.
-            observer.close();
-            ended
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            let (runtime, outcome) = match runtime {
+                Ok(runtime) => (Some(runtime), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            // Who started it waits for this.
+            made.send(outcome).ok();
+            runtime.map_or_else(Ended::default, |runtime| {
+                let worker = Worker::new(config, trips, inlet);
+                let observer = Rc::clone(&worker.observer);
+                let ended = runtime.block_on(worker.run(inbox));
+                // Whoever waits until all is told waits for no more than that.
+                observer.close();
+                ended
+            })
         })?;
+    making.recv().map_err(io::Error::other)??;
     Ok((Mailbox(sender), thread))
 }
 

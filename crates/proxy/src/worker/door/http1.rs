@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
@@ -16,7 +16,6 @@ use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -90,8 +89,6 @@ where
     let (config, peer) = (&guest.worker.config, guest.as_told());
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.head_timeout)
         .max_header_size(config.head_bytes_max)
         .max_buf_size(config.head_bytes_max.max(64 * 1024));
     let traffic = stream.traffic();
@@ -118,6 +115,9 @@ where
             tokio::time::sleep(LAST_CALL).await;
         }
     });
+    // One look every now and then costs less than a timer for each request.
+    let look_again = config.rest_after.min(config.head_timeout);
+    let mut silent_since = Instant::now();
     let mut is_closing = false;
     let ended = loop {
         tokio::select! {
@@ -126,11 +126,14 @@ where
                 is_closing = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            () = tokio::time::sleep(config.rest_after), if may_rest && !is_closing => {
-                let said_nothing = requests.none_since_the_last_look();
-                if said_nothing && traffic.is_at_rest() {
+            () = tokio::time::sleep(look_again) => {
+                if requests.any_since_the_last_look() {
+                    silent_since = Instant::now();
+                } else if may_rest && !is_closing && requests.are_complete() && traffic.is_at_rest() {
                     let parts = connection.into_parts()?;
                     return Some((parts.io.into_inner(), parts.read_buf));
+                } else if silent_since.elapsed() >= config.head_timeout {
+                    return None;
                 }
             }
         }
@@ -155,6 +158,7 @@ fn say_goodbye(response: &mut Response<Answer>) {
 #[derive(Default)]
 struct Requests {
     under_way: Rc<Cell<usize>>,
+    /// Whether one began since it was asked last. One that ended since then was under way before.
     any_since: Cell<bool>,
     /// Whether the last one had a body, of which nobody knows whether all of it was read.
     had_body: Cell<bool>,
@@ -171,11 +175,14 @@ impl Requests {
         UnderWay(Rc::clone(&self.under_way))
     }
 
-    /// Says whether none is under way and none was since it was asked last, and the last one is
-    /// known to have been read to its end.
-    fn none_since_the_last_look(&self) -> bool {
-        let any_since = self.any_since.replace(false);
-        !any_since && self.under_way.get() == 0 && !self.had_body.get()
+    /// Says whether one is under way, or was since it was asked last.
+    fn any_since_the_last_look(&self) -> bool {
+        self.any_since.replace(false) || self.under_way.get() > 0
+    }
+
+    /// Says whether all are known to have been read to their ends.
+    fn are_complete(&self) -> bool {
+        !self.had_body.get()
     }
 }
 
