@@ -33,29 +33,32 @@ use crate::worker::visit::Visit;
 const RETRIES: usize = 2;
 
 /// Answers a request that arrived at the listener `address` from `peer`.
-pub(super) async fn forward(
-    worker: Rc<Worker>,
+pub(super) fn forward<'a>(
+    worker: &'a Worker,
     address: SocketAddr,
-    peer: Peer,
+    peer: &'a Peer,
     request: Request<Incoming>,
-    seen: &Seen,
-) -> Response<Answer> {
+    seen: &'a Seen,
+) -> impl Future<Output = Response<Answer>> + 'a {
     let arrived = Instant::now();
     let is_grpc = is_grpc(request.headers());
-    let answered = match Forwarding::new(&worker, address, &peer, request, seen) {
-        Ok(mut forwarding) => match forwarding.run(arrived).await {
-            Ok(answered) => Ok(answered),
-            Err(failure) => {
+    // Outside of what is waited for, and not moved in there, or there would be room for it twice.
+    let mut begun = Forwarding::new(worker, address, peer, request, seen);
+    async move {
+        let answered = match &mut begun {
+            Ok(forwarding) => forwarding.run(arrived).await,
+            Err(failure) => Err(*failure),
+        };
+        let answered = answered.unwrap_or_else(|failure| {
+            if let Ok(forwarding) = begun {
                 linger(forwarding.request.into_body());
-                Err(failure)
             }
-        },
-        Err(failure) => Err(failure),
-    };
-    let answered = answered.unwrap_or_else(|failure| rescue(failure, &worker.refused));
-    match answered.body() {
-        Answer::Own(Some(_)) if is_grpc => translated(answered),
-        _ => answered,
+            rescue(failure, &worker.refused)
+        });
+        match answered.body() {
+            Answer::Own(Some(_)) if is_grpc => translated(answered),
+            _ => answered,
+        }
     }
 }
 
@@ -381,5 +384,26 @@ async fn tunnel_between(
             moved.bytes_out += bytes_out;
         }),
         Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_what_is_waited_for<F>(
+        _: impl Fn(&'static Worker, SocketAddr, &'static Peer, Request<Incoming>, &'static Seen) -> F,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_under_way_takes_little_room() {
+        // It is moved when it begins, and there may be thousands: what is kept across a wait twice,
+        // or in one that is rare, shows here first.
+        let size = size_of_what_is_waited_for(|worker, address, peer, request, seen| {
+            forward(worker, address, peer, request, seen)
+        });
+        assert!(size <= 2048, "{size} bytes");
     }
 }

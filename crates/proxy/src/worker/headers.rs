@@ -16,7 +16,7 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 
 /// Headers that are for the next hop only (RFC 9110, 7.6.1), whether `connection` names them or
 /// not.
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -26,6 +26,14 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
+
+/// Says whether any of `headers` is for the next hop only, or is `one`. There are few headers, and
+/// mostly none of these: to compare all costs less than to look each of them up.
+fn has_hop_by_hop_or(one: &HeaderName, headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| name == one || HOP_BY_HOP.contains(name))
+}
 
 /// Makes the head of a request fit for an instance. Returns the host and port that it is for, and
 /// whether it asks for another protocol. `None` as length of the body is: not known beforehand.
@@ -49,27 +57,10 @@ pub(super) fn prepare_request(
             parts.headers.insert(HOST, host);
         }
     }
-    let upgrade = wants_upgrade(parts);
-    let takes_trailers = takes_trailers(parts);
-    strip(&mut parts.headers);
+    let wants_upgrade =
+        has_hop_by_hop_or(&EXPECT, &parts.headers) && heed_what_is_for_the_proxy(parts);
     if parts.version == Version::HTTP_2 {
         join_cookies(&mut parts.headers);
-    }
-    if takes_trailers && upgrade.is_none() {
-        parts
-            .headers
-            .insert(TE, HeaderValue::from_static("trailers"));
-        parts
-            .headers
-            .insert(CONNECTION, HeaderValue::from_static("te"));
-    }
-    // The proxy itself answers `100 Continue` as soon as an instance takes the body.
-    parts.headers.remove(EXPECT);
-    if let Some(upgrade) = &upgrade {
-        parts.headers.insert(UPGRADE, upgrade.clone());
-        parts
-            .headers
-            .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     if body_length.is_none() {
         parts
@@ -80,11 +71,35 @@ pub(super) fn prepare_request(
     parts.version = Version::HTTP_11;
     // Whatever the server noted for itself is not for the instance.
     parts.extensions.clear();
-    Ok((authority, upgrade.is_some()))
+    Ok((authority, wants_upgrade))
+}
+
+/// Takes what is for the proxy out of the headers of a request, and puts in what the proxy says to
+/// the instance instead. Returns whether the request asks for another protocol.
+fn heed_what_is_for_the_proxy(parts: &mut Parts) -> bool {
+    let upgrade = wants_upgrade(parts);
+    let takes_trailers = takes_trailers(parts);
+    let headers = &mut parts.headers;
+    strip(headers);
+    // The proxy itself answers `100 Continue` as soon as an instance takes the body.
+    headers.remove(EXPECT);
+    let wants_upgrade = upgrade.is_some();
+    if let Some(upgrade) = upgrade {
+        headers.insert(UPGRADE, upgrade);
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    } else if takes_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    wants_upgrade
 }
 
 /// Makes the head of an answer fit for the client.
 pub(super) fn prepare_answer(parts: &mut response::Parts) {
+    parts.version = Version::HTTP_11;
+    if !has_hop_by_hop_or(&REASON, &parts.headers) {
+        return;
+    }
     // These two statuses are about the next hop and say so in a header.
     let names_protocols = [
         StatusCode::SWITCHING_PROTOCOLS,
@@ -109,7 +124,6 @@ pub(super) fn prepare_answer(parts: &mut response::Parts) {
             .headers
             .insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    parts.version = Version::HTTP_11;
 }
 
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
@@ -200,7 +214,9 @@ fn strip(headers: &mut HeaderMap) {
         .filter(|name| name != HOST && name != CONTENT_LENGTH)
         .collect();
     for name in HOP_BY_HOP.iter().chain(&named) {
-        headers.remove(name);
+        if headers.keys().any(|other| other == name) {
+            headers.remove(name);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -171,11 +171,13 @@ pub(super) fn answer(
     guest: &Guest,
     peer: &Peer,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Answer>, Infallible>> + 'static {
+) -> Pin<Box<impl Future<Output = Result<Response<Answer>, Infallible>> + 'static>> {
     let terms = guest.entrance.terms();
     let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
     let address = guest.entrance.address;
-    async move {
+    // In a room of its own, and not in that of the connection: little is moved about then, and a
+    // connection between two requests does without.
+    Box::pin(async move {
         if let Some(words) = terms.challenge(request.uri().path()) {
             return Ok(Response::new(Answer::Own(Some(words.to_owned().into()))));
         }
@@ -184,9 +186,9 @@ pub(super) fn answer(
             Some(port) if !peer.asked_by_https(request.headers()) => {
                 lead_to_https(port, request, &worker.refused)
             }
-            _ => forward(worker, address, peer, request, &seen).await,
+            _ => forward(&worker, address, &peer, request, &seen).await,
         };
         terms.dress(response.headers_mut());
         Ok(seen.dress(response))
-    }
+    })
 }

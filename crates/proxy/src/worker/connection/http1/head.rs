@@ -3,13 +3,14 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
 use http::uri::PathAndQuery;
 use http::{Extensions, Method, Request, StatusCode};
 use hyper::ext::ReasonPhrase;
+use smallvec::SmallVec;
 
 use super::Garbled;
 use super::inbound::Inbound;
@@ -78,11 +79,13 @@ pub(super) struct Head {
     pub(super) persists: bool,
 }
 
+/// How many headers most answers have at most.
+const HEADERS_USUAL: usize = 16;
+
 /// Where a header stands in the bytes of a head.
-#[derive(Clone, Copy, Default)]
 struct Place {
-    name: (usize, usize),
-    value: (usize, usize),
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 /// Takes the head of the answer to a request of `method` out of `inbox`; `None` while it is not
@@ -91,7 +94,6 @@ struct Place {
 /// # Errors
 /// It is no head, or what it says of the length of its body can be understood in two ways.
 pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>, Garbled> {
-    let mut places = [Place::default(); HEADERS_MAX];
     let mut lines = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -102,32 +104,33 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     let httparse::Status::Complete(length) = parsed.map_err(|_| Garbled::Head)? else {
         return Ok(None);
     };
-    let count = answer.headers.len();
-    for (place, header) in places.iter_mut().zip(&*answer.headers) {
-        place.name = within(inbox, header.name.as_bytes());
-        place.value = within(inbox, header.value);
-    }
+    let places = answer.headers.iter().map(|header| Place {
+        name: within(inbox, header.name.as_bytes()),
+        value: within(inbox, header.value),
+    });
+    let places: SmallVec<[Place; HEADERS_USUAL]> = places.collect();
     let is_first_version = answer.version == Some(0);
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Garbled::Head)?;
-    let reason = answer
-        .reason
-        .map_or((0, 0), |reason| within(inbox, reason.as_bytes()));
+    let reason = answer.reason.filter(|reason| !is_usual(status, reason));
+    let reason = reason.map(|reason| within(inbox, reason.as_bytes()));
 
     let head = inbox.split_to(length).freeze();
-    let mut headers = HeaderMap::with_capacity(count);
-    for place in places.iter().take(count) {
-        let name = HeaderName::from_bytes(&head[range(place.name)]).map_err(|_| Garbled::Head)?;
-        let value = HeaderValue::from_maybe_shared(head.slice(range(place.value)));
-        headers.append(name, value.map_err(|_| Garbled::Head)?);
+    let mut headers = HeaderMap::with_capacity(places.len());
+    let mut framing = Framing::default();
+    for place in places {
+        let name = HeaderName::from_bytes(&head[place.name]).map_err(|_| Garbled::Head)?;
+        let value = HeaderValue::from_maybe_shared(head.slice(place.value));
+        let value = value.map_err(|_| Garbled::Head)?;
+        if framing.heed(&name, &value)? {
+            headers.append(name, value);
+        }
     }
-    let body = body_of(&mut headers, status, method, is_first_version)?;
-    let persists = persists(&headers, is_first_version) && !matches!(body, Inbound::UntilClose);
+    let body = framing.body(status, method, is_first_version)?;
+    let persists = framing.persists(is_first_version) && body != Inbound::UntilClose;
     let mut extensions = Extensions::new();
-    let reason = head.slice(range(reason));
-    if !is_usual(status, &reason)
-        && let Ok(reason) = ReasonPhrase::try_from(reason)
-    {
+    let reason = reason.map(|reason| ReasonPhrase::try_from(head.slice(reason)));
+    if let Some(Ok(reason)) = reason {
         extensions.insert(reason);
     }
     Ok(Some(Head {
@@ -140,74 +143,83 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
 }
 
 /// Returns where `part` lies in `whole`, of which it is a part.
-fn within(whole: &[u8], part: &[u8]) -> (usize, usize) {
+fn within(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
-    (start, start + part.len())
-}
-
-fn range((start, end): (usize, usize)) -> Range<usize> {
-    start..end
+    start..start + part.len()
 }
 
 /// Says whether `reason` is what everybody says with `status`, or nothing.
-fn is_usual(status: StatusCode, reason: &Bytes) -> bool {
-    reason.is_empty()
-        || status
-            .canonical_reason()
-            .is_some_and(|usual| usual.as_bytes() == &reason[..])
+fn is_usual(status: StatusCode, reason: &str) -> bool {
+    reason.is_empty() || status.canonical_reason() == Some(reason)
 }
 
-/// Finds out how the body is delimited (RFC 9112, 6.3). A length that is said more than once is
-/// said once afterwards.
-fn body_of(
-    headers: &mut HeaderMap,
-    status: StatusCode,
-    method: &Method,
-    is_first_version: bool,
-) -> Result<Inbound, Garbled> {
-    let has_none = status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED
-        || method == Method::HEAD;
-    let length = length_of(headers)?;
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter().peekable();
-    if codings.peek().is_some() {
+/// What the headers of an answer say of what follows (RFC 9112, 6.3 and 9.3).
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    /// Whether the body is encoded for the way, and if so, whether in chunks.
+    is_chunked: Option<bool>,
+    closes: bool,
+    stays: bool,
+}
+
+impl Framing {
+    /// Takes note of a header, and returns whether it is to be kept: a length that is said again
+    /// is not.
+    fn heed(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Garbled> {
+        if *name == CONTENT_LENGTH {
+            let length = digits(value.as_bytes()).ok_or(Garbled::Framing)?;
+            return match self.length.replace(length) {
+                None => Ok(true),
+                Some(before) if before == length => Ok(false),
+                Some(_) => Err(Garbled::Framing),
+            };
+        }
+        if *name == TRANSFER_ENCODING {
+            // The last one counts.
+            let last = tokens(value).last();
+            self.is_chunked = Some(last.is_some_and(|last| last.eq_ignore_ascii_case("chunked")));
+        } else if *name == CONNECTION {
+            for token in tokens(value) {
+                self.closes |= token.eq_ignore_ascii_case("close");
+                self.stays |= token.eq_ignore_ascii_case("keep-alive");
+            }
+        }
+        Ok(true)
+    }
+
+    fn body(
+        &self,
+        status: StatusCode,
+        method: &Method,
+        is_first_version: bool,
+    ) -> Result<Inbound, Garbled> {
         // Who does not know what that is may have been told by somebody who lies.
-        if is_first_version {
+        if self.is_chunked.is_some() && is_first_version {
             return Err(Garbled::Framing);
         }
-        let last = codings.last().and_then(|line| line.to_str().ok());
-        let last = last.and_then(|line| line.rsplit(',').next());
-        let is_chunked = last.is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
-        return Ok(match (has_none, is_chunked) {
-            (true, _) => Inbound::Done,
-            (false, true) => Inbound::chunked(),
-            (false, false) => Inbound::UntilClose,
-        });
+        let has_none = status.is_informational()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+            || method == Method::HEAD;
+        Ok(match (self.is_chunked, self.length) {
+            _ if has_none => Inbound::Done,
+            (Some(true), _) => Inbound::chunked(),
+            (None, Some(0)) => Inbound::Done,
+            (None, Some(length)) => Inbound::Length(length),
+            (Some(false), _) | (None, None) => Inbound::UntilClose,
+        })
     }
-    Ok(match length {
-        _ if has_none => Inbound::Done,
-        Some(0) => Inbound::Done,
-        Some(length) => Inbound::Length(length),
-        None => Inbound::UntilClose,
-    })
+
+    fn persists(&self, is_first_version: bool) -> bool {
+        !self.closes && (self.stays || !is_first_version)
+    }
 }
 
-fn length_of(headers: &mut HeaderMap) -> Result<Option<u64>, Garbled> {
-    let mut said = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = said.next() else {
-        return Ok(None);
-    };
-    let length = digits(first.as_bytes()).ok_or(Garbled::Framing)?;
-    let is_repeated = said.next().is_some();
-    if is_repeated {
-        let mut others = headers.get_all(CONTENT_LENGTH).iter();
-        if others.any(|other| digits(other.as_bytes()) != Some(length)) {
-            return Err(Garbled::Framing);
-        }
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    Ok(Some(length))
+/// Returns what a header lists. What is not even text lists nothing.
+fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+    let text = value.to_str().unwrap_or_default();
+    text.split(',').map(str::trim)
 }
 
 /// Reads digits, and nothing but digits: a sign or a blank is read differently by others.
@@ -219,21 +231,6 @@ fn digits(text: &[u8]) -> Option<u64> {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)
     })
-}
-
-fn persists(headers: &HeaderMap, is_first_version: bool) -> bool {
-    let names = |wanted: &str| {
-        let lines = headers.get_all(CONNECTION).iter();
-        let mut tokens = lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','));
-        tokens.any(|token| token.trim().eq_ignore_ascii_case(wanted))
-    };
-    if is_first_version {
-        names("keep-alive") && !names("close")
-    } else {
-        !names("close")
-    }
 }
 
 #[cfg(test)]
