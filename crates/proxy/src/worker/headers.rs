@@ -45,11 +45,14 @@ pub(super) fn prepare_request(
     if parts.method == Method::CONNECT {
         return Err(Failure::Connect);
     }
+    // One whose length is known is not coded.
+    if body_length.is_none() && !is_coded_plainly(&parts.headers) {
+        return Err(Failure::BadRequest);
+    }
     let authority = authority(parts)?;
     // In a request to an origin the target is a path; with a whole URI its authority counts.
     if parts.uri.authority().is_some() {
-        let path = parts.uri.path_and_query().cloned();
-        parts.uri = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+        parts.uri = Uri::from(path_for_origin(parts.uri.path_and_query()));
         let host = authority
             .as_ref()
             .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
@@ -126,6 +129,36 @@ pub(super) fn prepare_answer(parts: &mut response::Parts) {
     }
 }
 
+/// Returns the path and query of a whole URI, which may go without a path; a target may not.
+fn path_for_origin(path: Option<&PathAndQuery>) -> PathAndQuery {
+    let root = || PathAndQuery::from_static("/");
+    match path {
+        None => root(),
+        Some(path) if begins_plainly(path) => path.clone(),
+        // Made of what was valid, in a place where it is.
+        Some(query) => {
+            PathAndQuery::try_from(format!("/{}", query.as_str())).unwrap_or_else(|_| root())
+        }
+    }
+}
+
+/// Says whether it is a target to an origin: a path, or the `*` that is for all of it.
+fn begins_plainly(path: &PathAndQuery) -> bool {
+    path.as_str().starts_with('/') || path.as_str() == "*"
+}
+
+/// Says whether a body comes in chunks and is not coded otherwise, or says nothing of that. What is
+/// said is for the next hop, so an instance would be given the coded bytes as if they were plain;
+/// and who says it twice, or in other words, may be understood by others in another way.
+fn is_coded_plainly(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
 pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
     let mut hosts = parts.headers.get_all(HOST).iter();
@@ -139,6 +172,18 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
         }
     };
     let target = parts.uri.authority();
+    let is_for_an_origin = match target {
+        // A target that is nothing but a host is for tunnels; elsewhere it would hide the path.
+        Some(_) if parts.method == Method::CONNECT => true,
+        Some(_) => parts
+            .uri
+            .scheme_str()
+            .is_some_and(|scheme| !scheme.is_empty()),
+        None => parts.uri.path_and_query().is_none_or(begins_plainly),
+    };
+    if !is_for_an_origin {
+        return Err(Failure::BadRequest);
+    }
     if parts.version == Version::HTTP_2 && !names_one_host(target, named.as_ref()) {
         return Err(Failure::BadRequest);
     }
@@ -146,7 +191,19 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
     match &authority {
         // Who hides a name before an `@` is up to no good.
         Some(authority) if authority.as_str().contains('@') => Err(Failure::BadRequest),
+        Some(authority) if !has_plain_port(authority) => Err(Failure::BadRequest),
         _ => Ok(authority),
+    }
+}
+
+/// Says whether what follows the host is nothing, or a port that is a number.
+fn has_plain_port(authority: &Authority) -> bool {
+    match authority.as_str().strip_prefix(authority.host()) {
+        None | Some("") => true,
+        Some(rest) => rest.strip_prefix(':').is_some_and(|port| {
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            is_number && (port.is_empty() || port.parse::<u16>().is_ok())
+        }),
     }
 }
 

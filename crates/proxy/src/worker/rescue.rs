@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 
 use crate::worker::answer::Answer;
@@ -163,6 +163,11 @@ impl Failure {
     }
 }
 
+/// Why a request was refused by who reads it for the proxy, before there was a request.
+pub(super) const UNREADABLE: &str = "bad-request";
+pub(super) const HEAD_TOO_LARGE: &str = "head-too-large";
+pub(super) const HEAD_STALLED: &str = "head-stalled";
+
 /// How often the proxy answered itself since it was asked last, by reason.
 #[derive(Default)]
 pub(super) struct Refused(RefCell<BTreeMap<&'static str, u64>>);
@@ -193,6 +198,11 @@ pub(super) fn rescue(failure: Failure, refused: &Refused) -> Response<Answer> {
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
     headers.insert(REASON, HeaderValue::from_static(reason));
+    if [Failure::BadRequest, Failure::Connect].contains(&failure) {
+        // What comes after it on the same connection was not meant as it would be read: in the second
+        // case it is for whom the client believes to be connected with.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let retry_after = failure.retry_after();
     headers.extend(retry_after.map(|seconds| (RETRY_AFTER, seconds.into())));
     response

@@ -48,7 +48,12 @@ impl Traffic {
 
     /// Says whether nothing was read since the last request began, and all was written.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.0.heard.load(Ordering::Relaxed) && !self.0.is_stuck.load(Ordering::Relaxed)
+        !self.has_heard() && !self.0.is_stuck.load(Ordering::Relaxed)
+    }
+
+    /// Says whether something was read since the last request began.
+    pub(super) fn has_heard(&self) -> bool {
+        self.0.heard.load(Ordering::Relaxed)
     }
 
     fn wrote(&self, written: &Poll<io::Result<usize>>) {

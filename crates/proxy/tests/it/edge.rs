@@ -58,6 +58,7 @@ fn clients_are_led_to_https() {
 
     visitor.send("GET / HTTP/1.1\r\nhost: a@b\r\n\r\n");
     assert_eq!(visitor.answer().unwrap().status, 400);
+    let mut visitor = Visitor::new(address);
     assert!(received.try_recv().is_err(), "no instance was asked");
 
     // Who ends TLS in front of us, and is believed, has asked by https.

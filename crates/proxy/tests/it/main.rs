@@ -31,6 +31,7 @@ mod routing;
 mod secure;
 mod service;
 mod shim;
+mod smuggling;
 mod split;
 mod sticky;
 mod succession;

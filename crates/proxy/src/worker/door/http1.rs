@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::speak::{LAST_CALL, answer};
 use super::{Closing, Guest};
 use crate::worker::answer::Answer;
+use crate::worker::rescue::{HEAD_STALLED, HEAD_TOO_LARGE, UNREADABLE};
 use crate::worker::stream::Stream;
 
 /// Speaks until the connection ends; once the door is closed, until its current request ends. Where
@@ -139,10 +140,27 @@ where
         }
     };
     if let Err(error) = ended {
+        if let Some(reason) = refusal(&error, !requests.had_body.get() && traffic.has_heard()) {
+            guest.worker.refused.count(reason);
+        }
         // Mostly clients that went away, so nothing that somebody should be told.
         tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
     }
     None
+}
+
+/// Returns why hyper refused what a client sent, if it did. It answers that itself, or just ends the
+/// connection of one that `has_begun` a head and does not go on.
+fn refusal(error: &hyper::Error, has_begun: bool) -> Option<&'static str> {
+    if error.is_parse_too_large() {
+        Some(HEAD_TOO_LARGE)
+    } else if error.is_parse() {
+        Some(UNREADABLE)
+    } else if error.is_timeout() && has_begun {
+        Some(HEAD_STALLED)
+    } else {
+        None
+    }
 }
 
 /// Asks a client to close its connection after this answer. An upgraded connection says something

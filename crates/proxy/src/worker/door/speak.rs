@@ -27,6 +27,7 @@ use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
 use crate::worker::peer::Peer;
 use crate::worker::redirect::lead_to_https;
+use crate::worker::rescue::UNREADABLE;
 use crate::worker::stream::Stream;
 
 /// How long a client that has come, but asked for nothing yet, may take to do so once the door is
@@ -147,6 +148,8 @@ where
     let Err(error) = ended else { return };
     if flood.was_seen() || is_enough(&error) {
         guest.entrance.count(|arrivals| &mut arrivals.floods);
+    } else if is_no_http2(&error) {
+        guest.worker.refused.count(UNREADABLE);
     }
     tracing::trace!(peer = %guest.peer, %error, "a connection of a client broke");
 }
@@ -164,6 +167,13 @@ fn is_enough(error: &hyper::Error) -> bool {
     error.is_some_and(|error| {
         error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
     })
+}
+
+/// Says whether the library ended a connection because of what the client sent.
+fn is_no_http2(error: &hyper::Error) -> bool {
+    let source = error.source();
+    let error = source.and_then(|source| source.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| error.is_library() && !error.is_io())
 }
 
 /// Answers a request of `guest`, which instances are told is `peer`, on the terms of this moment.
