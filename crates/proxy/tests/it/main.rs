@@ -5,6 +5,7 @@
 
 mod acme;
 mod closed;
+mod conformance;
 mod control;
 mod counting;
 mod draining;
