@@ -43,4 +43,32 @@ mod tests {
             assert_eq!(found, value.map(str::as_bytes), "{lines:?}");
         }
     }
+
+    #[test]
+    fn fuzzed_cookies() {
+        crate::fuzz::fuzz("cookies", |input| {
+            let lines: Vec<&[u8]> = input
+                .split(|byte| *byte == b'\n')
+                .filter(|line| http::HeaderValue::from_bytes(line).is_ok())
+                .collect();
+            let of = |lines: &[&[u8]]| {
+                let mut headers = HeaderMap::new();
+                for line in lines {
+                    headers.append(COOKIE, http::HeaderValue::from_bytes(line).unwrap());
+                }
+                find(&headers, "side").map(<[u8]>::to_vec)
+            };
+            let found = of(&lines);
+            // One line for all of them says the same.
+            assert_eq!(of(&[&lines.join(&b"; "[..])]), found);
+            if let Some(value) = found {
+                assert!(!value.contains(&b';'));
+                assert!(
+                    lines
+                        .iter()
+                        .any(|line| line.windows(4).any(|name| name == b"side"))
+                );
+            }
+        });
+    }
 }

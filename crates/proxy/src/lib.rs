@@ -20,6 +20,8 @@ mod cookies;
 mod cut;
 mod deposit;
 mod figures;
+#[cfg(test)]
+mod fuzz;
 mod ground;
 mod health;
 mod journal;

@@ -225,4 +225,36 @@ mod tests {
         assert!(with.contains("\"query\":\"token=secret\""), "{with}");
         assert_eq!(gap, "{\"time\":\"2000-02-29T00:00:00.000Z\",\"dropped\":3}");
     }
+
+    #[test]
+    fn fuzzed_access_log() {
+        crate::fuzz::fuzz("access-log", |input| {
+            let mut said = [&b""[..]; 10];
+            for (text, piece) in said.iter_mut().zip(input.split(|byte| *byte == b'|')) {
+                *text = piece;
+            }
+            let entry = Entry::new(IpAddr::from([203, 0, 113, 9]), said);
+            let mut lines = Vec::new();
+            write(&entry, true, &mut lines);
+            let (last, line) = lines.split_last().unwrap();
+            assert_eq!(*last, b'\n');
+            assert!(
+                !line.iter().any(|byte| *byte < b' '),
+                "one line, and nothing for terminals"
+            );
+            // A byte of nonsense becomes three, and a control character six.
+            assert!(line.len() <= 10 * 6 * 1024 + 1024);
+            let read: serde_json::Value = serde_json::from_slice(line).unwrap();
+            for (name, text) in [
+                ("id", Text::Id),
+                ("path", Text::Path),
+                ("agent", Text::Agent),
+            ] {
+                let written = read.get(name).and_then(serde_json::Value::as_str);
+                assert_eq!(written, entry.text(text), "{name}");
+            }
+            assert_eq!(read["status"], 0, "no text can say what the status is");
+            assert_eq!(read["client"], "203.0.113.9");
+        });
+    }
 }

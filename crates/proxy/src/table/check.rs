@@ -389,4 +389,28 @@ mod tests {
         assert_eq!(lost.len(), 8, "{lost:?}");
         assert_eq!(table.check(), Ok(()));
     }
+
+    #[test]
+    fn fuzzed_table() {
+        crate::fuzz::fuzz("table", |input| {
+            let whole = serde_json::from_slice::<Table>(input);
+            if let Ok(whole) = &whole {
+                let again = serde_json::to_vec(whole).unwrap();
+                assert_eq!(&serde_json::from_slice::<Table>(&again).unwrap(), whole);
+            }
+            let Ok((table, _, lost)) = Table::salvage(input) else {
+                return;
+            };
+            assert!(table.check().is_ok(), "{:?}", table.check());
+            if let Ok(whole) = whole
+                && whole.check().is_ok()
+                && lost.is_empty()
+            {
+                assert_eq!(table, whole, "nothing is lost of what is good");
+            }
+            let again = serde_json::to_vec(&table).unwrap();
+            let (same, _, lost) = Table::salvage(&again).unwrap();
+            assert_eq!((same, lost), (table, Vec::new()));
+        });
+    }
 }

@@ -274,4 +274,51 @@ mod tests {
         assert_eq!(headers["x-forwarded-for"], "203.0.113.9");
         assert_eq!(headers["x-forwarded-proto"], "https");
     }
+
+    #[test]
+    fn fuzzed_forwarded() {
+        let peers = ["127.0.0.1:1", "203.0.113.9:4711", "[2001:db8::1]:9"]
+            .map(|address| Peer::new(address.parse().unwrap(), false, &trusted()));
+        crate::fuzz::fuzz("forwarded", |input| {
+            let names = [
+                FORWARDED_FOR,
+                FORWARDED_PROTO,
+                FORWARDED_HOST,
+                FORWARDED,
+                REAL_IP,
+            ];
+            let mut said = HeaderMap::new();
+            for (at, line) in input.split(|byte| *byte == b'\n').take(16).enumerate() {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    // Most lines are of the header that has a chain in it.
+                    let name = if at % 2 == 0 { 0 } else { at / 2 % names.len() };
+                    said.append(&names[name], value);
+                }
+            }
+            for peer in &peers {
+                let (mut parts, ()) = Request::get("/").body(()).unwrap().into_parts();
+                parts.headers = said.clone();
+                if !peer.is_trusted() {
+                    assert_eq!(peer.client(&parts.headers), peer.address);
+                    assert!(!peer.asked_by_https(&parts.headers));
+                }
+                peer.announce(&mut parts);
+                let chain: Vec<_> = parts.headers.get_all(FORWARDED_FOR).iter().collect();
+                let [chain] = chain[..] else {
+                    panic!("one chain: {chain:?}");
+                };
+                assert!(chain.as_bytes().ends_with(peer.text.as_bytes()));
+                assert_eq!(
+                    parts.headers.get_all(FORWARDED_PROTO).iter().count().min(1),
+                    1
+                );
+                if !peer.is_trusted() {
+                    assert_eq!(chain, peer.text);
+                    assert_eq!(parts.headers[FORWARDED_PROTO], "http");
+                    assert!(!parts.headers.contains_key(FORWARDED));
+                    assert!(!parts.headers.contains_key(REAL_IP));
+                }
+            }
+        });
+    }
 }

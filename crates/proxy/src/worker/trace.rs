@@ -245,4 +245,36 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn fuzzed_trace() {
+        crate::fuzz::fuzz("trace", |input| {
+            let mut headers = HeaderMap::new();
+            for (at, line) in input.split(|byte| *byte == b'\n').take(8).enumerate() {
+                if let Ok(value) = HeaderValue::from_bytes(line) {
+                    let name = if at == 0 { TRACEPARENT } else { TRACESTATE };
+                    headers.append(name, value);
+                }
+            }
+            if let Some(carried) = carried(&headers) {
+                assert!(carried.trace != 0 && carried.parent != 0);
+                let again = traceparent(&Trace {
+                    trace: carried.trace,
+                    span: carried.parent,
+                    parent: None,
+                    is_sampled: carried.is_sampled,
+                });
+                assert_eq!(parse(again.as_bytes()), Some(carried));
+                assert!(is_in_share(carried.trace, 1.0));
+            }
+            if is_state(&headers) {
+                let lines = headers.get_all(TRACESTATE).iter();
+                let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+                let mut joined = HeaderMap::new();
+                let value = HeaderValue::from_bytes(&lines.join(&b","[..])).unwrap();
+                joined.insert(TRACESTATE, value);
+                assert!(is_state(&joined), "one line for all of them says the same");
+            }
+        });
+    }
 }

@@ -196,4 +196,35 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn fuzzed_proxy_protocol() {
+        crate::fuzz::fuzz("proxy-protocol", |input| {
+            let line = input.strip_suffix(b"\r\n").unwrap_or(input);
+            if let Some(Some(client)) = in_words(line) {
+                let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };
+                let here = if client.is_ipv4() { "127.0.0.1" } else { "::1" };
+                let (ip, port) = (client.ip(), client.port());
+                let again = format!("PROXY {family} {ip} {here} {port} 80");
+                assert_eq!(in_words(again.as_bytes()), Some(Some(client)));
+            }
+            let Some((&[version, family, _, _], content)) = input
+                .strip_prefix(&SIGNATURE)
+                .and_then(|rest| rest.split_first_chunk::<4>())
+            else {
+                return;
+            };
+            if let Some(Some(client)) = in_binary(version, family, content) {
+                let octets = match client.ip() {
+                    IpAddr::V4(ip) => ip.octets().to_vec(),
+                    IpAddr::V6(ip) => ip.octets().to_vec(),
+                };
+                assert_eq!(version, 0x21);
+                assert!(content.starts_with(&octets));
+                // What comes behind the addresses changes nothing.
+                let more = [content, &[0; 64]].concat();
+                assert_eq!(in_binary(version, family, &more), Some(Some(client)));
+            }
+        });
+    }
 }

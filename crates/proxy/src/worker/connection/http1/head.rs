@@ -397,4 +397,116 @@ mod tests {
         let reason = head.extensions.get::<ReasonPhrase>().unwrap();
         assert_eq!(reason.as_bytes(), b"Quite fine");
     }
+
+    /// What a head says, and how long it is; `None` where it is not complete.
+    type Said = Result<Option<(StatusCode, HeaderMap, Inbound, usize)>, Garbled>;
+
+    /// Reads a head that comes in pieces of `step` bytes.
+    fn read_in_pieces(text: &[u8], method: &Method, step: usize) -> Said {
+        let mut inbox = BytesMut::new();
+        for (turn, piece) in text.chunks(step).enumerate() {
+            inbox.extend_from_slice(piece);
+            if let Some(head) = read(&mut inbox, method)? {
+                let length = (turn * step + piece.len()) - inbox.len();
+                return Ok(Some((head.status, head.headers, head.body, length)));
+            }
+        }
+        Ok(None)
+    }
+
+    #[test]
+    fn fuzzed_answer_head() {
+        crate::fuzz::fuzz("answer-head", |input| {
+            for method in [Method::GET, Method::HEAD] {
+                let whole = read_in_pieces(input, &method, input.len().max(1));
+                for step in [1, 2, 3, 7, 64] {
+                    assert_eq!(read_in_pieces(input, &method, step), whole, "by {step}");
+                }
+                let Ok(Some((status, headers, body, _))) = whole else {
+                    continue;
+                };
+                assert!(headers.len() <= HEADERS_MAX);
+                let mut again = format!("HTTP/1.1 {} \r\n", status.as_str()).into_bytes();
+                for (name, value) in &headers {
+                    line(name, value.as_bytes(), &mut again);
+                }
+                again.extend_from_slice(b"\r\n");
+                let length = again.len();
+                let read = read_in_pieces(&again, &method, length);
+                assert_eq!(read, Ok(Some((status, headers, body, length))));
+            }
+        });
+    }
+
+    /// Makes a request of `input` like a server does; `None` if it is none.
+    fn request_of(input: &[u8]) -> Option<http::request::Parts> {
+        let mut lines = [httparse::EMPTY_HEADER; 64];
+        let mut parsed = httparse::Request::new(&mut lines);
+        parsed
+            .parse(input)
+            .ok()
+            .filter(httparse::Status::is_complete)?;
+        let version = match parsed.version? {
+            0 => http::Version::HTTP_10,
+            _ => http::Version::HTTP_11,
+        };
+        let begun = Request::builder().method(parsed.method?).uri(parsed.path?);
+        let headers = parsed.headers.iter();
+        let request = headers.fold(begun.version(version), |request, header| {
+            request.header(header.name, header.value)
+        });
+        Some(request.body(()).ok()?.into_parts().0)
+    }
+
+    /// Whatever is passed on is one request, and says the same to who reads it.
+    #[test]
+    fn fuzzed_request_head() {
+        let trusted = std::rc::Rc::from([]);
+        let peer = "203.0.113.9:4711".parse().unwrap();
+        let peer = crate::worker::peer::Peer::new(peer, false, &trusted);
+        crate::fuzz::fuzz("request-head", |input| {
+            for length in [Some(0), Some(5), None] {
+                let Some(mut parts) = request_of(input) else {
+                    return;
+                };
+                if parts.headers.contains_key(CONTENT_LENGTH) {
+                    // The server has understood it, and says it in one way.
+                    parts.headers.remove(CONTENT_LENGTH);
+                }
+                let prepared = crate::worker::headers::prepare_request(&mut parts, &peer, length);
+                let Ok((authority, _)) = prepared else {
+                    return;
+                };
+                let (method, headers) = (parts.method.clone(), parts.headers.clone());
+                let mut out = Vec::new();
+                let outbound = write(&Request::from_parts(parts, ()), length, &mut out);
+                let read = request_of(&out).expect("what is written is a request");
+                assert_eq!(
+                    out.windows(4).position(|end| end == b"\r\n\r\n"),
+                    Some(out.len() - 4)
+                );
+                let ends = out.iter().filter(|byte| **byte == b'\n').count();
+                assert_eq!(ends, read.headers.len() + 2, "as many lines as headers");
+                assert_eq!(read.method, method);
+                assert!(
+                    read.uri.authority().is_none(),
+                    "a path, and nothing but a path"
+                );
+                assert_eq!(
+                    read.headers.get_all(HOST).iter().count(),
+                    usize::from(authority.is_some() || headers.contains_key(HOST))
+                );
+                let is_chunked = read.headers.contains_key(TRANSFER_ENCODING);
+                assert_eq!(is_chunked, matches!(outbound, Outbound::Chunked));
+                assert!(!(is_chunked && read.headers.contains_key(CONTENT_LENGTH)));
+                for (name, value) in &headers {
+                    let mut values = read.headers.get_all(name).iter();
+                    assert!(
+                        values.any(|read| read == value.as_bytes().trim_ascii()),
+                        "{name:?}"
+                    );
+                }
+            }
+        });
+    }
 }

@@ -181,6 +181,10 @@ fn trailers(inbox: &mut BytesMut) -> Result<Found, Garbled> {
     match httparse::parse_headers(inbox, &mut lines).map_err(|_| Garbled::Body)? {
         httparse::Status::Partial if inbox.len() > TRAILERS_BYTES_MAX => Err(Garbled::Body),
         httparse::Status::Partial => Ok(Found::Nothing),
+        // Also where all of them came at once.
+        httparse::Status::Complete((length, _)) if length > TRAILERS_BYTES_MAX => {
+            Err(Garbled::Body)
+        }
         httparse::Status::Complete((length, lines)) => {
             let mut trailers = HeaderMap::with_capacity(lines.len());
             for line in lines {
@@ -216,7 +220,12 @@ mod tests {
                 Found::Trailers(headers) => {
                     trailers = headers
                         .iter()
-                        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+                        .map(|(name, value)| {
+                            (
+                                name.to_string(),
+                                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                            )
+                        })
                         .collect();
                 }
                 Found::End => {
@@ -329,10 +338,42 @@ mod tests {
             read(Inbound::chunked(), trailer.as_bytes(), 512),
             Err(Garbled::Body)
         );
+        let whole = format!("{trailer}\r\n\r\n");
+        assert_eq!(
+            read(Inbound::chunked(), whole.as_bytes(), whole.len()),
+            Err(Garbled::Body)
+        );
         let many = format!("0\r\n{}\r\n", "a: b\r\n".repeat(TRAILERS_MAX + 1));
         assert_eq!(
             read(Inbound::chunked(), many.as_bytes(), 512),
             Err(Garbled::Body)
         );
+    }
+
+    #[test]
+    fn fuzzed_chunked_body() {
+        crate::fuzz::fuzz("chunked-body", |input| {
+            let whole = read(Inbound::chunked(), input, input.len().max(1));
+            for step in [1, 2, 3, 7, 64] {
+                assert_eq!(read(Inbound::chunked(), input, step), whole, "by {step}");
+            }
+            let Ok(Some((data, trailers, left))) = &whole else {
+                return;
+            };
+            assert!(data.len() + left.len() <= input.len());
+            let mut again = Vec::new();
+            if !data.is_empty() {
+                again.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+                again.extend_from_slice(data);
+                again.extend_from_slice(b"\r\n");
+            }
+            again.extend_from_slice(b"0\r\n");
+            for (name, value) in trailers {
+                again.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+            }
+            again.extend_from_slice(b"\r\n");
+            again.extend_from_slice(left);
+            assert_eq!(read(Inbound::chunked(), &again, again.len()), whole);
+        });
     }
 }
