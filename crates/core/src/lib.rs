@@ -8,6 +8,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+pub mod bundle;
 mod closing;
 mod command;
 mod decide;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use leadsman_analysis::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Bundle;
 use crate::entrance::Entrance;
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
 use crate::metric::MetricSource;
@@ -121,8 +122,11 @@ pub struct ServiceSpec {
     /// How many instances run when it serves alone; at least 1.
     pub instances: u16,
     /// The program and its arguments. `$PORT` and `${NAME}` stand for the instance's port and for
-    /// its environment variables. No shell is involved.
+    /// its environment variables. No shell is involved. Empty where files are served.
     pub run: Vec<String>,
+    /// How the files of its folder are served; `None` where it is a program of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<Bundle>,
     /// What is unpacked for it, by path relative to the project file; `None` runs a command that
     /// is already there.
     pub artifact: Option<String>,

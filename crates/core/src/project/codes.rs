@@ -249,6 +249,15 @@ codes! {
             the same one would take their users from each other with every request."
         mend "Write `sticky: cookie`, by which each service has a cookie of its own, or give each \
             another name with `sticky: { cookie: shop-api }`."
+    BAD_PATTERN "P042" "not a pattern for files"
+        because "A pattern names files by their path in the served folder, in which `*` stands for \
+            any characters of a name and `**` for any folders. Without a `/` it is the name of a \
+            file, in whatever folder."
+        mend "Write it like `*.woff2`, `/robots.txt` or `assets/**`."
+    BAD_CACHE "P043" "not a word for caches"
+        because "An answer may be kept for ever, for a while, until it was asked about, or not at \
+            all."
+        mend "Write `immutable`, a duration such as `1h`, `no-cache` or `no-store`."
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leadsman_analysis::GaugeLimit;
 
+use super::bundle::put_bundle;
 use super::effective_traffic::{put_traffic, route};
 use super::metric_values::word;
 use super::read::looks_typed;
@@ -88,12 +89,13 @@ fn put_tls(file: &mut Lines, tls: &Tls) {
 }
 
 fn put_service(file: &mut Lines, service: &ServiceSpec) {
-    file.put(
-        2,
-        "artifact",
-        or_null(service.artifact.as_deref().map(scalar)),
-    );
-    file.put(2, "run", list(&service.run));
+    let artifact = or_null(service.artifact.as_deref().map(scalar));
+    if let Some(bundle) = &service.serve {
+        put_bundle(file, &artifact, bundle);
+    } else {
+        file.put(2, "artifact", artifact);
+        file.put(2, "run", list(&service.run));
+    }
     file.put(2, "instances", service.instances);
     file.put(2, "folder", scalar(&service.folder));
     if service.env.is_empty() {

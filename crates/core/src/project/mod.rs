@@ -9,6 +9,7 @@
 //! over one another, fills in defaults and looks up names. `values` and `texts` hold how single
 //! values are written.
 
+mod bundle;
 mod codes;
 mod effective;
 mod effective_traffic;

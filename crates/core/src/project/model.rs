@@ -6,6 +6,7 @@
 use leadsman_analysis::{GaugeLimit, Worse};
 use schemars::{Schema, json_schema};
 
+use super::bundle::Serve;
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::entrance::Tls;
 use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
@@ -76,7 +77,8 @@ keys! {
 }
 
 keys! {
-    /// One service: a program that runs in one or more instances.
+    /// One service: a program that runs in one or more instances. It has
+    /// either `run` or `serve`.
     struct Service("a service") {
         /// What is packed and unpacked for it: a file or a folder, relative to the project file.
         /// Left out where the command is already there.
@@ -85,6 +87,9 @@ keys! {
         /// list of words. No shell is involved. `$PORT` is the port to listen on; `$NAME` and
         /// `${NAME}` are environment variables.
         run: Command,
+        /// A folder whose files Leadsman serves by itself, instead of a command. In short: its path,
+        /// relative to the project file.
+        serve: Short<Serve>,
         /// How many instances run when it serves alone.
         #[schemars(extend("default" = 1))]
         instances: Whole<1, 1000>,

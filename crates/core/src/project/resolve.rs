@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Limits, Risk};
 
-use super::codes::{CYCLE, MISSING_KEY, READINESS_UNKNOWN, SAME_ADDRESS, UNKNOWN_NAME};
+use super::codes::{
+    CONTRADICTION, CYCLE, MISSING_KEY, READINESS_UNKNOWN, SAME_ADDRESS, UNKNOWN_NAME,
+};
 use super::model::{self, Environment, File, Prometheus, Service};
 use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
-use super::{entrance, metrics, routes, strategy, suggest, traffic};
+use super::{bundle, entrance, metrics, routes, strategy, suggest, traffic};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
 
@@ -166,6 +168,7 @@ fn layered(file: &File, keys: &Environment, reader: &mut Reader) -> Services {
         if broken {
             // What it lacks is already known to be somewhere in what could not be read.
             (merged.run, merged.ready) = (Setting::Broken, Setting::Broken);
+            merged.serve = Setting::Absent;
         }
         services.insert(
             service,
@@ -283,11 +286,8 @@ fn spec(
     reader: &mut Reader,
 ) -> Option<ServiceSpec> {
     let keys = &resolved.keys;
-    if keys.run.is_missing() {
-        let message = format!("service `{name}` has no `run`");
-        let hint = "add the command that starts it, such as `run: ./server`";
-        reader.note(&MISSING_KEY, resolved.at, message, hint);
-    }
+    refuse_what_cannot_start(name, resolved, reader);
+    let serve = keys.serve.get().map(|short| &short.0);
     let instances = keys.instances.get().map_or(1, |number| number.0);
     let instances = u16::try_from(instances).unwrap_or(u16::MAX);
     let strategy = strategy::resolve(&keys.strategy, instances, resolved.at, file, reader);
@@ -298,8 +298,15 @@ fn spec(
     };
     Some(ServiceSpec {
         instances,
-        run: keys.run.get()?.0.clone(),
-        artifact: keys.artifact.get().map(|path| path.0.clone()),
+        run: match serve {
+            Some(_) => Vec::new(),
+            None => keys.run.get()?.0.clone(),
+        },
+        serve: serve.map(bundle::resolve),
+        artifact: match serve {
+            Some(serve) => Some(serve.root.get()?.0.clone()),
+            None => keys.artifact.get().map(|path| path.0.clone()),
+        },
         folder: keys
             .folder
             .get()
@@ -321,6 +328,40 @@ fn spec(
         metrics: metrics::sources(&keys.limits, prometheus, reader),
         traffic: traffic::resolve(&keys.traffic, name),
     })
+}
+
+/// Notes it if there is not exactly one thing that an instance of the service does.
+fn refuse_what_cannot_start(name: &ServiceName, resolved: &Resolved, reader: &mut Reader) {
+    let keys = &resolved.keys;
+    if keys.run.is_missing() && keys.serve.is_missing() {
+        let message = format!("service `{name}` has neither `run` nor `serve`");
+        let hint = "add the command that starts it, such as `run: ./server`, or the folder that is \
+                    served, such as `serve: dist`";
+        reader.note(&MISSING_KEY, resolved.at, message, hint);
+    }
+    if keys
+        .serve
+        .get()
+        .is_some_and(|serve| serve.0.root.is_missing())
+    {
+        let message = format!("`serve` of service `{name}` has no `root`");
+        let hint = "add the folder, such as `root: dist`";
+        reader.note(&MISSING_KEY, resolved.at, message, hint);
+    }
+    for (other, is_there, hint) in [
+        ("run", keys.run.is_present(), "keep the one that is meant"),
+        (
+            "artifact",
+            keys.artifact.is_present(),
+            "take `artifact` out: what is served is what is packed",
+        ),
+    ] {
+        if keys.serve.is_present() && is_there {
+            let message =
+                format!("service `{name}` has `serve` and `{other}`, which exclude each other");
+            reader.note(&CONTRADICTION, resolved.at, message, hint);
+        }
+    }
 }
 
 fn readiness(keys: &Service) -> Readiness {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use expect_test::expect_file;
 use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
+use leadsman_core::bundle::{Bundle, Cache, CacheRule, HeaderRule, Pattern};
 use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, TlsVersion};
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
@@ -73,6 +74,40 @@ fn measured(spec: &mut ServiceSpec) {
     for (name, source) in ["queue", "saturation", "load"].into_iter().zip(sources) {
         spec.limits.metrics.insert(name.to_owned(), limit.clone());
         spec.metrics.insert(name.to_owned(), source);
+    }
+}
+
+/// Makes each service one that serves files, with everything that can be said of them.
+fn served(content: &mut ReleaseContent) {
+    let pattern = |text: &str| Pattern::try_from(text.to_owned()).expect("it is one");
+    let caches = [
+        Cache::Immutable,
+        Cache::Asked,
+        Cache::Never,
+        Cache::For(Duration::from_secs(3600)),
+    ];
+    let bundle = Bundle {
+        path: "/app".to_owned(),
+        fallback: Some("index.html".to_owned()),
+        cache: caches
+            .into_iter()
+            .map(|cache| CacheRule {
+                files: pattern("assets/**"),
+                cache,
+            })
+            .collect(),
+        headers: vec![HeaderRule {
+            files: pattern("*.html"),
+            headers: BTreeMap::from([("x-frame-options".to_owned(), "deny".to_owned())]),
+        }],
+        hidden: true,
+    };
+    for service in content.services.values_mut() {
+        let service = Arc::make_mut(service);
+        service.spec.run = Vec::new();
+        service.spec.serve = Some(bundle.clone());
+        service.spec.artifact = Some("./dist".to_owned());
+        service.artifact = Some(Digest::from_bytes([0xcd; 32]));
     }
 }
 
@@ -298,6 +333,16 @@ fn examples() -> Vec<Event> {
         content: Arc::new(with_traffic),
         origin: Origin::Ship,
         rollouts: BTreeMap::from([(web(), strategy)]),
+        by: by(),
+    });
+    let mut with_files = (*content()).clone();
+    served(&mut with_files);
+    events.push(Event::DeploymentStarted {
+        number: DeploymentNumber(8),
+        release,
+        content: Arc::new(with_files),
+        origin: Origin::Ship,
+        rollouts: BTreeMap::new(),
         by: by(),
     });
     for passed in [

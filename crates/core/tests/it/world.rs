@@ -88,6 +88,7 @@ pub(crate) fn service(version: u64, instances: u16, strategy: &Strategy) -> Rele
         spec: ServiceSpec {
             instances,
             run: vec!["serve".to_owned(), version.to_string()],
+            serve: None,
             artifact: None,
             folder: ".".to_owned(),
             env: BTreeMap::new(),

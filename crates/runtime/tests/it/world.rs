@@ -280,6 +280,7 @@ pub(crate) fn running(run: Vec<String>) -> Service {
     let spec = ServiceSpec {
         instances: 1,
         run,
+        serve: None,
         artifact: None,
         folder: ".".to_owned(),
         env: BTreeMap::new(),

@@ -9,13 +9,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "leadsman",
         &[
-            "analysis", "api", "core", "engine", "proxy", "runtime", "server", "store",
+            "analysis", "api", "bundle", "core", "engine", "proxy", "runtime", "server", "store",
         ],
     ),
     ("server", &["analysis", "api", "core", "engine", "store"]),
     ("engine", &["analysis", "core", "proxy", "runtime", "store"]),
     ("store", &["core"]),
     ("runtime", &["core", "deposit"]),
+    ("bundle", &["core"]),
     ("core", &["analysis"]),
     ("proxy", &["analysis", "deposit"]),
     ("api", &[]),

@@ -107,15 +107,17 @@ fn artifacts_are_those_of_the_environment() {
         .find(|(name, _)| name.ends_with("full.yaml"))
         .unwrap();
     let project = project(&text);
-    let web: ServiceName = "web".parse().unwrap();
+    let [web, app, pages] =
+        ["web", "app", "pages"].map(|name| -> ServiceName { name.parse().unwrap() });
     let artifacts = |name: &str| {
         project
             .artifacts(&name.parse().unwrap())
             .into_iter()
             .collect::<Vec<_>>()
     };
-    assert_eq!(artifacts("production"), [(&web, "./dist")]);
-    assert_eq!(artifacts("staging"), []);
+    let in_production = [(&app, "./front/dist"), (&pages, "./site"), (&web, "./dist")];
+    assert_eq!(artifacts("production"), in_production);
+    assert_eq!(artifacts("staging"), [(&app, "./front/dist")]);
     assert_eq!(artifacts("nowhere"), []);
     assert_eq!(project.text(), text);
     assert_eq!(project.application().as_str(), "shop");

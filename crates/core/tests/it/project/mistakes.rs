@@ -73,6 +73,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P005",
         "application: a\nservices: { web: { run: x } }\ntraffic:\n  sticky: {}\n  testers: [{ value: a }]\n  mirror: {}\n  hold: {}\n  capacity: {}\nrequest_limits: { in_all: { burst: 5 } }\n",
     ),
+    (
+        "P005",
+        "application: a\nservices: { web: { serve: { fallback: index.html } } }\n",
+    ),
     ("P006", "- application: shop\n"),
     ("P006", "application: 12\nservices: [web]\n"),
     (
@@ -181,6 +185,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "P017",
+        "application: a\nservices: { web: { serve: { root: /srv/dist, path: app, fallback: ../index.html } } }\n",
+    ),
+    (
+        "P017",
         "application: a\nservices: { web: { run: x } }\nenvironments: { production: { tls: { certificates: [{ chain: a.pem }] } } }\n",
     ),
     (
@@ -206,6 +214,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P021",
         "application: a\nservices: { web: { run: x } }\nprometheus: http://127.0.0.1:9090\nlimits:\n  metrics:\n    queue: { metric: jobs, prometheus: jobs, at_most: 1 }\n    load: { prometheus: load, counter: true, at_most: 1 }\n    size: { instance: memory, every: 5s, at_most: 1GiB }\n    none: { metric: jobs, at_least: 5, at_most: 3 }\n",
+    ),
+    (
+        "P021",
+        "application: a\nservices: { web: { run: x, artifact: dist, serve: dist } }\n",
     ),
     (
         "P021",
@@ -284,6 +296,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: x } }\ntraffic: { maintenance: { body: later, type: html } }\n",
     ),
     (
+        "P035",
+        "application: a\nservices: { web: { serve: { root: dist, headers: { \"**\": { cache-control: no-store, ETag: x, connection: close } } } } }\n",
+    ),
+    (
         "P036",
         "application: a\nservices: { web: { run: x } }\nenvironments: { production: { trusted: [10.1.2.3/8, 10.0.0.0/33], proxy_protocol: [localhost] } }\n",
     ),
@@ -306,6 +322,14 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P041",
         "application: a\nservices:\n  web: { run: x, traffic: { sticky: { cookie: side } } }\n  api: { run: x, traffic: { sticky: { cookie: side } } }\nroutes: [{ service: web }, { path: /api, service: api }]\n",
+    ),
+    (
+        "P042",
+        "application: a\nservices:\n  web:\n    serve: { root: dist, cache: { assets/: immutable, \"a**\": 1h }, headers: { ../x: { a: b } } }\n",
+    ),
+    (
+        "P043",
+        "application: a\nservices: { web: { serve: { root: dist, cache: { \"*.js\": forever, \"*.css\": 2000d } } } }\n",
     ),
 ];
 

@@ -43,6 +43,7 @@ fn five_lines_are_enough() {
                         "http.server",
                         "$PORT",
                     ],
+                    serve: None,
                     artifact: Some(
                         "./site",
                     ),
@@ -193,7 +194,11 @@ fn a_full_file_is_resolved_for_each_environment() {
         shop development 127.0.0.1:8080
           */admin -> admin
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */pages -> pages
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */app -> app
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
@@ -215,6 +220,26 @@ fn a_full_file_is_resolved_for_each_environment() {
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
+          app: 1 x []
+            artifact Some("./front/dist"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
+          pages: 1 x []
+            artifact Some("./site"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
+            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -239,7 +264,11 @@ fn a_full_file_is_resolved_for_each_environment() {
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
         shop staging 127.0.0.1:8081
+          */pages -> pages
+            RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */app -> app
             RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
             RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
@@ -252,6 +281,25 @@ fn a_full_file_is_resolved_for_each_environment() {
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Address), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: None }
+          app: 1 x []
+            artifact Some("./front/dist"), folder .
+            {"LEVEL": "debug"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/app", fallback: None, cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("**"), cache: For(600s) }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: false }
+            Traffic { sticky: Some(Address), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
+          pages: 1 x ["./pages"]
+            artifact None, folder .
+            {"LEVEL": "debug"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy InTurn [100 %] warm 0s patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Traffic { sticky: Some(Address), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           web: 1 x ["./server", "--quiet", "two words", "$PORT"]
             artifact None, folder .
             {"DEBUG": "true", "GREETING": "hello", "LEVEL": "debug", "VERSION": "1.10"}, as Some("www-data")
@@ -286,6 +334,10 @@ fn a_full_file_is_resolved_for_each_environment() {
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           admin.shop.example/ -> admin
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */pages -> pages
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */app -> app
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
           admin: 1 x ["./admin"]
             artifact None, folder .
@@ -305,6 +357,26 @@ fn a_full_file_is_resolved_for_each_environment() {
             strategy Full [100 %] warm 10m patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
+          app: 1 x []
+            artifact Some("./front/dist"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
+          pages: 1 x []
+            artifact Some("./site"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
+            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
           web: 4 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -330,7 +402,11 @@ fn a_full_file_is_resolved_for_each_environment() {
         shop preview 127.0.0.1:8443
           */admin -> admin
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */pages -> pages
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */app -> app
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
@@ -352,6 +428,26 @@ fn a_full_file_is_resolved_for_each_environment() {
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
+          app: 1 x []
+            artifact Some("./front/dist"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
+          pages: 1 x []
+            artifact Some("./site"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
+            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -378,7 +474,11 @@ fn a_full_file_is_resolved_for_each_environment() {
         shop public [::]:443
           */admin -> admin
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */pages -> pages
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
+            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
+          */app -> app
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
@@ -400,6 +500,26 @@ fn a_full_file_is_resolved_for_each_environment() {
             strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
+          app: 1 x []
+            artifact Some("./front/dist"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
+            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
+          pages: 1 x []
+            artifact Some("./site"), folder .
+            {"LEVEL": "info", "REGION": "eu"}, as None
+            memory None, files None
+            ready tcp 500ms 1s 1m 0s
+            stop TERM 30s 10s, after []
+            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
+            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
+            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
+            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
           web: 2 x ["./server", "--quiet", "two words", "$PORT"]
             artifact Some("./dist"), folder .
             {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
@@ -467,6 +587,9 @@ fn show(spec: &EnvironmentSpec) -> String {
             format!("    strategy {}", strategy(&service.strategy)),
             format!("    {:?}", service.limits),
         ]);
+        if let Some(bundle) = &service.serve {
+            lines.push(format!("    {bundle:?}"));
+        }
         if !service.traffic.is_default() {
             lines.push(format!("    {:?}", service.traffic));
         }

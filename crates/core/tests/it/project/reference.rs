@@ -12,9 +12,10 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 29] = [
+const PLACES: [(&str, &str, &str); 30] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
+    ("Serve", "`serve`", "services: { web: { serve: @ } }"),
     ("Ready", "`ready`", "services: { web: { ready: @ } }"),
     ("Stop", "`stop`", "services: { web: { stop: @ } }"),
     (
