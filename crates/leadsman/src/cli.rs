@@ -91,6 +91,8 @@ pub(crate) enum Subcommand {
     #[command(hide = true)]
     Proxy(command::proxy::Args),
     #[command(hide = true)]
+    Serve(command::serve::Args),
+    #[command(hide = true)]
     Shim(command::shim::Args),
 }
 
@@ -150,6 +152,7 @@ impl Subcommand {
             Self::Completions(args) => command::completions::run(context, &args),
             Self::Man(args) => command::man::run(context, &args),
             Self::Proxy(args) => command::proxy::run(context, &args),
+            Self::Serve(args) => command::serve::run(context, &args),
             Self::Shim(args) => command::shim::run(&args),
             Self::Up(args) => context.block_on(command::up::run(context, &args)),
             Self::Down(args) => context.block_on(command::down::run(context, &args)),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use leadsman_api::{Client, Shipment};
+use leadsman_bundle::{Site, SiteError};
 use leadsman_core::id::Digest;
 use leadsman_runtime::artifact;
 use tokio::io::AsyncReadExt as _;
@@ -91,7 +92,12 @@ fn describe(
     let mut digests = BTreeMap::new();
     for (name, service) in &spec.services {
         if let Some(path) = &service.artifact {
-            let digest = digest_of(path, &file.folder().join(path))?;
+            let at = file.folder().join(path);
+            if let Some(bundle) = &service.serve {
+                let folder = at.join(&service.folder);
+                Site::open(&folder, bundle.clone()).map_err(|error| not_servable(path, &error))?;
+            }
+            let digest = digest_of(path, &at)?;
             digests.insert(name.to_string(), digest.to_string());
         }
     }
@@ -126,6 +132,15 @@ fn pack(path: &str, at: &std::path::Path) -> Result<Packed, Failure> {
     let size = file.stream_position().map_err(unwritten)?;
     file.rewind().map_err(unwritten)?;
     Ok(Packed { digest, size, file })
+}
+
+/// What an instance would say as well, only later.
+fn not_servable(path: &str, error: &SiteError) -> Failure {
+    Failure::new(
+        Code::NotServable,
+        format!("the folder `{path}` cannot be served"),
+    )
+    .because(error)
 }
 
 fn not_packed(path: &str, error: &artifact::PackError) -> Failure {

@@ -61,10 +61,21 @@ struct Found {
     what: String,
     /// The name of its service.
     service: &'static str,
-    /// What is packed, and a remark about it.
-    artifact: Option<(String, &'static str)>,
-    /// What starts it.
-    run: String,
+    does: Does,
+}
+
+/// What an instance does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Does {
+    /// It runs a command.
+    Run {
+        /// What is packed, and a remark about it.
+        artifact: Option<(String, &'static str)>,
+        /// What starts it.
+        command: String,
+    },
+    /// It serves the files of a folder.
+    Serve(&'static str),
 }
 
 impl Found {
@@ -87,9 +98,11 @@ impl Found {
         }
         for site in ["index.html", "dist/index.html", "public/index.html"] {
             if folder.join(site).is_file() {
-                let artifact = site.strip_suffix("/index.html").unwrap_or(".");
-                let server = "python3 -m http.server --bind 127.0.0.1 $PORT".to_owned();
-                return Self::new("a static site", Some((artifact, "the site")), server);
+                return Self {
+                    what: "a static site".to_owned(),
+                    service: "web",
+                    does: Does::Serve(site.strip_suffix("/index.html").unwrap_or(".")),
+                };
             }
         }
         Self::new(
@@ -99,13 +112,12 @@ impl Found {
         )
     }
 
-    fn new(what: &str, artifact: Option<(&str, &'static str)>, run: String) -> Self {
+    fn new(what: &str, artifact: Option<(&str, &'static str)>, command: String) -> Self {
         let artifact = artifact.map(|(path, remark)| (path.to_owned(), remark));
         Self {
             what: what.to_owned(),
             service: "web",
-            artifact,
-            run,
+            does: Does::Run { artifact, command },
         }
     }
 }
@@ -180,14 +192,47 @@ fn text(application: &str, found: &Found) -> String {
     let Found {
         what,
         service,
-        artifact,
-        run,
+        does,
     } = found;
+    format!(
+        "# What Leadsman runs, made for {what}. See every default with\n\
+         # `leadsman check --effective`, and every key with `leadsman schema`.\n\
+         application: {application}\n\
+         \n\
+         services:\n\
+         \x20 {service}:\n\
+         {}\
+         \x20   # How many instances serve.\n\
+         \x20   instances: 2\n\
+         \x20   # When an instance is ready: a path that answers, such as /health, or tcp.\n\
+         \x20   ready: tcp\n\
+         \n\
+         environments:\n\
+         \x20 production:\n\
+         \x20   # Where requests are accepted.\n\
+         \x20   listen: 127.0.0.1:8080\n",
+        done(does)
+    )
+}
+
+/// Writes what an instance does.
+fn done(does: &Does) -> String {
     // JSON's strings are YAML's double-quoted ones.
-    let run = serde_json::Value::from(run.as_str());
+    let quoted = |text: &str| serde_json::Value::from(text);
+    let (artifact, command) = match does {
+        Does::Run { artifact, command } => (artifact, quoted(command)),
+        Does::Serve(folder) => {
+            return format!(
+                "    # The folder that is packed, shipped and served. An application of a single \
+                 page\n    # also names the page that answers for all paths: `{{ root: dist, \
+                 fallback: index.html }}`.\n    serve: {}\n",
+                quoted(folder)
+            );
+        }
+    };
     let artifact = match artifact {
         Some((path, remark)) => {
-            let path = serde_json::Value::from(path.as_str());
+            let path = quoted(path);
             format!("    # What is packed and shipped: {remark}.\n    artifact: {path}\n")
         }
         None => {
@@ -197,24 +242,7 @@ fn text(application: &str, found: &Found) -> String {
         }
     };
     format!(
-        "# What Leadsman runs, made for {what}. See every default with\n\
-         # `leadsman check --effective`, and every key with `leadsman schema`.\n\
-         application: {application}\n\
-         \n\
-         services:\n\
-         \x20 {service}:\n\
-         {artifact}\
-         \x20   # What starts an instance. It must listen on $PORT.\n\
-         \x20   run: {run}\n\
-         \x20   # How many instances serve.\n\
-         \x20   instances: 2\n\
-         \x20   # When an instance is ready: a path that answers, such as /health, or tcp.\n\
-         \x20   ready: tcp\n\
-         \n\
-         environments:\n\
-         \x20 production:\n\
-         \x20   # Where requests are accepted.\n\
-         \x20   listen: 127.0.0.1:8080\n"
+        "{artifact}    # What starts an instance. It must listen on $PORT.\n    run: {command}\n"
     )
 }
 
@@ -266,12 +294,7 @@ mod tests {
                 "a Node.js package",
                 "node server.js",
             ),
-            (
-                "index.html",
-                "<p>",
-                "a static site",
-                "python3 -m http.server --bind 127.0.0.1 $PORT",
-            ),
+            ("index.html", "<p>", "a static site", "serves ."),
             (
                 "README",
                 "",
@@ -282,8 +305,12 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             std::fs::write(folder.path().join(name), content).unwrap();
             let found = Found::in_folder(folder.path());
+            let does = match &found.does {
+                Does::Run { command, .. } => command.clone(),
+                Does::Serve(folder) => format!("serves {folder}"),
+            };
             assert_eq!(
-                (found.what.as_str(), found.run.as_str()),
+                (found.what.as_str(), does.as_str()),
                 (what, run),
                 "{name}: {content}"
             );
@@ -309,18 +336,18 @@ mod tests {
     #[test]
     fn the_file_says_what_to_change() {
         let found = Found::new(
-            "a static site",
-            Some((".", "the site")),
+            "a Procfile",
+            Some((".", "this folder")),
             "serve $PORT".to_owned(),
         );
         expect![[r##"
-            # What Leadsman runs, made for a static site. See every default with
+            # What Leadsman runs, made for a Procfile. See every default with
             # `leadsman check --effective`, and every key with `leadsman schema`.
             application: shop
 
             services:
               web:
-                # What is packed and shipped: the site.
+                # What is packed and shipped: this folder.
                 artifact: "."
                 # What starts an instance. It must listen on $PORT.
                 run: "serve $PORT"
@@ -335,5 +362,12 @@ mod tests {
                 listen: 127.0.0.1:8080
         "##]]
         .assert_eq(&text("shop", &found));
+        let served = Found {
+            does: Does::Serve("dist"),
+            ..found
+        };
+        let written = text("shop", &served);
+        assert!(written.contains("\n    serve: \"dist\"\n"), "{written}");
+        assert!(!written.contains("    run:"), "{written}");
     }
 }

@@ -27,6 +27,7 @@ pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod rollback;
 pub(crate) mod schema;
+pub(crate) mod serve;
 pub(crate) mod shim;
 pub(crate) mod ship;
 pub(crate) mod status;

@@ -299,7 +299,7 @@ fn a_project_file_with_problems_and_a_missing_artifact_ship_nothing() {
         status 1
         --- stderr
         error[L012]: `[FOLDER]/leadsman.yaml` has 2 problems
-          caused by: 3:3: service `web` has no `run` (P005)
+          caused by: 3:3: service `web` has neither `run` nor `serve` (P005)
           caused by: 5:5: unknown key `runn` in `services.web` (P003)
         hint: see all about it with `leadsman check`
     "#]]

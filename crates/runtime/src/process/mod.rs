@@ -45,7 +45,8 @@ use releases::Releases;
 pub struct Config {
     /// The state folder.
     pub state: PathBuf,
-    /// The program that becomes a shim when it is called as `<executable> shim <folder>`.
+    /// The program that becomes a shim when it is called as `<executable> shim <folder>`, and serves
+    /// the files of its folder as `<executable> serve --port <port> --bundle <json>`.
     pub executable: PathBuf,
     /// How large artifacts may be.
     pub artifacts: artifact::Limits,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use leadsman_core::bundle::Bundle;
 use leadsman_core::id::{EnvironmentId, InstanceId};
 use leadsman_core::spec::{Probe, ReleasedService};
 use leadsman_core::workload::Instance;
@@ -11,7 +12,7 @@ use super::expand::expand;
 use super::passwd::{self, Account};
 use super::record::Record;
 use super::{Shared, probe::Prober};
-use crate::shim::{OutputSpec, Pauses, Spec, signal_by_name};
+use crate::shim::{OutputSpec, Pauses, SAME, Spec, signal_by_name};
 use crate::words;
 
 /// What control's own environment is passed on of: services find programs and speak the machine's
@@ -56,7 +57,10 @@ pub(super) fn spec(
     };
     let folder = below(&root, &spec.folder, artifact.is_some())?;
     let env = variables(id, environment, instance, port, account.as_ref());
-    let command = expand(&spec.run, &env).map_err(|error| error.to_string())?;
+    let command = match &spec.serve {
+        Some(bundle) => serving(bundle, port)?,
+        None => expand(&spec.run, &env).map_err(|error| error.to_string())?,
+    };
     Ok(Spec {
         command,
         env,
@@ -74,6 +78,16 @@ pub(super) fn spec(
         },
         sockets: false,
     })
+}
+
+/// Returns the command that serves the files of the folder it runs in. It is resolved now and not when
+/// the release is recorded: a release outlives the place where Leadsman lies.
+fn serving(bundle: &Bundle, port: u16) -> Result<Vec<String>, String> {
+    let told = serde_json::to_string(bundle)
+        .map_err(|error| format!("how files are served cannot be told: {error}"))?;
+    let port = port.to_string();
+    let words = [SAME, "serve", "--port", &port, "--bundle", &told];
+    Ok(words.map(str::to_owned).into())
 }
 
 /// Returns how to ask the instance whether it is ready.
@@ -140,4 +154,22 @@ fn variables(
         .map(|(name, value)| (name.to_owned(), value)),
     );
     variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_served_by_the_program_that_the_shim_is() {
+        let bundle: Bundle = serde_json::from_str(r#"{"fallback":"index.html"}"#).unwrap();
+        let command = serving(&bundle, 20_001).unwrap();
+        let (words, told) = command.split_at(5);
+        assert_eq!(
+            words,
+            ["/proc/self/exe", "serve", "--port", "20001", "--bundle"]
+        );
+        let [told] = told else { panic!("{told:?}") };
+        assert_eq!(serde_json::from_str::<Bundle>(told).unwrap(), bundle);
+    }
 }

@@ -41,6 +41,7 @@ use std::path::Path;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use folder::Folder;
+pub(crate) use program::SAME;
 pub(crate) use signals::signal_by_name;
 pub use spec::{OutputSpec, Pauses, Spec, User};
 pub use status::{State, Status};

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::Spec;
 
+/// The program that the shim itself is. It is the very file that the shim was started from, also once
+/// another one lies in its place, or none: what a shim supervises is of one version for as long as the
+/// shim lives, whatever is installed meanwhile. And it needs no path that another user could enter.
+pub(crate) const SAME: &str = "/proc/self/exe";
+
 /// Returns the program that `spec` asks for, or says in words why there is none.
 pub(super) fn find(spec: &Spec) -> Result<PathBuf, String> {
     let Some(program) = spec.command.first().filter(|program| !program.is_empty()) else {

@@ -13,6 +13,7 @@ mod baseline;
 mod by_hand;
 mod crash;
 mod ends;
+mod files;
 mod full_disk;
 mod gap;
 mod log;
