@@ -17,7 +17,7 @@ use super::shape::{List, Short};
 use super::values::Name;
 use super::{bundle, entrance, metrics, routes, strategy, suggest, traffic};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
-use crate::spec::{EnvironmentSpec, Probe, Readiness, ServiceSpec, Stop};
+use crate::spec::{EnvironmentSpec, Probe, Protocol, Readiness, ServiceSpec, Stop};
 
 const LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -354,6 +354,11 @@ fn refuse_what_cannot_start(name: &ServiceName, resolved: &Resolved, reader: &mu
             "artifact",
             keys.artifact.is_present(),
             "take `artifact` out: what is served is what is packed",
+        ),
+        (
+            "protocol: http2",
+            matches!(&keys.protocol, Setting::Given(word) if word.0 == Protocol::Http2),
+            "take `protocol` out: files are served by HTTP/1.1, and clients speak what they like",
         ),
     ] {
         if keys.serve.is_present() && is_there {

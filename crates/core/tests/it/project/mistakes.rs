@@ -217,7 +217,7 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "P021",
-        "application: a\nservices: { web: { run: x, artifact: dist, serve: dist } }\n",
+        "application: a\nservices: { web: { run: x, artifact: dist, serve: dist, protocol: http2 } }\n",
     ),
     (
         "P021",
