@@ -165,7 +165,7 @@ struct Framing {
 
 impl Framing {
     /// Takes note of a header, and returns whether it is to be kept: a length that is said again
-    /// is not.
+    /// is not, nor is what concerns nothing but this connection.
     fn heed(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Garbled> {
         if *name == CONTENT_LENGTH {
             let length = digits(value.as_bytes()).ok_or(Garbled::Framing)?;
@@ -180,10 +180,15 @@ impl Framing {
             let last = tokens(value).last();
             self.is_chunked = Some(last.is_some_and(|last| last.eq_ignore_ascii_case("chunked")));
         } else if *name == CONNECTION {
+            let mut says_more = false;
             for token in tokens(value) {
-                self.closes |= token.eq_ignore_ascii_case("close");
-                self.stays |= token.eq_ignore_ascii_case("keep-alive");
+                let closes = token.eq_ignore_ascii_case("close");
+                let stays = token.eq_ignore_ascii_case("keep-alive");
+                self.closes |= closes;
+                self.stays |= stays;
+                says_more |= !closes && !stays;
             }
+            return Ok(says_more);
         }
         Ok(true)
     }
@@ -382,6 +387,22 @@ mod tests {
         assert!(read_to(&Method::GET, &flood).is_err());
         let most = with(&vec!["a: b"; HEADERS_MAX].join("\r\n"));
         assert!(read_to(&Method::GET, &most).is_ok_and(|head| head.is_some()));
+    }
+
+    #[test]
+    fn what_concerns_the_connection_alone_is_heeded_and_not_kept() {
+        let kept = |line: &str| {
+            let text =
+                format!("HTTP/1.1 200 OK\r\nconnection: {line}\r\ncontent-length: 5\r\n\r\n");
+            let head = read(&mut BytesMut::from(&*text), &Method::GET);
+            let head = head.unwrap().unwrap();
+            (head.headers.contains_key(CONNECTION), head.persists)
+        };
+        assert_eq!(kept("keep-alive"), (false, true));
+        assert_eq!(kept("Close"), (false, false));
+        assert_eq!(kept("close, x-secret"), (true, false));
+        assert_eq!(kept("x-secret"), (true, true));
+        assert_eq!(kept("upgrade"), (true, true));
     }
 
     #[test]
