@@ -28,6 +28,7 @@ mod journal;
 mod keeper;
 mod life;
 mod listen;
+mod memory;
 mod metrics;
 mod observe;
 mod proxy;

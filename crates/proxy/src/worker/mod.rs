@@ -25,6 +25,7 @@ mod random;
 mod redirect;
 mod request_id;
 mod rescue;
+mod resting;
 mod routes;
 mod service;
 mod side;
@@ -60,6 +61,7 @@ use care::Ejected;
 use door::{Door, Entrance};
 use note::Observer;
 use rescue::Refused;
+use resting::Resting;
 use routes::{ListenerRoutes, Routes};
 use service::Making;
 use tallies::Tallies;
@@ -187,6 +189,7 @@ pub(crate) struct Worker {
     retires: Cell<bool>,
     /// Says that nobody may linger any more.
     hurry: Notify,
+    resting: Resting,
 }
 
 impl Worker {
@@ -212,6 +215,7 @@ impl Worker {
             connections: Cell::new(0),
             retires: Cell::new(false),
             hurry: Notify::new(),
+            resting: Resting::default(),
         })
     }
 
@@ -226,6 +230,7 @@ impl Worker {
                 message = inbox.recv() => message,
                 _ = looks.tick() => {
                     self.give_up_what_is_late();
+                    self.resting.look(Instant::now());
                     continue;
                 }
                 Some(cut_short) = ended.recv() => return Ended {

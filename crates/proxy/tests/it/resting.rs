@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::world::{Backend, World, side, table};
+use crate::world::{Backend, World, eventually, side, table};
 
 const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &[u8] = b"POST /a HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody";
@@ -103,4 +103,40 @@ fn a_body_that_is_not_sent_to_its_end_is_no_request() {
         .filter(|bytes| *bytes == b"HTTP/1.1")
         .count();
     assert!(answers <= 1, "{}", seen.escape_ascii());
+}
+
+/// Returns how much memory this process, and with it the proxy, takes, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kibibytes = line.and_then(|line| line.split_whitespace().nth(1));
+    kibibytes.unwrap().parse().unwrap()
+}
+
+#[test]
+fn connections_at_rest_give_their_memory_back() {
+    const CONNECTIONS: u64 = 1_000;
+    let backend = says_ok();
+    let world = World::with(|config| config.rest_after = Duration::from_millis(200));
+    let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
+    let before = resident();
+    // All of them have begun to ask before the first one is answered.
+    let (beginning, end) = REQUEST.split_at(20);
+    let mut clients: Vec<TcpStream> = (0..CONNECTIONS)
+        .map(|_| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            stream.write_all(beginning).unwrap();
+            stream
+        })
+        .collect();
+    for stream in &mut clients {
+        stream.write_all(end).unwrap();
+        read_answer(stream);
+    }
+    // Each took 18 KiB when it was busy, and would go on to.
+    eventually("their memory is given back", || {
+        let each = resident().saturating_sub(before) / CONNECTIONS;
+        (each < 6).then_some(())
+    });
+    drop((clients, world));
 }

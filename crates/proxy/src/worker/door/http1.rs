@@ -42,10 +42,14 @@ pub(super) async fn speak_and_rest(
         let Some((silent, read)) = spoken else {
             return;
         };
-        (stream, begun) = (silent, read);
+        stream = silent;
+        begun = read;
         if !begun.is_empty() {
             continue;
         }
+        // Of nothing, too, there would be kept what it was read into.
+        begun = Bytes::new();
+        guest.worker.resting.add();
         let limit = guest.worker.config.head_timeout;
         let says_something = tokio::select! {
             says_something = says_something(&stream, limit) => says_something,
