@@ -30,6 +30,9 @@ pub struct Config {
     /// How long a client may take to send the head of a request, and how long its connection may
     /// idle between two requests.
     pub head_timeout: Duration,
+    /// How long a client may take nothing of an answer that is ready for it, or of what an upgraded
+    /// connection has for it, before it is cut off; a quarter longer at most.
+    pub take_timeout: Duration,
     /// How long a client may take to make itself known: by the PROXY protocol, and then by the TLS
     /// handshake.
     pub handshake_timeout: Duration,
@@ -91,6 +94,7 @@ impl Config {
             connect_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(60),
             head_timeout: Duration::from_secs(30),
+            take_timeout: Duration::from_secs(60),
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),

@@ -149,6 +149,11 @@ const FLOODS: Family = (
     "counter",
     "Connections of HTTP/2 that were ended because they were flooded.",
 );
+const UNTAKEN: Family = (
+    "leadsman_proxy_untaken_total",
+    "counter",
+    "Connections, and requests of HTTP/2, that were given up because the client took nothing.",
+);
 const CERTIFICATE_EXPIRES: Family = (
     "leadsman_proxy_certificate_expires_timestamp_seconds",
     "gauge",
@@ -322,6 +327,10 @@ impl Shown<'_> {
         page.family(FLOODS);
         for (address, arrivals) in self.arrivals {
             page.one(&format!("listener=\"{address}\""), arrivals.floods);
+        }
+        page.family(UNTAKEN);
+        for (address, arrivals) in self.arrivals {
+            page.one(&format!("listener=\"{address}\""), arrivals.untaken);
         }
         let labels = |certificate: &Certificate| {
             let chain = certificate.chain.display().to_string();

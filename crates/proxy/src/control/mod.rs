@@ -122,6 +122,9 @@ pub struct Arrivals {
     /// Connections of HTTP/2 that were ended because they were flooded with what costs much and
     /// asks for nothing.
     pub floods: u64,
+    /// Connections, and requests of HTTP/2, that were given up because the client took nothing of
+    /// its answers for too long.
+    pub untaken: u64,
 }
 
 impl Arrivals {
@@ -135,6 +138,7 @@ impl Arrivals {
             handshakes_failed,
             handshakes_late,
             floods,
+            untaken,
         } = other;
         self.connections += connections;
         self.unannounced += unannounced;
@@ -143,6 +147,7 @@ impl Arrivals {
         self.handshakes_failed += handshakes_failed;
         self.handshakes_late += handshakes_late;
         self.floods += floods;
+        self.untaken += untaken;
     }
 }
 

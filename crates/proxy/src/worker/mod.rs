@@ -34,6 +34,7 @@ mod stream;
 mod tallies;
 mod tally;
 mod trace;
+mod untaken;
 mod upstream;
 mod visit;
 mod watched;

@@ -4,12 +4,15 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::worker::untaken::Untaken;
 
 /// What is written in pieces that sum to no more than this, in bytes, is written as one.
 const SMALL: usize = 2048;
@@ -23,6 +26,7 @@ pub(super) struct Stream<S> {
     /// What was read before and not used, to be read once more.
     begun: Bytes,
     traffic: Traffic,
+    untaken: Untaken,
 }
 
 /// What became of the last bytes in each direction.
@@ -38,6 +42,8 @@ struct Flags {
     heard: AtomicBool,
     /// Whether something waits to be written.
     is_stuck: AtomicBool,
+    /// Whether that was so for too long.
+    is_given_up: AtomicBool,
 }
 
 impl Traffic {
@@ -56,24 +62,35 @@ impl Traffic {
         self.0.heard.load(Ordering::Relaxed)
     }
 
+    /// Says whether it was given up because the other end took nothing.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.is_given_up.load(Ordering::Relaxed)
+    }
+
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         self.0
             .is_stuck
             .store(written.is_pending(), Ordering::Relaxed);
     }
+
+    fn give_up(&self) {
+        self.0.is_given_up.store(true, Ordering::Relaxed);
+    }
 }
 
 impl<S> Stream<S> {
-    pub(super) fn new(stream: S) -> Self {
-        Self::resume(stream, Bytes::new())
+    /// Returns a connection that breaks when its other end takes nothing for `take_timeout`.
+    pub(super) fn new(stream: S, take_timeout: Duration) -> Self {
+        Self::resume(stream, Bytes::new(), take_timeout)
     }
 
     /// Goes on with a connection from which `begun` was read already.
-    pub(super) fn resume(stream: S, begun: Bytes) -> Self {
+    pub(super) fn resume(stream: S, begun: Bytes, take_timeout: Duration) -> Self {
         Self {
             stream: TokioIo::new(stream),
             begun,
             traffic: Traffic::default(),
+            untaken: Untaken::new(take_timeout),
         }
     }
 
@@ -84,6 +101,22 @@ impl<S> Stream<S> {
     /// Returns what it reads from and writes to.
     pub(super) fn into_inner(self) -> S {
         self.stream.into_inner()
+    }
+
+    /// Breaks the connection where the other end has been waited for for too long.
+    fn unless_given_up<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        polled: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.untaken.took();
+            return polled;
+        }
+        ready!(self.untaken.poll_wait(context));
+        self.traffic.give_up();
+        let error = io::Error::new(io::ErrorKind::TimedOut, "the other end takes nothing");
+        Poll::Ready(Err(error))
     }
 }
 
@@ -118,7 +151,7 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.traffic.wrote(&written);
-        written
+        this.unless_given_up(context, written)
     }
 
     fn poll_write_vectored(
@@ -138,7 +171,7 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
             None => stream.poll_write_vectored(context, pieces),
         };
         this.traffic.wrote(&written);
-        written
+        this.unless_given_up(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -146,11 +179,15 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        this.unless_given_up(context, flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.stream).poll_shutdown(context);
+        this.unless_given_up(context, shut)
     }
 }
 

@@ -32,6 +32,7 @@ mod routing;
 mod secure;
 mod service;
 mod shim;
+mod slow;
 mod smuggling;
 mod split;
 mod sticky;

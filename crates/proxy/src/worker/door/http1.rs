@@ -37,7 +37,8 @@ pub(super) async fn speak_and_rest(
     let mut begun = Bytes::new();
     loop {
         // In a room of its own, which is given back while it rests.
-        let connection = Stream::resume(stream, begun);
+        let take_timeout = guest.worker.config.take_timeout;
+        let connection = Stream::resume(stream, begun, take_timeout);
         let spoken = Box::pin(speak(&guest, connection, &mut closed, &has_asked, true)).await;
         let Some((silent, read)) = spoken else {
             return;
@@ -69,7 +70,7 @@ pub(super) async fn speak_to_the_end<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let connection = Stream::new(stream);
+    let connection = Stream::new(stream, guest.worker.config.take_timeout);
     drop(speak(&guest, connection, &mut closed, &Cell::new(false), false).await);
 }
 
@@ -143,6 +144,9 @@ where
             }
         }
     };
+    if traffic.is_given_up() {
+        guest.entrance.count(|arrivals| &mut arrivals.untaken);
+    }
     if let Err(error) = ended {
         if let Some(reason) = refusal(&error, !requests.had_body.get() && traffic.has_heard()) {
             guest.worker.refused.count(reason);

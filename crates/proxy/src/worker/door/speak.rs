@@ -105,8 +105,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (config, peer) = (&guest.worker.config, guest.as_told());
-    let streams = Streams::default();
+    let streams = Streams::new(&guest);
     let (stream, flood) = Metered::new(stream);
+    let stream = Stream::new(stream, config.take_timeout);
+    let traffic = stream.traffic();
     let mut builder = http2::Builder::new(streams.clone());
     builder
         .timer(TokioTimer::new())
@@ -116,8 +118,8 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_local_error_reset_streams(MALFORMED_MAX);
-    let service = service_fn(|request| answer(&guest, &peer, request));
-    let connection = builder.serve_connection(Stream::new(stream), service);
+    let service = service_fn(|request| streams.clone().watch(answer(&guest, &peer, request)));
+    let connection = builder.serve_connection(stream, service);
     let mut connection = pin!(connection);
     let mut is_closing = false;
     let mut idle_until = Instant::now() + config.head_timeout;
@@ -145,6 +147,9 @@ where
             }
         }
     };
+    if traffic.is_given_up() {
+        guest.entrance.count(|arrivals| &mut arrivals.untaken);
+    }
     let Err(error) = ended else { return };
     if flood.was_seen() || is_enough(&error) {
         guest.entrance.count(|arrivals| &mut arrivals.floods);
