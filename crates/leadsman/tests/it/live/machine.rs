@@ -32,6 +32,8 @@ pub(super) struct Machine {
     pub(super) place: Place,
     /// Where the only environment listens.
     pub(super) address: SocketAddr,
+    /// What the project file says of how it is encrypted, after a comma.
+    pub(super) tls: String,
     up: Option<Child>,
     /// What control is started with.
     program: PathBuf,
@@ -45,6 +47,7 @@ impl Machine {
         Self {
             place: Place::new(),
             address: free.local_addr().unwrap(),
+            tls: String::new(),
             up: None,
             program: PROGRAM.into(),
         }
@@ -86,9 +89,9 @@ impl Machine {
 
     /// Writes the project file with a service made of `lines`.
     pub(super) fn project_of(&self, lines: &str, ready: &str, strategy: &str) {
-        let address = self.address;
+        let (address, tls) = (self.address, &self.tls);
         let text = format!(
-            "application: quay\nenvironments: {{ production: {{ listen: \"{address}\" }} }}\n\
+            "application: quay\nenvironments: {{ production: {{ listen: \"{address}\"{tls} }} }}\n\
              services:\n  web:\n{lines}    ready: {ready}\n\
              {strategy}"
         );

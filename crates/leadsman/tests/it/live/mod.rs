@@ -1,12 +1,14 @@
 //! The real program with real processes and real sockets: what a person does, and what happens to
 //! a machine.
 
+mod certificate;
 mod client;
 mod machine;
 mod processes;
 mod prometheus;
 mod random;
 mod service;
+mod story;
 mod users;
 
 mod baseline;

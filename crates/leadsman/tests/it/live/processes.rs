@@ -40,6 +40,11 @@ pub(super) fn terminate(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
 }
 
+/// Whether a process is there, and be it that only its end is to be taken note of.
+pub(super) fn is_there(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// Whether a process is there and is not a zombie.
 pub(super) fn is_alive(pid: i32) -> bool {
     parent(pid).is_some()

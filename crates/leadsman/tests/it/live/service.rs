@@ -32,9 +32,7 @@ pub(super) fn lines(version: &str) -> String {
 
 #[test]
 fn the_service_answers_with_its_name() {
-    if let Ok(told) = std::env::var(TIDEWATER) {
-        serve(&told);
-    }
+    serve_if_told();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     drop(taken);
@@ -58,6 +56,13 @@ fn the_service_answers_with_its_name() {
     service.wait().unwrap();
     let answer = answer.unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, "one"));
+}
+
+/// Is the service from here on, where the environment says so.
+pub(super) fn serve_if_told() {
+    if let Ok(told) = std::env::var(TIDEWATER) {
+        serve(&told);
+    }
 }
 
 /// Serves for ever.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::certificate::{Certificate, FILE, HOST, believing_in};
 use super::client::{Told, get, tell, tell_over};
 use super::machine::{LONG, Machine, QUICK, text};
 
@@ -153,51 +153,27 @@ fn held_requests_wait_and_are_answered_when_the_service_is_open_again() {
     assert_eq!((answer.status, &*answer.body), (200, "one"));
 }
 
-/// Writes a certificate for `quay.example` that expires in `days`, and returns what vouches for it.
-fn certify(machine: &Machine, days: i32) -> rustls::pki_types::CertificateDer<'static> {
-    let mut params = rcgen::CertificateParams::new(vec!["quay.example".to_owned()]).unwrap();
-    let expires = jiff::Zoned::now().date() + jiff::Span::new().days(days);
-    let (month, day) = (expires.month(), expires.day());
-    let (month, day) = (month.try_into().unwrap(), day.try_into().unwrap());
-    params.not_after = rcgen::date_time_ymd(expires.year().into(), month, day);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = params.self_signed(&key).unwrap();
-    // In one file, so that there is no moment in which they do not belong together.
-    let both = certificate.pem() + &key.serialize_pem();
-    machine.place.write("new.pem", both);
-    let folder = machine.place.path();
-    std::fs::rename(folder.join("new.pem"), folder.join("quay.pem")).unwrap();
-    certificate.der().clone()
-}
-
 /// Asks `quay.example` over TLS, believing in `root` alone.
 fn tell_encrypted(
     address: SocketAddr,
-    root: rustls::pki_types::CertificateDer<'static>,
+    root: &rustls::pki_types::CertificateDer<'static>,
 ) -> Result<Told, String> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(root).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = "quay.example".try_into().unwrap();
-    let client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let name = HOST.try_into().unwrap();
+    let client = rustls::ClientConnection::new(believing_in([root]), name).unwrap();
     let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
     let stream = rustls::StreamOwned::new(client, stream);
-    tell_over(stream, "quay.example", "/", &[])
+    tell_over(stream, HOST, "/", &[])
 }
 
 #[test]
 fn an_encrypted_environment_shows_until_when_its_certificate_is_good() {
     let machine = Machine::started();
-    let root = certify(&machine, 5);
+    let first = Certificate::new(5);
+    first.put(&machine);
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let plain = free.local_addr().unwrap();
     drop(free);
-    let chain = machine.place.path().join("quay.pem");
+    let chain = machine.place.path().join(FILE);
     let project = |certificates: &str| {
         machine.project("one", QUICK);
         let file = machine.place.path().join("leadsman.yaml");
@@ -214,7 +190,7 @@ fn an_encrypted_environment_shows_until_when_its_certificate_is_good() {
     machine.ship().succeeds();
 
     let told = machine.wait_for("it answers", || {
-        tell_encrypted(machine.address, root.clone()).ok()
+        tell_encrypted(machine.address, &first.root).ok()
     });
     assert_eq!((told.answer.status, &*told.answer.body), (200, "one"));
     let head = told.head;
@@ -245,12 +221,13 @@ fn an_encrypted_environment_shows_until_when_its_certificate_is_good() {
     );
 
     // A new one is put in its place, and used without anybody's doing.
-    let root = certify(&machine, 90);
+    let second = Certificate::new(90);
+    second.put(&machine);
     machine.wait_until("the new one is good", || {
         let good = certificate(&machine);
         good.is_some_and(|it| it.get("problem") == Some(&Value::Null))
     });
-    tell_encrypted(machine.address, root.clone()).unwrap();
+    tell_encrypted(machine.address, &second.root).unwrap();
     let status = machine.run(&["status"]).succeeds().stdout;
     assert!(
         status.contains("certificate of quay.example until 2"),
@@ -266,5 +243,5 @@ fn an_encrypted_environment_shows_until_when_its_certificate_is_good() {
         let status = machine.run(&["status"]).succeeds().stdout;
         status.contains("gone.pem")
     });
-    tell_encrypted(machine.address, root).unwrap();
+    tell_encrypted(machine.address, &second.root).unwrap();
 }

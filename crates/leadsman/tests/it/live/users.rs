@@ -5,12 +5,16 @@
 //! came, asks once more on a new one, for it cannot know whether the server closed it at just that
 //! moment. So do these; how often that happened is counted by itself.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::certificate::HOST;
 
 /// How long an answer may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,6 +26,24 @@ const THINK: Duration = Duration::from_millis(50);
 pub(super) struct Users {
     ends: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Vec<Visit>>>,
+}
+
+/// Where users go.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) address: SocketAddr,
+    /// How they encrypt, if they do.
+    pub(super) tls: Option<Arc<ClientConfig>>,
+}
+
+impl Place {
+    /// Asks once, on a connection of its own. Returns the body of a good answer.
+    pub(super) fn ask(&self) -> Result<String, String> {
+        match ask(None, self) {
+            Ok((_, body)) => Ok(body),
+            Err(Lost::Silent(why) | Lost::Broken(why)) => Err(why),
+        }
+    }
 }
 
 /// One request of a user.
@@ -42,12 +64,12 @@ pub(super) struct Outcome {
 }
 
 impl Users {
-    /// Lets `count` users come to `address`.
-    pub(super) fn start(address: SocketAddr, count: usize) -> Self {
+    /// Lets `count` users come to `place`.
+    pub(super) fn start(place: &Place, count: usize) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let user = |index| {
-            let ends = Arc::clone(&ends);
-            std::thread::spawn(move || visit_until(&ends, address, index))
+            let (ends, place) = (Arc::clone(&ends), place.clone());
+            std::thread::spawn(move || visit_until(&ends, &place, index))
         };
         let threads = (0..count).map(user).collect();
         Self { ends, threads }
@@ -84,7 +106,7 @@ impl Outcome {
     }
 }
 
-fn visit_until(ends: &AtomicBool, address: SocketAddr, index: usize) -> Vec<Visit> {
+fn visit_until(ends: &AtomicBool, place: &Place, index: usize) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut connection = None;
     while !ends.load(Ordering::SeqCst) {
@@ -92,12 +114,12 @@ fn visit_until(ends: &AtomicBool, address: SocketAddr, index: usize) -> Vec<Visi
         let mut asked_again_at = None;
         let used = connection.take();
         let was_used = used.is_some();
-        let mut came = ask(used, address);
+        let mut came = ask(used, place);
         if let Err(Lost::Silent(_)) = &came
             && was_used
         {
             asked_again_at = Some(Instant::now());
-            came = ask(None, address);
+            came = ask(None, place);
         }
         let over_at = Instant::now();
         let came = match came {
@@ -128,19 +150,24 @@ enum Lost {
     Broken(String),
 }
 
-type Connection = BufReader<TcpStream>;
+/// A connection, encrypted or not.
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
+type Connection = BufReader<Box<dyn Stream>>;
 
 /// Asks on a connection, or on a new one. Returns the connection if it can be used again.
 fn ask(
     connection: Option<Connection>,
-    address: SocketAddr,
+    place: &Place,
 ) -> Result<(Option<Connection>, String), Lost> {
     let silent = |error: io::Error| Lost::Silent(error.to_string());
     let mut connection = match connection {
         Some(connection) => connection,
-        None => connect(address).map_err(silent)?,
+        None => connect(place).map_err(silent)?,
     };
-    let request = format!("GET / HTTP/1.1\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", place.address);
     let asked = connection.get_mut().write_all(request.as_bytes());
     asked.map_err(silent)?;
     let mut head = String::new();
@@ -153,11 +180,20 @@ fn ask(
     rest(connection, head).map_err(|error| Lost::Broken(error.to_string()))
 }
 
-fn connect(address: SocketAddr) -> io::Result<Connection> {
-    let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+fn connect(place: &Place) -> io::Result<Connection> {
+    let stream = TcpStream::connect_timeout(&place.address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
-    Ok(BufReader::new(stream))
+    let Some(tls) = &place.tls else {
+        return Ok(BufReader::new(Box::new(stream)));
+    };
+    let name = HOST.try_into().map_err(io::Error::other)?;
+    let client = ClientConnection::new(Arc::clone(tls), name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(client, stream);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    Ok(BufReader::new(Box::new(stream)))
 }
 
 /// Reads what follows the first line of an answer.
