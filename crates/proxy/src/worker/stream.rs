@@ -54,7 +54,7 @@ impl Traffic {
 
     /// Says whether nothing was read since the last request began, and all was written.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.has_heard() && !self.0.is_stuck.load(Ordering::Relaxed)
+        !self.has_heard() && !self.is_stuck()
     }
 
     /// Says whether something was read since the last request began.
@@ -62,15 +62,20 @@ impl Traffic {
         self.0.heard.load(Ordering::Relaxed)
     }
 
+    /// Says whether something waits for the other end to take it.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.0.is_stuck.load(Ordering::Relaxed)
+    }
+
     /// Says whether it was given up because the other end took nothing.
     pub(super) fn is_given_up(&self) -> bool {
         self.0.is_given_up.load(Ordering::Relaxed)
     }
 
-    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+    fn polled<T>(&self, polled: &Poll<T>) {
         self.0
             .is_stuck
-            .store(written.is_pending(), Ordering::Relaxed);
+            .store(polled.is_pending(), Ordering::Relaxed);
     }
 
     fn give_up(&self) {
@@ -103,12 +108,14 @@ impl<S> Stream<S> {
         self.stream.into_inner()
     }
 
-    /// Breaks the connection where the other end has been waited for for too long.
+    /// Takes note of whether the other end is waited for, and breaks the connection where it has
+    /// been for too long.
     fn unless_given_up<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.traffic.polled(&polled);
         if polled.is_ready() {
             self.untaken.took();
             return polled;
@@ -150,7 +157,6 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.traffic.wrote(&written);
         this.unless_given_up(context, written)
     }
 
@@ -170,7 +176,6 @@ impl<S: AsyncWrite + Unpin> Write for Stream<S> {
             Some(together) => stream.poll_write(context, together),
             None => stream.poll_write_vectored(context, pieces),
         };
-        this.traffic.wrote(&written);
         this.unless_given_up(context, written)
     }
 

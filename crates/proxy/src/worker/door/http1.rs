@@ -133,7 +133,8 @@ where
                 Pin::new(&mut connection).graceful_shutdown();
             }
             () = tokio::time::sleep(look_again) => {
-                if requests.any_since_the_last_look() {
+                // Who still takes an answer has no reason to ask for another one.
+                if requests.any_since_the_last_look() || traffic.is_stuck() {
                     silent_since = Instant::now();
                 } else if may_rest && !is_closing && requests.are_complete() && traffic.is_at_rest() {
                     let parts = connection.into_parts()?;

@@ -133,7 +133,10 @@ where
             }
             () = tokio::time::sleep_until(idle_until.into()) => {
                 let now = Instant::now();
-                idle_until = streams.idle_since(now) + config.head_timeout;
+                idle_until = match traffic.is_stuck() {
+                    true => now,
+                    false => streams.idle_since(now),
+                } + config.head_timeout;
                 if idle_until > now {
                     continue;
                 }
