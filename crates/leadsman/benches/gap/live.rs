@@ -111,13 +111,8 @@ fn row(name: &str, took: &str, outcome: &Outcome) {
     let visits = outcome.visits.iter();
     let mut times: Vec<Duration> = visits.map(|visit| visit.over_at - visit.asked_at).collect();
     times.sort_unstable();
-    let of = |share: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss
-        )]
-        let at = (times.len() as f64 * share) as usize;
+    let of = |percent: usize| {
+        let at = times.len() * percent / 100;
         let time = times.get(at.min(times.len().saturating_sub(1)));
         time.map_or_else(String::new, |time| millis(*time))
     };
@@ -126,9 +121,9 @@ fn row(name: &str, took: &str, outcome: &Outcome) {
         times.len(),
         outcome.asked_again(),
         outcome.failed().len(),
-        of(0.5),
-        of(0.99),
-        of(1.0)
+        of(50),
+        of(99),
+        of(100)
     );
 }
 

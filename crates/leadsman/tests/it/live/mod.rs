@@ -9,6 +9,7 @@ mod prometheus;
 mod random;
 mod service;
 mod story;
+mod streaming;
 mod users;
 
 mod baseline;
@@ -27,6 +28,7 @@ mod refused;
 mod replay;
 mod shared_folder;
 mod shipping;
+mod streams;
 mod traffic;
 mod tripwire;
 mod waiting;

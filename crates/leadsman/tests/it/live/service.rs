@@ -1,7 +1,7 @@
 //! The service that these tests ship: the test program itself, started once more with
 //! `TIDEWATER` in its environment.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,7 +19,7 @@ const NAME: &str = "live::service::the_service_answers_with_its_name";
 /// Returns the lines of a project file that run the service. `version` may say after a blank how
 /// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
 /// folder, `frail` does so once there is a file `sick`, `unhealthy` is never ready, and `mute` never
-/// answers `/health`. What `/metrics` shows is in the file `metrics-VERSION` of its working folder,
+/// answers `/health`. `/give/N` is answered with so many bytes, and `/take` with how many came. What `/metrics` shows is in the file `metrics-VERSION` of its working folder,
 /// if it is there.
 pub(super) fn lines(version: &str) -> String {
     let program = std::env::current_exe().unwrap();
@@ -88,12 +88,17 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
             return Ok(());
         }
         let path = line.split(' ').nth(1).unwrap_or("/").to_owned();
-        // The head ends with an empty line; nobody sends a body.
-        let mut is_last = false;
+        // The head ends with an empty line.
+        let (mut is_last, mut length) = (false, 0);
         while !line.trim_end().is_empty() {
             line.clear();
             reader.read_line(&mut line)?;
-            is_last |= line.eq_ignore_ascii_case("connection: close\r\n");
+            let (header, value) = line.split_once(": ").unwrap_or_default();
+            match header.to_ascii_lowercase().as_str() {
+                "connection" => is_last |= value.trim_end() == "close",
+                "content-length" => length = value.trim_end().parse().unwrap(),
+                _ => {}
+            }
         }
         let status = match (path.as_str(), behaviour) {
             ("/health", "unhealthy") => "404 Not Found",
@@ -106,11 +111,17 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
             (_, "frail") if Path::new("sick").exists() => "500 Internal Server Error",
             _ => "200 OK",
         };
+        let taken = std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink())?;
+        if let Some(length) = path.strip_prefix("/give/") {
+            give(&mut stream, length.parse().unwrap())?;
+            continue;
+        }
         if path == "/say" {
             println!("{name} was asked to say something");
         }
         let body = match path.as_str() {
             "/metrics" => std::fs::read_to_string(format!("metrics-{name}")).unwrap_or_default(),
+            "/take" => taken.to_string(),
             _ => name.to_owned(),
         };
         let length = body.len();
@@ -123,4 +134,16 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// Answers with `length` bytes.
+fn give(stream: &mut TcpStream, length: u64) -> std::io::Result<()> {
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+    )?;
+    let bytes = std::io::repeat(b'x').take(length);
+    // In large pieces: what is measured is not this.
+    std::io::copy(&mut BufReader::with_capacity(64 * 1024, bytes), stream)?;
+    Ok(())
 }
