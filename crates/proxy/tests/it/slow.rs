@@ -152,6 +152,22 @@ fn a_client_of_http2_that_reads_nothing_at_all_is_cut_off() {
 }
 
 #[test]
+fn a_head_that_is_begun_and_not_ended_is_counted_and_one_that_never_begins_is_not() {
+    let backend = Backend::named("ok");
+    let world = with(LONG, SHORT);
+    let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
+    let mut used = Visitor::new(address);
+    assert_eq!(used.get("/").status, 200);
+    let mut silent = Visitor::new(address);
+    let mut stalled = Visitor::new(address);
+    stalled.send("GET / HTTP/1.1\r\nhost: a\r\n");
+    for visitor in [&mut used, &mut silent, &mut stalled] {
+        assert!(visitor.is_cut_off());
+    }
+    world.refused("head-stalled", 1);
+}
+
+#[test]
 fn an_answer_that_is_taken_slowly_holds_up_its_instance_and_arrives_whole() {
     let (backend, taken, is_over) = flooding();
     // Nothing that is waited for while an answer is on its way ends it.

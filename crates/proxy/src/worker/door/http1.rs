@@ -140,6 +140,9 @@ where
                     let parts = connection.into_parts()?;
                     return Some((parts.io.into_inner(), parts.read_buf));
                 } else if silent_since.elapsed() >= config.head_timeout {
+                    if requests.are_complete() && traffic.has_heard() {
+                        guest.worker.refused.count(HEAD_STALLED);
+                    }
                     return None;
                 }
             }
@@ -149,7 +152,7 @@ where
         guest.entrance.count(|arrivals| &mut arrivals.untaken);
     }
     if let Err(error) = ended {
-        if let Some(reason) = refusal(&error, !requests.had_body.get() && traffic.has_heard()) {
+        if let Some(reason) = refusal(&error) {
             guest.worker.refused.count(reason);
         }
         // Mostly clients that went away, so nothing that somebody should be told.
@@ -158,15 +161,12 @@ where
     None
 }
 
-/// Returns why hyper refused what a client sent, if it did. It answers that itself, or just ends the
-/// connection of one that `has_begun` a head and does not go on.
-fn refusal(error: &hyper::Error, has_begun: bool) -> Option<&'static str> {
+/// Returns why hyper refused what a client sent, if it did. It answers that itself.
+fn refusal(error: &hyper::Error) -> Option<&'static str> {
     if error.is_parse_too_large() {
         Some(HEAD_TOO_LARGE)
     } else if error.is_parse() {
         Some(UNREADABLE)
-    } else if error.is_timeout() && has_begun {
-        Some(HEAD_STALLED)
     } else {
         None
     }
