@@ -10,6 +10,7 @@ mod control;
 mod counting;
 mod draining;
 mod edge;
+mod exhausting;
 mod exposition;
 mod floods;
 mod forwarding;
