@@ -74,6 +74,8 @@ fn spec(state: &StateFolder, executable: &Path, setup: &Setup, output: &Path) ->
         grace: setup.drain() + GRACE,
         pauses: Pauses {
             first: Duration::from_millis(20),
+            // Nobody else answers meanwhile: also one that is killed again and again is soon back.
+            most: Duration::from_millis(80),
             ..Pauses::default()
         },
         output: OutputSpec::in_folder(output.to_owned()),
