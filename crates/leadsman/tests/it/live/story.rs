@@ -198,8 +198,10 @@ impl Story {
         let before = self.machine.proxy();
         self.machine.kill_control();
         self.machine.up_with(options);
-        let after = self.machine.proxy();
-        assert_ne!(before.pid, after.pid, "{}", self.machine.said());
+        let after = self.machine.wait_for("another data plane is there", || {
+            let after = self.machine.proxy();
+            (after.pid != before.pid).then_some(after)
+        });
         [before.command, after.command]
     }
 
