@@ -9,8 +9,9 @@ use crate::memory;
 /// it back.
 const MANY: usize = 256;
 
-/// How long after one time memory is given back it is not looked at again.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How long after one time memory is given back it is at the earliest done again; and at the latest,
+/// where connections come to rest all the while.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
 
 /// How many connections have come to rest since memory was given back.
 ///
@@ -19,6 +20,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Resting {
     count: Cell<usize>,
+    /// How many it were at the last look.
+    seen: Cell<usize>,
     given_back: Cell<Option<Instant>>,
 }
 
@@ -32,14 +35,20 @@ impl Resting {
     pub(super) fn look(&self, now: Instant) {
         if self.is_worth_it(now) {
             self.count.set(0);
+            self.seen.set(0);
             self.given_back.set(Some(now));
             tokio::task::spawn_blocking(memory::give_back);
         }
     }
 
     fn is_worth_it(&self, now: Instant) -> bool {
+        let count = self.count.get();
+        // While there are more and more it would soon have to be done again.
+        let is_calm = self.seen.replace(count) == count;
+        let [least, most] = PAUSES;
+        let pause = if is_calm { least } else { most };
         let before = self.given_back.get();
-        self.count.get() >= MANY && before.is_none_or(|before| now - before >= PAUSE)
+        count >= MANY && before.map_or(is_calm, |before| now - before >= pause)
     }
 }
 
@@ -51,14 +60,21 @@ mod tests {
     fn few_connections_are_not_worth_it_nor_is_it_all_the_time() {
         let resting = Resting::default();
         let now = Instant::now();
-        for _ in 1..MANY {
-            resting.add();
-        }
+        let add = |count| (0..count).for_each(|_| resting.add());
+        add(MANY - 1);
         assert!(!resting.is_worth_it(now));
-        resting.add();
+        assert!(!resting.is_worth_it(now), "few");
+        add(1);
+        assert!(!resting.is_worth_it(now), "more and more");
         assert!(resting.is_worth_it(now));
+
+        let [least, most] = PAUSES;
         resting.given_back.set(Some(now));
-        assert!(!resting.is_worth_it(now + PAUSE / 2));
-        assert!(resting.is_worth_it(now + PAUSE));
+        assert!(!resting.is_worth_it(now + least / 2), "done just now");
+        assert!(resting.is_worth_it(now + least));
+        add(1);
+        assert!(!resting.is_worth_it(now + least), "more and more");
+        add(1);
+        assert!(resting.is_worth_it(now + most));
     }
 }
