@@ -27,8 +27,9 @@ use crate::{closed, open};
 /// How many requests come before those that count.
 const WARM_UP: u64 = 5_000;
 
-/// How long the memory of connections that idle settles.
-const SETTLE: Duration = Duration::from_secs(1);
+/// How long the memory of connections that idle settles: ours rest after a second, and then what
+/// they needed is given back.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// How often memory is looked at under load; the largest value counts.
 const LOOK: Duration = Duration::from_millis(250);
