@@ -23,6 +23,7 @@ pub(crate) const SHARES: [u32; 2] = [90, 10];
 pub(crate) struct Backends {
     /// The instances of each group.
     pub(crate) groups: [Vec<SocketAddr>; 2],
+    /// Answers begun, of each group.
     answered: Arc<[AtomicU64; 2]>,
 }
 
@@ -52,7 +53,7 @@ impl Backends {
         Ok(Self { groups, answered })
     }
 
-    /// Returns how many requests each group has answered so far.
+    /// Returns how many requests each group has begun to answer so far.
     pub(crate) fn answered(&self) -> [u64; 2] {
         let answered = self.answered.each_ref();
         answered.map(|count| count.load(Ordering::Relaxed))
@@ -169,13 +170,12 @@ impl Connection {
             let is_large = self.head.starts_with(b"GET /large ");
             self.head.clear();
             self.writing = Some((usize::from(is_large), 0));
+            // Before it is written: who has the last answer looks at the count at once.
+            answered[self.group].fetch_add(1, Ordering::Relaxed);
         }
         while let Some((which, written)) = self.writing {
             match self.stream.write(&answers[which][written..]) {
-                Ok(more) if written + more == answers[which].len() => {
-                    answered[self.group].fetch_add(1, Ordering::Relaxed);
-                    self.writing = None;
-                }
+                Ok(more) if written + more == answers[which].len() => self.writing = None,
                 Ok(more) => self.writing = Some((which, written + more)),
                 Err(error) => return error.kind() == ErrorKind::WouldBlock,
             }
