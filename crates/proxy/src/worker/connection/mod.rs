@@ -24,6 +24,9 @@ use crate::table::Protocol;
 use crate::worker::attempt::Outgoing;
 use crate::worker::upstream::Upstream;
 
+/// How many heads may come before that of the answer itself (RFC 9110, 15.2).
+const INTERIM_MAX: u32 = 32;
+
 /// A connection that one request at a time can be sent on.
 pub(super) enum Connection {
     /// HTTP/1.1.

@@ -24,7 +24,7 @@ use self::head::Head;
 use self::inbound::{Found, Inbound};
 use self::outbound::{Outbox, Stuck, Upload};
 use self::wire::Wire;
-use super::Ended;
+use super::{Ended, INTERIM_MAX};
 use crate::socket::Socket;
 use crate::worker::attempt::{Outgoing, Progress};
 use crate::worker::upstream::Upstream;
@@ -36,9 +36,6 @@ pub(in crate::worker) use self::wire::Wires;
 const ROOM: usize = 8 * 1024;
 const ROOM_MIN: usize = 1024;
 const ROOM_MAX: usize = 64 * 1024;
-
-/// How many heads may come before that of the answer itself (RFC 9110, 15.2).
-const INTERIM_MAX: u32 = 32;
 
 /// Why what an instance says is no HTTP, or can be understood in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

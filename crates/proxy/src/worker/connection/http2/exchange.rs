@@ -16,10 +16,7 @@ use super::upload::{Sent, Upload};
 use super::wire::Mark;
 use super::{AnswerBody, Connection};
 use crate::worker::attempt::{Outgoing, Progress};
-use crate::worker::connection::{self, Ended};
-
-/// How many interim answers may come before the one that counts.
-const INTERIM_MAX: usize = 32;
+use crate::worker::connection::{self, Ended, INTERIM_MAX};
 
 /// What comes of a request that was sent.
 enum Came {
@@ -36,7 +33,7 @@ struct Exchange {
     /// How sending the body ended.
     sent: Option<Sent>,
     /// How many interim answers came.
-    interim: usize,
+    interim: u32,
 }
 
 impl Connection {
