@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{HOST, HeaderValue};
-use http::uri::Authority;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -20,6 +19,7 @@ use crate::worker::choice::{Before, Choice, Later};
 use crate::worker::connection::{AnswerBody, Connection, Ended, Upgraded};
 use crate::worker::grpc::{is_grpc, timeout as grpc_timeout, translated};
 use crate::worker::headers::{prepare_answer, prepare_request};
+use crate::worker::host::Host;
 use crate::worker::linger::linger;
 use crate::worker::note::Seen;
 use crate::worker::peer::Peer;
@@ -68,7 +68,7 @@ struct Forwarding<'a> {
     address: SocketAddr,
     peer: &'a Peer,
     seen: &'a Seen,
-    authority: Option<Authority>,
+    host: Option<Host>,
     /// Where the client's side of the connection will be, if the request asks for an upgrade.
     upgrade: Option<OnUpgrade>,
     request: Request<Outgoing>,
@@ -108,7 +108,7 @@ impl<'a> Forwarding<'a> {
         let is_grpc = is_grpc(&parts.headers);
         let timeout = is_grpc.then(|| grpc_timeout(&parts.headers)).flatten();
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (authority, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
+        let (host, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
         seen.announce(&mut parts.headers);
         let is_idempotent = [
             Method::GET,
@@ -125,7 +125,7 @@ impl<'a> Forwarding<'a> {
             address,
             peer,
             seen,
-            authority,
+            host,
             upgrade: wants_upgrade.then_some(upgrade),
             request: Request::from_parts(parts, body),
             is_repeatable: is_idempotent && !has_body && !wants_upgrade,
@@ -144,7 +144,7 @@ impl<'a> Forwarding<'a> {
                 .worker
                 .routes_at(self.address)
                 .ok_or(Failure::NoRoute)?;
-            let host = self.authority.as_ref().map(Authority::host);
+            let host = self.host.as_ref().map(Host::name);
             let (service, limits) = routes
                 .service(host, &self.request)
                 .ok_or(Failure::NoRoute)?;
@@ -305,7 +305,7 @@ impl<'a> Forwarding<'a> {
 
     /// HTTP/1.0 needs no host, but the instance is spoken to in HTTP/1.1.
     fn say_host(&mut self, upstream: &Upstream) {
-        if self.authority.is_none() {
+        if self.host.is_none() {
             let address = HeaderValue::from_str(&upstream.instance().address.host()).ok();
             if let Some(address) = address {
                 self.request.headers_mut().insert(HOST, address);

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version, response};
 
+use crate::worker::host::Host;
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, REASON};
 
@@ -35,13 +36,13 @@ fn has_hop_by_hop_or(one: &HeaderName, headers: &HeaderMap) -> bool {
         .any(|name| name == one || HOP_BY_HOP.contains(name))
 }
 
-/// Makes the head of a request fit for an instance. Returns the host and port that it is for, and
+/// Makes the head of a request fit for an instance. Returns the host that it is for, and
 /// whether it asks for another protocol. `None` as length of the body is: not known beforehand.
 pub(super) fn prepare_request(
     parts: &mut Parts,
     peer: &Peer,
     body_length: Option<u64>,
-) -> Result<(Option<Authority>, bool), Failure> {
+) -> Result<(Option<Host>, bool), Failure> {
     if parts.method == Method::CONNECT {
         return Err(Failure::Connect);
     }
@@ -49,15 +50,12 @@ pub(super) fn prepare_request(
     if body_length.is_none() && !is_coded_plainly(&parts.headers) {
         return Err(Failure::BadRequest);
     }
-    let authority = authority(parts)?;
+    let host = host(parts)?;
     // In a request to an origin the target is a path; with a whole URI its authority counts.
     if parts.uri.authority().is_some() {
         parts.uri = Uri::from(path_for_origin(parts.uri.path_and_query()));
-        let host = authority
-            .as_ref()
-            .and_then(|host| HeaderValue::from_str(host.as_str()).ok());
-        if let Some(host) = host {
-            parts.headers.insert(HOST, host);
+        if let Some(host) = &host {
+            parts.headers.insert(HOST, host.said().clone());
         }
     }
     let wants_upgrade =
@@ -74,7 +72,7 @@ pub(super) fn prepare_request(
     parts.version = Version::HTTP_11;
     // Whatever the server noted for itself is not for the instance.
     parts.extensions.clear();
-    Ok((authority, wants_upgrade))
+    Ok((host, wants_upgrade))
 }
 
 /// Takes what is for the proxy out of the headers of a request, and puts in what the proxy says to
@@ -160,16 +158,12 @@ fn is_coded_plainly(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
-pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
-    let mut hosts = parts.headers.get_all(HOST).iter();
-    let named = match (hosts.next(), hosts.next()) {
+pub(super) fn host(parts: &Parts) -> Result<Option<Host>, Failure> {
+    let mut lines = parts.headers.get_all(HOST).iter();
+    let named = match (lines.next(), lines.next()) {
         (_, Some(_)) => return Err(Failure::BadRequest),
         (None, None) if parts.version == Version::HTTP_11 => return Err(Failure::BadRequest),
-        (None, None) => None,
-        (Some(host), None) if host.is_empty() => None,
-        (Some(host), None) => {
-            Some(Authority::try_from(host.as_bytes()).map_err(|_| Failure::BadRequest)?)
-        }
+        (named, None) => named.filter(|host| !host.is_empty()),
     };
     let target = parts.uri.authority();
     let is_for_an_origin = match target {
@@ -184,35 +178,23 @@ pub(super) fn authority(parts: &Parts) -> Result<Option<Authority>, Failure> {
     if !is_for_an_origin {
         return Err(Failure::BadRequest);
     }
-    if parts.version == Version::HTTP_2 && !names_one_host(target, named.as_ref()) {
-        return Err(Failure::BadRequest);
-    }
-    let authority = target.cloned().or(named);
-    match &authority {
-        // Who hides a name before an `@` is up to no good.
-        Some(authority) if authority.as_str().contains('@') => Err(Failure::BadRequest),
-        Some(authority) if !has_plain_port(authority) => Err(Failure::BadRequest),
-        _ => Ok(authority),
-    }
-}
-
-/// Says whether what follows the host is nothing, or a port that is a number.
-fn has_plain_port(authority: &Authority) -> bool {
-    match authority.as_str().strip_prefix(authority.host()) {
-        None | Some("") => true,
-        Some(rest) => rest.strip_prefix(':').is_some_and(|port| {
-            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-            is_number && (port.is_empty() || port.parse::<u16>().is_ok())
-        }),
-    }
-}
-
-/// In HTTP/2 the host stands in the target, and may be repeated, but not contradicted, by a header.
-fn names_one_host(target: Option<&Authority>, named: Option<&Authority>) -> bool {
-    match (target, named) {
-        (Some(target), Some(named)) => target == named,
-        (target, named) => target.or(named).is_some(),
-    }
+    let is_http2 = parts.version == Version::HTTP_2;
+    let host = match (target, named) {
+        (None, None) if is_http2 => return Err(Failure::BadRequest),
+        (None, None) => return Ok(None),
+        (None, Some(named)) => Host::read(named),
+        (Some(target), None) => Host::read_target(target),
+        // In HTTP/2 the host stands in the target, and may be repeated, but not contradicted, by a
+        // header. In HTTP/1.1 the header does not count, but has to be one.
+        (Some(target), Some(named)) => {
+            let named = Authority::try_from(named.as_bytes()).ok();
+            let is_allowed = |named: &Authority| !is_http2 || target == named;
+            named
+                .filter(is_allowed)
+                .and_then(|_| Host::read_target(target))
+        }
+    };
+    host.map(Some).ok_or(Failure::BadRequest)
 }
 
 /// Says whether the client takes headers at the end of an answer. What it said about that was for

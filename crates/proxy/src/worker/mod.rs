@@ -14,6 +14,7 @@ mod forward;
 mod grpc;
 mod headers;
 mod hold;
+mod host;
 mod least;
 mod limits;
 mod linger;

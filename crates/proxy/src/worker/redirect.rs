@@ -4,7 +4,7 @@ use http::header::{HeaderValue, LOCATION};
 use http::{Request, Response, StatusCode};
 
 use crate::worker::answer::Answer;
-use crate::worker::headers::authority;
+use crate::worker::headers::host;
 use crate::worker::rescue::{Failure, REASON, Refused, rescue};
 
 /// The reason that is given for the answer.
@@ -34,8 +34,8 @@ pub(super) fn lead_to_https<B>(
 }
 
 fn location(port: u16, parts: &http::request::Parts) -> Option<HeaderValue> {
-    let authority = authority(parts).ok()??;
-    let host = authority.host();
+    let host = host(parts).ok()??;
+    let host = host.name();
     let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     // The target of some requests is no path.
     let path = if path.starts_with('/') { path } else { "/" };

@@ -495,7 +495,7 @@ mod tests {
                     parts.headers.remove(CONTENT_LENGTH);
                 }
                 let prepared = crate::worker::headers::prepare_request(&mut parts, &peer, length);
-                let Ok((authority, _)) = prepared else {
+                let Ok((host, _)) = prepared else {
                     return;
                 };
                 let (method, headers) = (parts.method.clone(), parts.headers.clone());
@@ -515,7 +515,7 @@ mod tests {
                 );
                 assert_eq!(
                     read.headers.get_all(HOST).iter().count(),
-                    usize::from(authority.is_some() || headers.contains_key(HOST))
+                    usize::from(host.is_some() || headers.contains_key(HOST))
                 );
                 let is_chunked = read.headers.contains_key(TRANSFER_ENCODING);
                 assert_eq!(is_chunked, matches!(outbound, Outbound::Chunked));
