@@ -1,11 +1,12 @@
 //! Finding a cookie in the head of a request.
 
-use http::HeaderMap;
 use http::header::COOKIE;
 
+use crate::message::Headers;
+
 /// Returns the value of the first cookie of this name.
-pub(crate) fn find<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
-    let lines = headers.get_all(COOKIE).iter();
+pub(crate) fn find<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
+    let lines = headers.get_all(COOKIE);
     // HTTP/2 clients may send each cookie in a line of its own.
     let mut pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
     pairs.find_map(|pair| {
@@ -35,7 +36,7 @@ mod tests {
             (&["sides=a", "aside=b; Side=c", "side", ";;", ""], None),
             (&[], None),
         ] {
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::default();
             for line in lines {
                 headers.append(COOKIE, line.parse().unwrap());
             }
@@ -52,7 +53,7 @@ mod tests {
                 .filter(|line| http::HeaderValue::from_bytes(line).is_ok())
                 .collect();
             let of = |lines: &[&[u8]]| {
-                let mut headers = HeaderMap::new();
+                let mut headers = Headers::default();
                 for line in lines {
                     headers.append(COOKIE, http::HeaderValue::from_bytes(line).unwrap());
                 }

@@ -29,6 +29,7 @@ mod keeper;
 mod life;
 mod listen;
 mod memory;
+mod message;
 mod metrics;
 mod observe;
 mod proxy;

@@ -1,8 +1,9 @@
 //! How a request finds its service.
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderName, Method};
 
 use crate::cookies;
+use crate::message::Headers;
 use crate::table::{self, Condition};
 
 /// The rules of a listener, the most specific first, and where each of them leads.
@@ -56,7 +57,7 @@ impl<T> Rules<T> {
         host: Option<&str>,
         path: &str,
         method: &Method,
-        headers: &HeaderMap,
+        headers: &Headers,
     ) -> Option<&T> {
         let meant = |rule: &&Rule<T>| {
             let further = rule.further.as_ref();
@@ -94,7 +95,7 @@ impl Further {
         }))
     }
 
-    fn are_met(&self, method: &Method, headers: &HeaderMap) -> bool {
+    fn are_met(&self, method: &Method, headers: &Headers) -> bool {
         (self.methods.is_empty() || self.methods.contains(method))
             && self.conditions.are_met(headers)
     }
@@ -121,7 +122,7 @@ impl Conditions {
         these
     }
 
-    pub(crate) fn are_met(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn are_met(&self, headers: &Headers) -> bool {
         let suits = |found: Option<&[u8]>, wanted: &Option<String>| {
             let wanted = wanted.as_ref().map(String::as_bytes);
             found.is_some_and(|found| wanted.is_none_or(|wanted| found == wanted))
@@ -173,11 +174,14 @@ mod tests {
             (Some("SHOP.example"), "/", 3),
             (Some("shop.example"), "/api/v2", 4),
         ] {
-            let found = rules.find(host, path, &Method::GET, &HeaderMap::new());
+            let found = rules.find(host, path, &Method::GET, &Headers::default());
             assert_eq!(found, Some(&service), "{host:?} {path}");
         }
         let none: Rules<usize> = Rules::new(&[], |_| None);
-        assert_eq!(none.find(None, "/", &Method::GET, &HeaderMap::new()), None);
+        assert_eq!(
+            none.find(None, "/", &Method::GET, &Headers::default()),
+            None
+        );
     }
 
     #[test]
@@ -228,9 +232,9 @@ mod tests {
                 ("POST", "/", &[("x-track", "beta")], 4),
                 ("POST", "/long", &[("x-track", "beta")], 5),
             ] {
-                let mut headers = HeaderMap::new();
+                let mut headers = Headers::default();
                 for (name, value) in head {
-                    headers.append(*name, value.parse().unwrap());
+                    headers.append(name.parse().unwrap(), value.parse().unwrap());
                 }
                 let method = method.parse().unwrap();
                 let found = rules.find(None, path, &method, &headers);

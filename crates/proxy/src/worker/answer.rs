@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::worker::choice::{Choice, Later};
 use crate::worker::connection::{self, AnswerBody, Connection};
-use crate::worker::grpc::is_fault;
+use crate::worker::grpc::ends_in_fault;
 use crate::worker::note::Noted;
 use crate::worker::tally::Tally;
 use crate::worker::upstream::InFlight;
@@ -122,7 +122,7 @@ impl Relayed {
         let Some(held) = self.held.as_mut().filter(|held| held.is_grpc) else {
             return;
         };
-        let failed = frame.trailers_ref().is_some_and(is_fault);
+        let failed = frame.trailers_ref().is_some_and(ends_in_fault);
         if failed {
             held.tally.failed(held.on_reference);
         }

@@ -8,9 +8,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use crate::message::Headers;
 use crate::worker::choice::{Choice, Later};
 use crate::worker::grpc;
 use crate::worker::rescue::Failure;
@@ -255,11 +256,7 @@ impl<'a> Attempt<'a> {
 
     /// The same of an answer of gRPC, whose status is not what counts. If the head does not say how
     /// it ended, what it ends with does: that is left to who reads it.
-    pub(super) fn answered_by_grpc(
-        mut self,
-        status: StatusCode,
-        head: &HeaderMap,
-    ) -> Option<Later> {
+    pub(super) fn answered_by_grpc(mut self, status: StatusCode, head: &Headers) -> Option<Later> {
         if status.is_server_error() || grpc::is_ended(head) && !grpc::is_fault(head) {
             self.answered(status);
             None

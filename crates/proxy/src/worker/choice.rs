@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{HeaderValue, SET_COOKIE};
-use http::response;
 
+use crate::message::ResponseHead;
 use crate::slots::Slot;
 use crate::worker::care::Ejecting;
 use crate::worker::tally::Tally;
@@ -90,7 +90,7 @@ impl Choice {
     }
 
     /// Says in the head of the answer what its reader has to keep.
-    pub(super) fn mark(&self, answer: &mut response::Parts) {
+    pub(super) fn mark(&self, answer: &mut ResponseHead) {
         if let Some(cookie) = &self.cookie {
             answer
                 .headers

@@ -6,12 +6,13 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use http::header::{HOST, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 
+use crate::message::{Request, Response};
 use crate::worker::Worker;
 use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Outgoing};
@@ -32,18 +33,20 @@ use crate::worker::visit::Visit;
 /// How often a request is sent again after a connection broke off without an answer.
 const RETRIES: usize = 2;
 
-/// Answers a request that arrived at the listener `address` from `peer`.
+/// Answers a request that arrived at the listener `address` from `peer`. Where the client's side of
+/// the connection will be if the request asks for an upgrade, and may, is in `upgrade`.
 pub(super) fn forward<'a>(
     worker: &'a Worker,
     address: SocketAddr,
     peer: &'a Peer,
     request: Request<Incoming>,
+    upgrade: Option<OnUpgrade>,
     seen: &'a Seen,
 ) -> impl Future<Output = Response<Answer>> + 'a {
     let arrived = Instant::now();
-    let is_grpc = is_grpc(request.headers());
+    let is_grpc = is_grpc(&request.head.headers);
     // Outside of what is waited for, and not moved in there, or there would be room for it twice.
-    let mut begun = Forwarding::new(worker, address, peer, request, seen);
+    let mut begun = Forwarding::new(worker, address, peer, request, upgrade, seen, is_grpc);
     async move {
         let answered = match &mut begun {
             Ok(forwarding) => forwarding.run(arrived).await,
@@ -51,11 +54,11 @@ pub(super) fn forward<'a>(
         };
         let answered = answered.unwrap_or_else(|failure| {
             if let Ok(forwarding) = begun {
-                linger(forwarding.request.into_body());
+                linger(forwarding.request.body);
             }
             rescue(failure, &worker.refused)
         });
-        match answered.body() {
+        match answered.body {
             Answer::Own(Some(_)) if is_grpc => translated(answered),
             _ => answered,
         }
@@ -94,22 +97,22 @@ impl<'a> Forwarding<'a> {
         worker: &'a Worker,
         address: SocketAddr,
         peer: &'a Peer,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
+        upgrade: Option<OnUpgrade>,
         seen: &'a Seen,
+        is_grpc: bool,
     ) -> Result<Self, Failure> {
-        let upgrade = hyper::upgrade::on(&mut request);
-        let (mut parts, body) = request.into_parts();
+        let Request { mut head, body } = request;
         let has_body = !body.is_end_stream();
         let body_length = if has_body {
             body.size_hint().exact()
         } else {
             Some(0)
         };
-        let is_grpc = is_grpc(&parts.headers);
-        let timeout = is_grpc.then(|| grpc_timeout(&parts.headers)).flatten();
+        let timeout = is_grpc.then(|| grpc_timeout(&head.headers)).flatten();
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (host, wants_upgrade) = prepare_request(&mut parts, peer, body_length)?;
-        seen.announce(&mut parts.headers);
+        let (host, wants_upgrade) = prepare_request(&mut head, peer, body_length)?;
+        seen.announce(&mut head.headers);
         let is_idempotent = [
             Method::GET,
             Method::HEAD,
@@ -117,7 +120,7 @@ impl<'a> Forwarding<'a> {
             Method::PUT,
             Method::DELETE,
         ]
-        .contains(&parts.method);
+        .contains(&head.method);
         let body = Outgoing::new(body);
         seen.has_body(body.progress());
         Ok(Self {
@@ -126,8 +129,8 @@ impl<'a> Forwarding<'a> {
             peer,
             seen,
             host,
-            upgrade: wants_upgrade.then_some(upgrade),
-            request: Request::from_parts(parts, body),
+            upgrade: upgrade.filter(|_| wants_upgrade),
+            request: Request { head, body },
             is_repeatable: is_idempotent && !has_body && !wants_upgrade,
             is_grpc,
             until,
@@ -146,7 +149,7 @@ impl<'a> Forwarding<'a> {
                 .ok_or(Failure::NoRoute)?;
             let host = self.host.as_ref().map(Host::name);
             let (service, limits) = routes
-                .service(host, &self.request)
+                .service(host, &self.request.head)
                 .ok_or(Failure::NoRoute)?;
             if let Some(limits) = limits
                 && !std::mem::replace(&mut visit.is_admitted, true)
@@ -154,7 +157,7 @@ impl<'a> Forwarding<'a> {
                 limits.admit(&mut self.request, self.peer, arrived)?;
             }
             let asking = Asking {
-                headers: self.request.headers(),
+                headers: &self.request.head.headers,
                 peer: self.peer,
                 now: started,
             };
@@ -200,7 +203,7 @@ impl<'a> Forwarding<'a> {
     ) -> Result<Response<Answer>, Missed> {
         let upstream = &choice.upstream;
         let in_flight = choice.enter();
-        let progress = self.request.body().progress();
+        let progress = self.request.body.progress();
         let patience = self.worker.config.patience;
         let attempt = Attempt::begin(choice, started, progress.clone(), patience);
         loop {
@@ -238,7 +241,7 @@ impl<'a> Forwarding<'a> {
             match ended {
                 // Nobody asked for another protocol.
                 Ended::Answered(response, _)
-                    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    if response.head.status == StatusCode::SWITCHING_PROTOCOLS
                         && self.upgrade.is_none() =>
                 {
                     attempt.unanswered();
@@ -246,9 +249,11 @@ impl<'a> Forwarding<'a> {
                 }
                 Ended::Answered(response, connection) => {
                     let later = match self.is_grpc {
-                        true => attempt.answered_by_grpc(response.status(), response.headers()),
+                        true => {
+                            attempt.answered_by_grpc(response.head.status, &response.head.headers)
+                        }
                         false => {
-                            attempt.answered(response.status());
+                            attempt.answered(response.head.status);
                             None
                         }
                     };
@@ -308,7 +313,7 @@ impl<'a> Forwarding<'a> {
         if self.host.is_none() {
             let address = HeaderValue::from_str(&upstream.instance().address.host()).ok();
             if let Some(address) = address {
-                self.request.headers_mut().insert(HOST, address);
+                self.request.head.headers.insert(HOST, address);
             }
         }
     }
@@ -321,9 +326,9 @@ impl<'a> Forwarding<'a> {
         choice: &Choice,
         later: Option<Later>,
     ) -> Response<Answer> {
-        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let switches = response.head.status == StatusCode::SWITCHING_PROTOCOLS;
         let client = self.upgrade.take().filter(|_| switches);
-        let answer = match client {
+        let mut answer = match client {
             None => {
                 response.map(|body| Answer::relayed(body, in_flight, connection, choice, later))
             }
@@ -341,10 +346,9 @@ impl<'a> Forwarding<'a> {
                 response.map(|_| Answer::EMPTY)
             }
         };
-        let (mut parts, body) = answer.into_parts();
-        prepare_answer(&mut parts);
-        choice.mark(&mut parts);
-        Response::from_parts(parts, body)
+        prepare_answer(&mut answer.head);
+        choice.mark(&mut answer.head);
+        answer
     }
 }
 
@@ -392,7 +396,7 @@ mod tests {
     use super::*;
 
     fn size_of_what_is_waited_for<F>(
-        _: impl Fn(&'static Worker, SocketAddr, &'static Peer, Request<Incoming>, &'static Seen) -> F,
+        _: impl Fn(&'static Worker, &'static Peer, Request<Incoming>, &'static Seen) -> F,
     ) -> usize {
         size_of::<F>()
     }
@@ -401,8 +405,9 @@ mod tests {
     fn a_request_under_way_takes_little_room() {
         // It is moved when it begins, and there may be thousands: what is kept across a wait twice,
         // or in one that is rare, shows here first.
-        let size = size_of_what_is_waited_for(|worker, address, peer, request, seen| {
-            forward(worker, address, peer, request, seen)
+        let size = size_of_what_is_waited_for(|worker, peer, request, seen| {
+            let address = SocketAddr::from(([127, 0, 0, 1], 80));
+            forward(worker, address, peer, request, None, seen)
         });
         assert!(size <= 2048, "{size} bytes");
     }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
 
+use crate::message::{Headers, Response};
 use crate::worker::answer::Answer;
 
 /// The type of the bodies of gRPC; a `+` and an encoding may follow.
@@ -20,14 +21,14 @@ const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const FAULTS: [&[u8]; 5] = [b"2", b"4", b"13", b"14", b"15"];
 
 /// Returns whether these are headers of a message of gRPC.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &Headers) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let rest = kind.and_then(|kind| kind.strip_prefix(TYPE.as_bytes()));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Returns how long the client of a request of gRPC waits; `None` if it does not say.
-pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn timeout(headers: &Headers) -> Option<Duration> {
     let said = headers.get(TIMEOUT)?.to_str().ok()?;
     let (number, unit) = said.split_at_checked(said.len().checked_sub(1)?)?;
     let is_number = (1..=8).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
@@ -43,34 +44,44 @@ pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// Returns whether `said`, the head of an answer or what came at its end, says that the service
-/// failed.
-pub(super) fn is_fault(said: &HeaderMap) -> bool {
-    let status = said.get(STATUS).map(HeaderValue::as_bytes);
-    status.is_some_and(|status| FAULTS.contains(&status))
+/// Returns whether the head of an answer says that the service failed.
+pub(super) fn is_fault(head: &Headers) -> bool {
+    head.get(STATUS).is_some_and(names_fault)
+}
+
+/// Returns whether what came at the end of an answer says that the service failed.
+pub(super) fn ends_in_fault(trailers: &HeaderMap) -> bool {
+    trailers.get(STATUS).is_some_and(names_fault)
+}
+
+fn names_fault(status: &HeaderValue) -> bool {
+    FAULTS.contains(&status.as_bytes())
 }
 
 /// Returns whether the head of an answer says how it ended: then there is nothing more to come.
-pub(super) fn is_ended(head: &HeaderMap) -> bool {
-    head.contains_key(STATUS)
+pub(super) fn is_ended(head: &Headers) -> bool {
+    head.contains(STATUS)
 }
 
 /// Says what the proxy has to say as clients of gRPC expect it: in the head of an answer that is
 /// nothing but a head, whose status is 200.
 pub(super) fn translated(own: Response<Answer>) -> Response<Answer> {
-    let (mut parts, body) = own.into_parts();
-    let words = match &body {
-        Answer::Own(Some(words)) => words.clone(),
+    let Response { mut head, body } = own;
+    let words = match body {
+        Answer::Own(Some(words)) => words,
         Answer::Own(None) | Answer::Relayed(_) | Answer::Noted(_) => Bytes::new(),
     };
-    let headers = &mut parts.headers;
+    let headers = &mut head.headers;
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(TYPE));
-    headers.insert(STATUS, HeaderValue::from_static(code(parts.status)));
+    headers.insert(STATUS, HeaderValue::from_static(code(head.status)));
     let message = escaped(&words);
     headers.extend(message.map(|message| (MESSAGE, message)));
-    parts.status = StatusCode::OK;
-    Response::from_parts(parts, Answer::EMPTY)
+    head.status = StatusCode::OK;
+    Response {
+        head,
+        body: Answer::EMPTY,
+    }
 }
 
 /// Returns the status of gRPC that says the same.
@@ -111,8 +122,8 @@ fn escaped(words: &[u8]) -> Option<HeaderValue> {
 mod tests {
     use super::*;
 
-    fn headers(name: HeaderName, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
+    fn headers(name: HeaderName, value: &str) -> Headers {
+        Headers::from_iter([(name, HeaderValue::from_str(value).unwrap())])
     }
 
     #[test]
@@ -127,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(is_grpc(&headers(CONTENT_TYPE, kind)), is, "{kind}");
         }
-        assert!(!is_grpc(&HeaderMap::new()));
+        assert!(!is_grpc(&Headers::default()));
     }
 
     #[test]
@@ -169,22 +180,23 @@ mod tests {
             ("16", false),
             ("x", false),
         ]) {
-            assert_eq!(is_fault(&headers(STATUS, status)), is, "{status}");
+            let said = headers(STATUS, status);
+            assert_eq!(is_fault(&said), is, "{status}");
+            assert_eq!(ends_in_fault(&said.into()), is, "{status}");
         }
-        assert!(!is_fault(&HeaderMap::new()));
+        assert!(!is_fault(&Headers::default()));
+        assert!(!ends_in_fault(&HeaderMap::new()));
     }
 
     #[test]
     fn says_what_the_proxy_says_in_a_head() {
-        let mut own = Response::new(Answer::Own(Some(Bytes::from_static(
-            b"100 % \xc3\xbc\nmore",
-        ))));
-        *own.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-        let said = translated(own);
-        assert_eq!(said.status(), StatusCode::OK);
-        assert_eq!(said.headers()[CONTENT_TYPE], "application/grpc");
-        assert_eq!(said.headers()[STATUS], "4");
-        assert_eq!(said.headers()[MESSAGE], "100 %25 %C3%BC");
-        assert!(matches!(said.body(), Answer::Own(None)));
+        let words = Bytes::from_static(b"100 % \xc3\xbc\nmore");
+        let own = Response::new(StatusCode::GATEWAY_TIMEOUT, Answer::Own(Some(words)));
+        let Response { head, body } = translated(own);
+        assert_eq!(head.status, StatusCode::OK);
+        assert_eq!(head.headers[CONTENT_TYPE], "application/grpc");
+        assert_eq!(head.headers[STATUS], "4");
+        assert_eq!(head.headers[MESSAGE], "100 %25 %C3%BC");
+        assert!(matches!(body, Answer::Own(None)));
     }
 }

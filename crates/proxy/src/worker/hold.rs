@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use tokio::sync::Notify;
 
+use crate::message::{Headers, Response};
 use crate::table;
 use crate::worker::answer::Answer;
 use crate::worker::rescue::{Failure, REASON, Refused};
@@ -99,13 +100,13 @@ impl Drop for Held {
 /// What is answered instead of a service.
 pub(super) struct Sign {
     status: StatusCode,
-    headers: HeaderMap,
+    headers: Headers,
     body: Bytes,
 }
 
 impl Sign {
     pub(super) fn new(spec: &table::Maintenance) -> Self {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         // What does not fit was refused with the table.
         headers.extend(
             HeaderValue::from_str(&spec.content_type)
@@ -127,9 +128,8 @@ impl Sign {
     /// Returns the answer, and counts it.
     pub(super) fn answer(&self, refused: &Refused) -> Response<Answer> {
         refused.count("maintenance");
-        let mut response = Response::new(Answer::Own(Some(self.body.clone())));
-        *response.status_mut() = self.status;
-        response.headers_mut().clone_from(&self.headers);
+        let mut response = Response::new(self.status, Answer::Own(Some(self.body.clone())));
+        response.head.headers.clone_from(&self.headers);
         response
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::Request;
 use hyper::body::Body as _;
 
+use crate::message::Request;
 use crate::rates::{Buckets, Later, Pacer};
 use crate::snapshot::Rates;
 use crate::table;
@@ -61,7 +61,7 @@ impl Limits {
         peer: &Peer,
         now: Instant,
     ) -> Result<(), Failure> {
-        let target = request.uri().path_and_query();
+        let target = request.head.uri.path_and_query();
         let length = target.map_or(0, |target| target.as_str().len());
         if self
             .uri_max
@@ -69,7 +69,7 @@ impl Limits {
         {
             return Err(Failure::UriTooLong);
         }
-        let body = request.body().size_hint().lower();
+        let body = request.body.size_hint().lower();
         if self.body_max.is_some_and(|most| body > most) {
             return Err(Failure::BodyTooLarge);
         }
@@ -77,7 +77,7 @@ impl Limits {
             self.take(request, peer, now)?;
         }
         if let Some(bounds) = &self.bounds
-            && let Some(watched) = request.body_mut().watched()
+            && let Some(watched) = request.body.watched()
         {
             watched.bound(bounds.clone());
         }
@@ -88,7 +88,7 @@ impl Limits {
     fn take(&self, request: &Request<Outgoing>, peer: &Peer, now: Instant) -> Result<(), Failure> {
         let now = self.rates.clock.at(now);
         if let Some(pacer) = self.per_client {
-            let client = peer.client(request.headers());
+            let client = peer.client(&request.head.headers);
             let clients = self.rates.clients.get_or_init(Buckets::default);
             let taken = clients.take(self.rule, client, pacer, now);
             taken.map_err(|Later(seconds)| Failure::ClientRate(seconds))?;

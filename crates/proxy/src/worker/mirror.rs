@@ -5,17 +5,18 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{HOST, HeaderName, HeaderValue, UPGRADE};
-use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
+use crate::message::{Request, RequestHead};
 use crate::split::Split;
 use crate::table::{self, WEIGHT_WHOLE};
 use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::Choice;
 use crate::worker::connection::{AnswerBody, Connection, Ended};
-use crate::worker::grpc::{is_fault, is_grpc};
+use crate::worker::grpc::{ends_in_fault, is_grpc};
 use crate::worker::tally::Tally;
 
 /// Says that a request is a copy.
@@ -39,7 +40,7 @@ pub(super) struct Mirror {
 
 /// A copy that is to be sent.
 pub(super) struct Copy {
-    head: Request<()>,
+    head: RequestHead,
     choice: Choice,
     body_max: u64,
     answer_timeout: Duration,
@@ -81,16 +82,16 @@ impl Mirror {
 
     /// Whether `request` is to be copied by what it is, and it is its turn.
     pub(super) fn wants(&self, request: &Request<Outgoing>) -> bool {
-        let body = request.body();
+        let body = &request.body;
         let fits = body.is_end_stream() || body.size_hint().lower() <= self.body_max;
         let has_turn = || {
             let shares = [WEIGHT_WHOLE - self.share, self.share].into_iter();
             self.split.borrow_mut().next(shares) == Some(1)
         };
-        let headers = request.headers();
+        let headers = &request.head.headers;
         // A tunnel has no end to be read up to, and without a host there is nothing to be sent.
-        let is_plain = headers.contains_key(HOST) && !headers.contains_key(UPGRADE);
-        self.methods.contains(request.method())
+        let is_plain = headers.contains(HOST) && !headers.contains(UPGRADE);
+        self.methods.contains(&request.head.method)
             && is_plain
             && fits
             && has_turn()
@@ -104,12 +105,9 @@ impl Mirror {
         choice: Choice,
         [answer_timeout, patience]: [Duration; 2],
     ) {
-        let mut head = Request::new(());
-        head.method_mut().clone_from(request.method());
-        head.uri_mut().clone_from(request.uri());
-        head.headers_mut().clone_from(request.headers());
+        let mut head = request.head.clone();
         let mark = HeaderValue::from_static("true");
-        head.headers_mut().insert(MIRRORED, mark);
+        head.headers.insert(MIRRORED, mark);
         self.taken.set(self.taken.get() + 1);
         let copy = Copy {
             head,
@@ -119,7 +117,7 @@ impl Mirror {
             patience,
             _place: Place(Rc::clone(&self.taken)),
         };
-        match request.body_mut().watched() {
+        match request.body.watched() {
             None => copy.send(Bytes::new()),
             Some(watched) => watched.copy(copy),
         }
@@ -144,11 +142,12 @@ impl Copy {
             choice,
             answer_timeout,
             patience,
+            _place,
             ..
-        } = &self;
+        } = self;
         let upstream = &choice.upstream;
         let in_flight = choice.enter();
-        let attempt = Attempt::begin(choice, Instant::now(), None, *patience);
+        let attempt = Attempt::begin(&choice, Instant::now(), None, patience);
         let connection = match upstream.idle_connection() {
             Some(connection) => connection,
             None => match upstream.connect().await {
@@ -165,19 +164,17 @@ impl Copy {
         } else {
             Outgoing::Whole(Some(body))
         };
-        let mut request = Request::new(body);
-        request.method_mut().clone_from(head.method());
-        request.uri_mut().clone_from(head.uri());
-        request.headers_mut().clone_from(head.headers());
-        match connection.send(&mut request, *answer_timeout).await {
+        let is_grpc = is_grpc(&head.headers);
+        let mut request = Request { head, body };
+        match connection.send(&mut request, answer_timeout).await {
             Ended::Answered(response, connection) => {
-                let is_grpc = is_grpc(head.headers());
+                let status = response.head.status;
                 if is_grpc {
-                    drop(attempt.answered_by_grpc(response.status(), response.headers()));
+                    drop(attempt.answered_by_grpc(status, &response.head.headers));
                 } else {
-                    attempt.answered(response.status());
+                    attempt.answered(status);
                 }
-                let (connection, failed) = emptied(response.into_body(), connection).await;
+                let (connection, failed) = emptied(response.body, connection).await;
                 if is_grpc && failed {
                     choice.tally.failed(choice.is_reference);
                 }
@@ -208,7 +205,7 @@ async fn emptied(mut body: AnswerBody, connection: Connection) -> (Option<Connec
         if length > ANSWER_MAX {
             return (None, failed);
         }
-        failed = frame.trailers_ref().is_some_and(is_fault);
+        failed = frame.trailers_ref().is_some_and(ends_in_fault);
     }
     (Some(connection), failed)
 }

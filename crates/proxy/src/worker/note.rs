@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderValue, USER_AGENT, VIA};
-use http::{Method, Request, Response, Uri, Version};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use http::header::{HOST, HeaderValue, USER_AGENT, VIA};
+use http::{Method, Uri, Version};
+use hyper::body::{Body, Frame, SizeHint};
 
 use crate::config::Config;
 use crate::journal::{BATCH, BATCH_AFTER, End, Entry, Inlet, Trace, now_ns};
+use crate::message::{Headers, RequestHead, Response};
 use crate::observe::AccessLog;
 use crate::worker::answer::{Answer, Broken};
 use crate::worker::attempt::Progress;
@@ -118,8 +119,8 @@ impl Observer {
     }
 
     /// Looks at the head of a request that has just come.
-    pub(super) fn meet(self: &Rc<Self>, request: &Request<Incoming>, peer: &Peer) -> Seen {
-        let headers = request.headers();
+    pub(super) fn meet(self: &Rc<Self>, head: &RequestHead, peer: &Peer) -> Seen {
+        let headers = &head.headers;
         let carried = || {
             let is_believed = peer.is_trusted();
             is_believed.then(|| request_id::carried(headers)).flatten()
@@ -133,12 +134,12 @@ impl Observer {
         });
         let is_sampled = trace.is_some_and(|trace| trace.is_sampled);
         let is_told = self.log.is_some() || is_sampled;
-        let note = is_told.then(|| Box::new(Note::new(self, request, peer, id.clone(), trace)));
+        let note = is_told.then(|| Box::new(Note::new(self, head, peer, id.clone(), trace)));
         Seen {
             id,
             trace,
             keeps_state,
-            version: request.version(),
+            version: head.version,
             note,
         }
     }
@@ -195,7 +196,7 @@ impl Observer {
 
 impl Seen {
     /// Tells the instance the name of the request, and its place in a trace.
-    pub(super) fn announce(&self, headers: &mut HeaderMap) {
+    pub(super) fn announce(&self, headers: &mut Headers) {
         if let Some(id) = &self.id {
             headers.insert(REQUEST_ID, id.clone());
         }
@@ -230,8 +231,8 @@ impl Seen {
     /// is told of the request is told when its body is over.
     pub(super) fn dress(self, mut response: Response<Answer>) -> Response<Answer> {
         let is_refusal =
-            matches!(response.body(), Answer::Own(_)) && response.headers().contains_key(REASON);
-        let headers = response.headers_mut();
+            matches!(response.body, Answer::Own(_)) && response.head.headers.contains(REASON);
+        let headers = &mut response.head.headers;
         if is_refusal {
             headers.insert(VIA, via(self.version));
         }
@@ -244,7 +245,7 @@ impl Seen {
         if is_refusal {
             note.reason = headers.get(REASON).cloned();
         }
-        note.status.set(Some(response.status().as_u16()));
+        note.status.set(Some(response.head.status.as_u16()));
         note.first_byte.set(Some(note.arrived.elapsed()));
         response.map(|body| {
             Answer::Noted(Noted {
@@ -258,12 +259,12 @@ impl Seen {
 impl Note {
     fn new(
         observer: &Rc<Observer>,
-        request: &Request<Incoming>,
+        head: &RequestHead,
         peer: &Peer,
         id: Option<HeaderValue>,
         trace: Option<Trace>,
     ) -> Self {
-        let headers = request.headers();
+        let headers = &head.headers;
         // Without a place of its own it is written down under the trace that it came with.
         let carried = || {
             trace::carried(headers).map(|carried| Trace {
@@ -279,11 +280,11 @@ impl Note {
             arrived: Instant::now(),
             id,
             client: peer.client(headers),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
             host: headers.get(HOST).cloned(),
             agent: headers.get(USER_AGENT).cloned(),
-            version: request.version(),
+            version: head.version,
             is_encrypted: peer.asked_by_https(headers),
             trace: trace.or_else(carried),
             progress: RefCell::default(),

@@ -3,11 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use http::HeaderMap;
 use http::Version;
 use http::header::{FORWARDED, HOST, HeaderName, HeaderValue, VIA};
-use http::request::Parts;
 
+use crate::message::{Headers, RequestHead};
 use crate::table::Network;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -70,7 +69,7 @@ impl Peer {
 
     /// Returns the address of the client that asks, by what instances are told in `headers`: who is
     /// trusted asks for another, and perhaps that one for yet another.
-    pub(super) fn client(&self, headers: &HeaderMap) -> IpAddr {
+    pub(super) fn client(&self, headers: &Headers) -> IpAddr {
         let mut client = self.address;
         if self.is_trusted
             && let Some(chain) = headers
@@ -88,35 +87,42 @@ impl Peer {
     }
 
     /// Says whether the client asked by https, as far as is known.
-    pub(super) fn asked_by_https(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn asked_by_https(&self, headers: &Headers) -> bool {
         let said = headers.get(FORWARDED_PROTO).filter(|_| self.is_trusted);
         *said.unwrap_or(&self.scheme) == "https"
     }
 
     /// Tells the instance who asked, and how.
-    pub(super) fn announce(&self, parts: &mut Parts) {
-        let headers = &mut parts.headers;
-        if !self.is_trusted {
-            forget_claims(headers);
-        }
-        let chain = if headers.contains_key(FORWARDED_FOR) {
-            let said = headers.get_all(FORWARDED_FOR).iter();
-            let mut chain: Vec<&[u8]> = said.map(HeaderValue::as_bytes).collect();
-            chain.push(self.text.as_bytes());
-            // Made of what was valid and of what is.
-            HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or_else(|_| self.text.clone())
+    pub(super) fn announce(&self, head: &mut RequestHead) {
+        let headers = &mut head.headers;
+        if self.is_trusted {
+            headers.insert(FORWARDED_FOR, self.chain(headers));
         } else {
-            self.text.clone()
-        };
-        headers.insert(FORWARDED_FOR, chain);
-        // Who is in front and ends TLS knows better.
-        if let Some(host) = headers.get(HOST).cloned() {
-            headers.entry(FORWARDED_HOST).or_insert(host);
+            headers.retain(|name, _| !is_claim(name));
+            headers.append(FORWARDED_FOR, self.text.clone());
         }
-        headers
-            .entry(FORWARDED_PROTO)
-            .or_insert_with(|| self.scheme.clone());
-        headers.append(VIA, via(parts.version));
+        // Who is in front and ends TLS knows better.
+        if let Some(host) = headers.get(HOST).cloned()
+            && !(self.is_trusted && headers.contains(FORWARDED_HOST))
+        {
+            headers.append(FORWARDED_HOST, host);
+        }
+        if !(self.is_trusted && headers.contains(FORWARDED_PROTO)) {
+            headers.append(FORWARDED_PROTO, self.scheme.clone());
+        }
+        headers.append(VIA, via(head.version));
+    }
+
+    /// Returns for whom it says that it asks, and itself.
+    fn chain(&self, headers: &Headers) -> HeaderValue {
+        if !headers.contains(FORWARDED_FOR) {
+            return self.text.clone();
+        }
+        let said = headers.get_all(FORWARDED_FOR);
+        let mut chain: Vec<&[u8]> = said.map(HeaderValue::as_bytes).collect();
+        chain.push(self.text.as_bytes());
+        // Made of what was valid and of what is.
+        HeaderValue::from_bytes(&chain.join(&b", "[..])).unwrap_or_else(|_| self.text.clone())
     }
 }
 
@@ -129,16 +135,9 @@ pub(super) fn via(version: Version) -> HeaderValue {
     })
 }
 
-/// Removes what anybody can say about for whom it asks.
-fn forget_claims(headers: &mut HeaderMap) {
-    let is_claim = |name: &&HeaderName| {
-        name.as_str().starts_with(FORWARDED_PREFIX) || **name == FORWARDED || **name == REAL_IP
-    };
-    // Mostly there is none, and nothing is allocated.
-    let claims: Vec<HeaderName> = headers.keys().filter(is_claim).cloned().collect();
-    for name in claims {
-        headers.remove(name);
-    }
+/// Says whether a header is one in which anybody can say for whom it asks.
+fn is_claim(name: &HeaderName) -> bool {
+    name.as_str().starts_with(FORWARDED_PREFIX) || *name == FORWARDED || *name == REAL_IP
 }
 
 /// Reads an address as proxies write it, some with a port.
@@ -163,15 +162,16 @@ mod tests {
             .into()
     }
 
-    fn announced(peer: &Peer, headers: &[(&str, &str)]) -> HeaderMap {
+    fn announced(peer: &Peer, headers: &[(&str, &str)]) -> Headers {
         let request = headers
             .iter()
             .fold(Request::get("/"), |request, (name, value)| {
                 request.header(*name, *value)
             });
-        let (mut parts, ()) = request.body(()).unwrap().into_parts();
-        peer.announce(&mut parts);
-        parts.headers
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let mut head = RequestHead::from(parts);
+        peer.announce(&mut head);
+        head.headers
     }
 
     #[test]
@@ -287,36 +287,34 @@ mod tests {
                 FORWARDED,
                 REAL_IP,
             ];
-            let mut said = HeaderMap::new();
+            let mut said = Headers::default();
             for (at, line) in input.split(|byte| *byte == b'\n').take(16).enumerate() {
                 if let Ok(value) = HeaderValue::from_bytes(line) {
                     // Most lines are of the header that has a chain in it.
                     let name = if at % 2 == 0 { 0 } else { at / 2 % names.len() };
-                    said.append(&names[name], value);
+                    said.append(names[name].clone(), value);
                 }
             }
             for peer in &peers {
-                let (mut parts, ()) = Request::get("/").body(()).unwrap().into_parts();
-                parts.headers = said.clone();
+                let (parts, ()) = Request::get("/").body(()).unwrap().into_parts();
+                let mut head = RequestHead::from(parts);
+                head.headers = said.clone();
                 if !peer.is_trusted() {
-                    assert_eq!(peer.client(&parts.headers), peer.address);
-                    assert!(!peer.asked_by_https(&parts.headers));
+                    assert_eq!(peer.client(&head.headers), peer.address);
+                    assert!(!peer.asked_by_https(&head.headers));
                 }
-                peer.announce(&mut parts);
-                let chain: Vec<_> = parts.headers.get_all(FORWARDED_FOR).iter().collect();
+                peer.announce(&mut head);
+                let chain: Vec<_> = head.headers.get_all(FORWARDED_FOR).collect();
                 let [chain] = chain[..] else {
                     panic!("one chain: {chain:?}");
                 };
                 assert!(chain.as_bytes().ends_with(peer.text.as_bytes()));
-                assert_eq!(
-                    parts.headers.get_all(FORWARDED_PROTO).iter().count().min(1),
-                    1
-                );
+                assert_eq!(head.headers.get_all(FORWARDED_PROTO).count().min(1), 1);
                 if !peer.is_trusted() {
                     assert_eq!(chain, peer.text);
-                    assert_eq!(parts.headers[FORWARDED_PROTO], "http");
-                    assert!(!parts.headers.contains_key(FORWARDED));
-                    assert!(!parts.headers.contains_key(REAL_IP));
+                    assert_eq!(head.headers[FORWARDED_PROTO], "http");
+                    assert!(!head.headers.contains(FORWARDED));
+                    assert!(!head.headers.contains(REAL_IP));
                 }
             }
         });

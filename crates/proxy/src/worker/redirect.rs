@@ -1,8 +1,9 @@
 //! Leading clients to https.
 
+use http::StatusCode;
 use http::header::{HeaderValue, LOCATION};
-use http::{Request, Response, StatusCode};
 
+use crate::message::{RequestHead, Response};
 use crate::worker::answer::Answer;
 use crate::worker::headers::host;
 use crate::worker::rescue::{Failure, REASON, Refused, rescue};
@@ -13,30 +14,24 @@ const TO_HTTPS: &str = "to-https";
 /// The port that needs no naming.
 const USUAL_PORT: u16 = 443;
 
-/// Returns an answer that leads to what `request` asks for, under https at `port`.
-pub(super) fn lead_to_https<B>(
-    port: u16,
-    request: Request<B>,
-    refused: &Refused,
-) -> Response<Answer> {
-    let (parts, _) = request.into_parts();
-    let Some(location) = location(port, &parts) else {
+/// Returns an answer that leads to what a request with this head asks for, under https at `port`.
+pub(super) fn lead_to_https(port: u16, head: &RequestHead, refused: &Refused) -> Response<Answer> {
+    let Some(location) = location(port, head) else {
         return rescue(Failure::BadRequest, refused);
     };
     refused.count(TO_HTTPS);
-    let mut response = Response::new(Answer::EMPTY);
     // Unlike 301 it lets nobody make a GET of a POST.
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    let headers = response.headers_mut();
+    let mut response = Response::new(StatusCode::PERMANENT_REDIRECT, Answer::EMPTY);
+    let headers = &mut response.head.headers;
     headers.insert(LOCATION, location);
     headers.insert(REASON, HeaderValue::from_static(TO_HTTPS));
     response
 }
 
-fn location(port: u16, parts: &http::request::Parts) -> Option<HeaderValue> {
-    let host = host(parts).ok()??;
+fn location(port: u16, head: &RequestHead) -> Option<HeaderValue> {
+    let host = host(head).ok()??;
     let host = host.name();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     // The target of some requests is no path.
     let path = if path.starts_with('/') { path } else { "/" };
     let location = match port {
@@ -48,6 +43,8 @@ fn location(port: u16, parts: &http::request::Parts) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     #[test]
@@ -94,7 +91,7 @@ mod tests {
                 request = request.header("host", host);
             }
             let (parts, ()) = request.body(()).unwrap().into_parts();
-            let location = location(port, &parts);
+            let location = location(port, &RequestHead::from(parts));
             let location = location.as_ref().map(|location| location.to_str().unwrap());
             assert_eq!(location, expected, "{target} {host:?}");
         }

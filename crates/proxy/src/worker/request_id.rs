@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 
+use crate::message::Headers;
 use crate::worker::random::Random;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -63,8 +64,8 @@ pub(super) fn hexadecimal(number: u64) -> [u8; 16] {
 }
 
 /// Returns the name that a request came with, if it has one that can be written down anywhere.
-pub(super) fn carried(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut said = headers.get_all(REQUEST_ID).iter();
+pub(super) fn carried(headers: &Headers) -> Option<HeaderValue> {
+    let mut said = headers.get_all(REQUEST_ID);
     let (Some(id), None) = (said.next(), said.next()) else {
         return None;
     };
@@ -110,7 +111,7 @@ mod tests {
             (vec!["one", "two"], false),
             (vec![], false),
         ] {
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::default();
             for value in &said {
                 headers.append(
                     REQUEST_ID,

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
 
+use crate::message::Response;
 use crate::worker::answer::Answer;
 
 /// Says that the proxy speaks, and why, in one word.
@@ -190,9 +191,9 @@ impl Refused {
 pub(super) fn rescue(failure: Failure, refused: &Refused) -> Response<Answer> {
     let (status, reason, words) = failure.said();
     refused.count(reason);
-    let mut response = Response::new(Answer::Own(Some(Bytes::from_static(words.as_bytes()))));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
+    let words = Bytes::from_static(words.as_bytes());
+    let mut response = Response::new(status, Answer::Own(Some(words)));
+    let headers = &mut response.head.headers;
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),

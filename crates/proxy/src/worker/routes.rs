@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use http::Request;
-
+use crate::message::RequestHead;
 use crate::rules::Rules;
 use crate::table;
 use crate::worker::limits::Limits;
@@ -77,13 +76,13 @@ impl Routes {
 
 impl ListenerRoutes {
     /// Returns the service for a request to `host`, and what such requests may be.
-    pub(super) fn service<B>(
+    pub(super) fn service(
         &self,
         host: Option<&str>,
-        request: &Request<B>,
+        request: &RequestHead,
     ) -> Option<(&ServiceRoutes, Option<&Limits>)> {
-        let (path, method) = (request.uri().path(), request.method());
-        let to = self.rules.find(host, path, method, request.headers())?;
+        let (path, method) = (request.uri.path(), &request.method);
+        let to = self.rules.find(host, path, method, &request.headers)?;
         Some((self.services.get(to.service)?, to.limits.as_ref()))
     }
 }

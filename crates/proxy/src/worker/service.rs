@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, Request};
-
 use crate::config::Config;
+use crate::message::{Headers, Request};
 use crate::rules::Conditions;
 use crate::slots::Queue;
 use crate::snapshot::Snapshot;
@@ -80,7 +79,7 @@ enum Found {
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     /// Made fit for an instance.
-    pub(super) headers: &'a HeaderMap,
+    pub(super) headers: &'a Headers,
     /// Who asks.
     pub(super) peer: &'a Peer,
     pub(super) now: Instant,
@@ -255,7 +254,7 @@ impl ServiceRoutes {
             return;
         }
         // Only a copy may say that it is one.
-        request.headers_mut().remove(MIRRORED);
+        request.head.headers.remove(MIRRORED);
         let side = &self.sides[*side];
         let is_of_user = !Rc::ptr_eq(&choice.tally, &side.tally) && !choice.is_of_tester;
         if is_of_user
@@ -382,7 +381,7 @@ impl ServiceRoutes {
 
     /// Returns the side that a tester is led to; `None` for a user. While the side has no instance
     /// that is the one where most users go.
-    fn side_of_tester(&self, headers: &HeaderMap) -> Option<usize> {
+    fn side_of_tester(&self, headers: &Headers) -> Option<usize> {
         let mut overrides = self.overrides.iter();
         let (_, side) = overrides.find(|(conditions, _)| conditions.are_met(headers))?;
         if !self.sides[*side].is_empty() {

@@ -21,10 +21,10 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
 use crate::cookies;
+use crate::message::Headers;
 use crate::split::Split;
 use crate::table::{self, WEIGHT_WHOLE};
 
@@ -98,7 +98,7 @@ impl Sticky {
     /// Returns where a request is to go, and books it in `split`; `None` if no side has weight.
     pub(super) fn draw(
         &self,
-        headers: &HeaderMap,
+        headers: &Headers,
         client: IpAddr,
         split: &mut Split,
     ) -> Option<Drawn> {

@@ -1,8 +1,9 @@
 //! The place of a request in a trace, as headers carry it (W3C Trace Context, level 1).
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 
 use crate::journal::Trace;
+use crate::message::Headers;
 use crate::worker::request_id::hexadecimal;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -24,8 +25,8 @@ pub(super) struct Carried {
 }
 
 /// Returns what a request says of its trace; `None` if that is nothing, or nonsense.
-pub(super) fn carried(headers: &HeaderMap) -> Option<Carried> {
-    let mut said = headers.get_all(TRACEPARENT).iter();
+pub(super) fn carried(headers: &Headers) -> Option<Carried> {
+    let mut said = headers.get_all(TRACEPARENT);
     match (said.next(), said.next()) {
         (Some(one), None) => parse(one.as_bytes()),
         _ => None,
@@ -84,9 +85,9 @@ pub(super) fn is_in_share(trace: u128, share: f64) -> bool {
 }
 
 /// Says whether what others have noted in `tracestate` can be passed on; also if it is nothing.
-pub(super) fn is_state(headers: &HeaderMap) -> bool {
+pub(super) fn is_state(headers: &Headers) -> bool {
     let mut entries = 0;
-    let lines = headers.get_all(TRACESTATE).iter();
+    let lines = headers.get_all(TRACESTATE);
     let mut all = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let is_valid = all.all(|entry| {
         let entry = entry.trim_ascii();
@@ -124,10 +125,10 @@ mod tests {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const SPAN: &str = "00f067aa0ba902b7";
 
-    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+    fn headers(name: HeaderName, values: &[&str]) -> Headers {
         let values = values.iter();
         let values = values.map(|value| (name.clone(), HeaderValue::from_str(value).unwrap()));
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         for (name, value) in values {
             headers.append(name, value);
         }
@@ -173,7 +174,7 @@ mod tests {
         }
         let good = format!("00-{TRACE}-{SPAN}-01");
         assert_eq!(carried(&headers(TRACEPARENT, &[&good, &good])), None);
-        assert_eq!(carried(&HeaderMap::new()), None);
+        assert_eq!(carried(&Headers::default()), None);
     }
 
     #[test]
@@ -185,7 +186,7 @@ mod tests {
                 parent: None,
                 is_sampled,
             };
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::default();
             headers.insert(TRACEPARENT, traceparent(&trace));
             let read = carried(&headers).unwrap();
             assert_eq!((read.trace, read.parent), (trace.trace, 7));
@@ -249,7 +250,7 @@ mod tests {
     #[test]
     fn fuzzed_trace() {
         crate::fuzz::fuzz("trace", |input| {
-            let mut headers = HeaderMap::new();
+            let mut headers = Headers::default();
             for (at, line) in input.split(|byte| *byte == b'\n').take(8).enumerate() {
                 if let Ok(value) = HeaderValue::from_bytes(line) {
                     let name = if at == 0 { TRACEPARENT } else { TRACESTATE };
@@ -268,9 +269,9 @@ mod tests {
                 assert!(is_in_share(carried.trace, 1.0));
             }
             if is_state(&headers) {
-                let lines = headers.get_all(TRACESTATE).iter();
+                let lines = headers.get_all(TRACESTATE);
                 let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
-                let mut joined = HeaderMap::new();
+                let mut joined = Headers::default();
                 let value = HeaderValue::from_bytes(&lines.join(&b","[..])).unwrap();
                 joined.insert(TRACESTATE, value);
                 assert!(is_state(&joined), "one line for all of them says the same");

@@ -17,9 +17,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
 use hyper::body::{Body, Frame, SizeHint};
 
+use crate::message::{Request, Response};
 use crate::table::Protocol;
 use crate::worker::attempt::Outgoing;
 use crate::worker::upstream::Upstream;

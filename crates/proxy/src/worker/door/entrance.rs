@@ -7,12 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Shown;
 use crate::certificates::acme::Challenges;
 use crate::control::Arrivals;
+use crate::message::Headers;
 use crate::snapshot::Snapshot;
 use crate::table::{Listener, Network};
 
@@ -71,9 +72,11 @@ impl Terms {
     }
 
     /// Gives an answer the headers that each one has.
-    pub(super) fn dress(&self, headers: &mut HeaderMap) {
+    pub(super) fn dress(&self, headers: &mut Headers) {
         for (name, value) in &self.answer_headers {
-            headers.entry(name).or_insert_with(|| value.clone());
+            if !headers.contains(name) {
+                headers.append(name.clone(), value.clone());
+            }
         }
     }
 }

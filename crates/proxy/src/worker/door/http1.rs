@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +21,7 @@ use tokio::sync::watch;
 
 use super::speak::{LAST_CALL, answer};
 use super::{Closing, Guest};
+use crate::message::{Request, Response};
 use crate::worker::answer::Answer;
 use crate::worker::rescue::{HEAD_STALLED, HEAD_TOO_LARGE, UNREADABLE};
 use crate::worker::stream::Stream;
@@ -99,11 +99,16 @@ where
         .max_buf_size(config.head_bytes_max.max(64 * 1024));
     let traffic = stream.traffic();
     let requests = Requests::default();
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: http::Request<Incoming>| {
         has_asked.set(true);
         traffic.asked();
+        let upgrade = hyper::upgrade::on(&mut request);
+        let request = Request::from(request);
         let under_way = requests.begin(&request);
-        let (worker, answering) = (Rc::clone(&guest.worker), answer(guest, &peer, request));
+        let (worker, answering) = (
+            Rc::clone(&guest.worker),
+            answer(guest, &peer, request, Some(upgrade)),
+        );
         async move {
             let mut response = answering.await;
             if worker.retires.get()
@@ -111,7 +116,9 @@ where
             {
                 say_goodbye(response);
             }
-            response.map(|response| response.map(|body| Watched { body, under_way }))
+            response.map(|response| {
+                http::Response::from(response.map(|body| Watched { body, under_way }))
+            })
         }
     });
     let mut connection = builder.serve_connection(stream, service).with_upgrades();
@@ -175,9 +182,9 @@ fn refusal(error: &hyper::Error) -> Option<&'static str> {
 /// Asks a client to close its connection after this answer. An upgraded connection says something
 /// else of itself.
 fn say_goodbye(response: &mut Response<Answer>) {
-    if !response.status().is_informational() {
+    if !response.head.status.is_informational() {
         let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+        response.head.headers.insert(CONNECTION, close);
     }
 }
 
@@ -197,7 +204,7 @@ struct UnderWay(Rc<Cell<usize>>);
 impl Requests {
     fn begin(&self, request: &Request<Incoming>) -> UnderWay {
         self.any_since.set(true);
-        self.had_body.set(!request.body().is_end_stream());
+        self.had_body.set(!request.body.is_end_stream());
         self.under_way.set(self.under_way.get() + 1);
         UnderWay(Rc::clone(&self.under_way))
     }

@@ -6,10 +6,11 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::StatusCode;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -23,6 +24,7 @@ use super::meter::Metered;
 use super::streams::Streams;
 use super::{Closing, Guest};
 use crate::certificates::{HTTP_2, acme};
+use crate::message::{Request, Response};
 use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
 use crate::worker::peer::Peer;
@@ -118,7 +120,10 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_local_error_reset_streams(MALFORMED_MAX);
-    let service = service_fn(|request| streams.clone().watch(answer(&guest, &peer, request)));
+    let service = service_fn(|request: http::Request<Incoming>| {
+        let answering = answer(&guest, &peer, request.into(), None);
+        streams.clone().watch(answering)
+    });
     let connection = builder.serve_connection(stream, service);
     let mut connection = pin!(connection);
     let mut is_closing = false;
@@ -189,6 +194,7 @@ pub(super) fn answer(
     guest: &Guest,
     peer: &Peer,
     request: Request<Incoming>,
+    upgrade: Option<OnUpgrade>,
 ) -> Pin<Box<impl Future<Output = Result<Response<Answer>, Infallible>> + 'static>> {
     let terms = guest.entrance.terms();
     let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
@@ -196,17 +202,18 @@ pub(super) fn answer(
     // In a room of its own, and not in that of the connection: little is moved about then, and a
     // connection between two requests does without.
     Box::pin(async move {
-        if let Some(words) = terms.challenge(request.uri().path()) {
-            return Ok(Response::new(Answer::Own(Some(words.to_owned().into()))));
+        if let Some(words) = terms.challenge(request.head.uri.path()) {
+            let words = Answer::Own(Some(words.to_owned().into()));
+            return Ok(Response::new(StatusCode::OK, words));
         }
-        let seen = worker.observer.meet(&request, &peer);
+        let seen = worker.observer.meet(&request.head, &peer);
         let mut response = match terms.to_https {
-            Some(port) if !peer.asked_by_https(request.headers()) => {
-                lead_to_https(port, request, &worker.refused)
+            Some(port) if !peer.asked_by_https(&request.head.headers) => {
+                lead_to_https(port, &request.head, &worker.refused)
             }
-            _ => forward(&worker, address, &peer, request, &seen).await,
+            _ => forward(&worker, address, &peer, request, upgrade, &seen).await,
         };
-        terms.dress(response.headers_mut());
+        terms.dress(&mut response.head.headers);
         Ok(seen.dress(response))
     })
 }

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Response;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 
 use super::{Entrance, Guest};
+use crate::message::Response;
 use crate::worker::answer::Answer;
 use crate::worker::untaken::Untaken;
 
@@ -68,7 +68,7 @@ impl Streams {
     pub(super) async fn watch<E>(
         self,
         answering: impl Future<Output = Result<Response<Answer>, E>>,
-    ) -> Result<Response<Watched>, E> {
+    ) -> Result<http::Response<Watched>, E> {
         let mut answering = pin!(answering);
         let answered = std::future::poll_fn(|context| {
             let polled = answering.as_mut().poll(context);
@@ -76,10 +76,11 @@ impl Streams {
             polled
         });
         let answer = answered.await?;
-        Ok(answer.map(|body| Watched {
+        let watched = answer.map(|body| Watched {
             body,
             streams: self,
-        }))
+        });
+        Ok(watched.into())
     }
 
     fn note<T>(&self, polled: &Poll<T>) {

@@ -66,7 +66,7 @@ impl Service {
 
     /// Asks with these headers.
     fn ask(&mut self, headers: &[(&str, &str)]) -> Drawn {
-        let mut map = HeaderMap::new();
+        let mut map = Headers::default();
         for (name, value) in headers {
             let name = HeaderName::try_from(*name).unwrap();
             map.append(name, value.parse().unwrap());
@@ -76,7 +76,7 @@ impl Service {
 
     /// Asks as the user whose cookie this is; a new one gets one.
     fn visit(&mut self, cookie: &mut Option<HeaderValue>) -> Drawn {
-        let mut headers = HeaderMap::new();
+        let mut headers = Headers::default();
         headers.extend(cookie.clone().map(|cookie| (COOKIE, cookie)));
         let drawn = self.sticky.draw(&headers, CLIENT, &mut self.split);
         let drawn = drawn.unwrap();
@@ -158,7 +158,7 @@ fn an_address_is_a_key_and_of_ipv6_the_network() {
         let client = address.parse().unwrap();
         let drawn = service
             .sticky
-            .draw(&HeaderMap::new(), client, &mut service.split);
+            .draw(&Headers::default(), client, &mut service.split);
         drawn.unwrap().side
     };
     let sides: Vec<usize> = (0..64).map(|host| at(&format!("10.0.0.{host}"))).collect();

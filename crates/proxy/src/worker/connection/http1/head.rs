@@ -4,39 +4,40 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use bytes::BytesMut;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
-use http::{Extensions, Method, Request, StatusCode};
+use http::{Method, StatusCode};
 use hyper::ext::ReasonPhrase;
 use smallvec::SmallVec;
 
 use super::Garbled;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
+use crate::message::{Headers, RequestHead, ResponseHead};
 
 /// How many headers an answer may have.
 const HEADERS_MAX: usize = 100;
 
 /// Writes the head of a request, and returns how its body is to be written. `length` is the length
 /// of the body in bytes, where it is known.
-pub(super) fn write<B>(request: &Request<B>, length: Option<u64>, out: &mut Vec<u8>) -> Outbound {
-    let (method, headers) = (request.method(), request.headers());
-    let target = request.uri().path_and_query();
+pub(super) fn write(head: &RequestHead, length: Option<u64>, out: &mut Vec<u8>) -> Outbound {
+    let method = &head.method;
+    let target = head.uri.path_and_query();
     let target = target.map_or("/", PathAndQuery::as_str);
     out.extend_from_slice(method.as_str().as_bytes());
     out.push(b' ');
     out.extend_from_slice(target.as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in headers {
+    let (mut is_chunked, mut is_length_said) = (false, false);
+    for (name, value) in head.headers.iter() {
+        is_chunked |= *name == TRANSFER_ENCODING;
+        is_length_said |= *name == CONTENT_LENGTH;
         line(name, value.as_bytes(), out);
     }
-    let outbound = if headers.contains_key(TRANSFER_ENCODING) {
+    let outbound = if is_chunked {
         Outbound::Chunked
     } else if let Some(length) = length {
-        let is_said = headers.contains_key(CONTENT_LENGTH);
-        if !is_said && (length > 0 || expects_body(method)) {
+        if !is_length_said && (length > 0 || expects_body(method)) {
             line(&CONTENT_LENGTH, length.to_string().as_bytes(), out);
         }
         Outbound::Length(length)
@@ -71,9 +72,7 @@ pub(super) fn may_follow(name: &HeaderName) -> bool {
 /// The head of an answer, and what it says of what follows.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) extensions: Extensions,
+    pub(super) said: ResponseHead,
     pub(super) body: Inbound,
     /// Whether the connection can be used again after the body.
     pub(super) persists: bool,
@@ -116,7 +115,7 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     let reason = reason.map(|reason| within(inbox, reason.as_bytes()));
 
     let head = inbox.split_to(length).freeze();
-    let mut headers = HeaderMap::with_capacity(places.len());
+    let mut headers = Headers::with_capacity(places.len());
     let mut framing = Framing::default();
     for place in places {
         let name = HeaderName::from_bytes(&head[place.name]).map_err(|_| Garbled::Head)?;
@@ -128,15 +127,13 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     }
     let body = framing.body(status, method, is_first_version)?;
     let persists = framing.persists(is_first_version) && body != Inbound::UntilClose;
-    let mut extensions = Extensions::new();
-    let reason = reason.map(|reason| ReasonPhrase::try_from(head.slice(reason)));
-    if let Some(Ok(reason)) = reason {
-        extensions.insert(reason);
-    }
+    let reason = reason.and_then(|reason| ReasonPhrase::try_from(head.slice(reason)).ok());
     Ok(Some(Head {
-        status,
-        headers,
-        extensions,
+        said: ResponseHead {
+            status,
+            reason,
+            headers,
+        },
         body,
         persists,
     }))
@@ -240,11 +237,14 @@ fn digits(text: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use http::Request;
+
     use super::*;
 
     fn written(request: http::request::Builder, length: Option<u64>) -> String {
         let mut out = Vec::new();
-        write(&request.body(()).unwrap(), length, &mut out);
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        write(&parts.into(), length, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -284,7 +284,7 @@ mod tests {
     fn read_to(method: &Method, text: &str) -> Result<Option<(u16, Inbound, bool)>, Garbled> {
         let mut inbox = BytesMut::from(text);
         let head = read(&mut inbox, method)?;
-        Ok(head.map(|head| (head.status.as_u16(), head.body, head.persists)))
+        Ok(head.map(|head| (head.said.status.as_u16(), head.body, head.persists)))
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
                 format!("HTTP/1.1 200 OK\r\nconnection: {line}\r\ncontent-length: 5\r\n\r\n");
             let head = read(&mut BytesMut::from(&*text), &Method::GET);
             let head = head.unwrap().unwrap();
-            (head.headers.contains_key(CONNECTION), head.persists)
+            (head.said.headers.contains(CONNECTION), head.persists)
         };
         assert_eq!(kept("keep-alive"), (false, true));
         assert_eq!(kept("Close"), (false, false));
@@ -410,17 +410,17 @@ mod tests {
         let text = "HTTP/1.1 299 Quite fine\r\nX-A: 1\r\nx-a:  2 \r\nset-cookie: a=b\r\n\
                     content-length: 5\r\ncontent-length: 5\r\n\r\nhello";
         let mut inbox = BytesMut::from(text);
-        let head = read(&mut inbox, &Method::GET).unwrap().unwrap();
+        let head = read(&mut inbox, &Method::GET).unwrap().unwrap().said;
         assert_eq!(&inbox[..], b"hello");
-        let all: Vec<_> = head.headers.get_all("x-a").iter().collect();
+        let all: Vec<_> = head.headers.get_all("x-a").collect();
         assert_eq!(all, ["1", "2"]);
-        assert_eq!(head.headers.get_all(CONTENT_LENGTH).iter().count(), 1);
-        let reason = head.extensions.get::<ReasonPhrase>().unwrap();
+        assert_eq!(head.headers.get_all(CONTENT_LENGTH).count(), 1);
+        let reason = head.reason.unwrap();
         assert_eq!(reason.as_bytes(), b"Quite fine");
     }
 
     /// What a head says, and how long it is; `None` where it is not complete.
-    type Said = Result<Option<(StatusCode, HeaderMap, Inbound, usize)>, Garbled>;
+    type Said = Result<Option<(StatusCode, Headers, Inbound, usize)>, Garbled>;
 
     /// Reads a head that comes in pieces of `step` bytes.
     fn read_in_pieces(text: &[u8], method: &Method, step: usize) -> Said {
@@ -429,7 +429,10 @@ mod tests {
             inbox.extend_from_slice(piece);
             if let Some(head) = read(&mut inbox, method)? {
                 let length = (turn * step + piece.len()) - inbox.len();
-                return Ok(Some((head.status, head.headers, head.body, length)));
+                let ResponseHead {
+                    status, headers, ..
+                } = head.said;
+                return Ok(Some((status, headers, head.body, length)));
             }
         }
         Ok(None)
@@ -448,7 +451,7 @@ mod tests {
                 };
                 assert!(headers.len() <= HEADERS_MAX);
                 let mut again = format!("HTTP/1.1 {} \r\n", status.as_str()).into_bytes();
-                for (name, value) in &headers {
+                for (name, value) in headers.iter() {
                     line(name, value.as_bytes(), &mut again);
                 }
                 again.extend_from_slice(b"\r\n");
@@ -460,7 +463,7 @@ mod tests {
     }
 
     /// Makes a request of `input` like a server does; `None` if it is none.
-    fn request_of(input: &[u8]) -> Option<http::request::Parts> {
+    fn request_of(input: &[u8]) -> Option<RequestHead> {
         let mut lines = [httparse::EMPTY_HEADER; 64];
         let mut parsed = httparse::Request::new(&mut lines);
         parsed
@@ -476,7 +479,7 @@ mod tests {
         let request = headers.fold(begun.version(version), |request, header| {
             request.header(header.name, header.value)
         });
-        Some(request.body(()).ok()?.into_parts().0)
+        Some(request.body(()).ok()?.into_parts().0.into())
     }
 
     /// Whatever is passed on is one request, and says the same to who reads it.
@@ -487,20 +490,17 @@ mod tests {
         let peer = crate::worker::peer::Peer::new(peer, false, &trusted);
         crate::fuzz::fuzz("request-head", |input| {
             for length in [Some(0), Some(5), None] {
-                let Some(mut parts) = request_of(input) else {
+                let Some(mut head) = request_of(input) else {
                     return;
                 };
-                if parts.headers.contains_key(CONTENT_LENGTH) {
-                    // The server has understood it, and says it in one way.
-                    parts.headers.remove(CONTENT_LENGTH);
-                }
-                let prepared = crate::worker::headers::prepare_request(&mut parts, &peer, length);
+                // The server has understood it, and says it in one way.
+                head.headers.remove(CONTENT_LENGTH);
+                let prepared = crate::worker::headers::prepare_request(&mut head, &peer, length);
                 let Ok((host, _)) = prepared else {
                     return;
                 };
-                let (method, headers) = (parts.method.clone(), parts.headers.clone());
                 let mut out = Vec::new();
-                let outbound = write(&Request::from_parts(parts, ()), length, &mut out);
+                let outbound = write(&head, length, &mut out);
                 let read = request_of(&out).expect("what is written is a request");
                 assert_eq!(
                     out.windows(4).position(|end| end == b"\r\n\r\n"),
@@ -508,20 +508,20 @@ mod tests {
                 );
                 let ends = out.iter().filter(|byte| **byte == b'\n').count();
                 assert_eq!(ends, read.headers.len() + 2, "as many lines as headers");
-                assert_eq!(read.method, method);
+                assert_eq!(read.method, head.method);
                 assert!(
                     read.uri.authority().is_none(),
                     "a path, and nothing but a path"
                 );
                 assert_eq!(
-                    read.headers.get_all(HOST).iter().count(),
-                    usize::from(host.is_some() || headers.contains_key(HOST))
+                    read.headers.get_all(HOST).count(),
+                    usize::from(host.is_some() || head.headers.contains(HOST))
                 );
-                let is_chunked = read.headers.contains_key(TRANSFER_ENCODING);
+                let is_chunked = read.headers.contains(TRANSFER_ENCODING);
                 assert_eq!(is_chunked, matches!(outbound, Outbound::Chunked));
-                assert!(!(is_chunked && read.headers.contains_key(CONTENT_LENGTH)));
-                for (name, value) in &headers {
-                    let mut values = read.headers.get_all(name).iter();
+                assert!(!(is_chunked && read.headers.contains(CONTENT_LENGTH)));
+                for (name, value) in head.headers.iter() {
+                    let mut values = read.headers.get_all(name);
                     assert!(
                         values.any(|read| read == value.as_bytes().trim_ascii()),
                         "{name:?}"

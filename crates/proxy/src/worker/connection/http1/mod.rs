@@ -17,7 +17,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, StatusCode};
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use self::head::Head;
@@ -25,6 +25,7 @@ use self::inbound::{Found, Inbound};
 use self::outbound::{Outbox, Stuck, Upload};
 use self::wire::Wire;
 use super::{Ended, INTERIM_MAX};
+use crate::message::{Request, RequestHead, Response, ResponseHead};
 use crate::socket::Socket;
 use crate::worker::attempt::{Outgoing, Progress};
 use crate::worker::upstream::Upstream;
@@ -153,17 +154,17 @@ impl Connection {
     /// Sends `request` and waits for the head of the answer. The time limit counts from the last
     /// movement of the request's body.
     pub(super) async fn send(self, request: &mut Request<Outgoing>, limit: Duration) -> Ended {
-        let body = std::mem::replace(request.body_mut(), Outgoing::Empty);
+        let body = std::mem::replace(&mut request.body, Outgoing::Empty);
         let progress = body.progress();
         let mut waiting = Waiting {
-            method: request.method(),
+            method: &request.head.method,
             has_body: !body.is_end_stream(),
             progress: progress.as_deref(),
             since: Instant::now(),
             limit,
             interim: 0,
         };
-        self.0.borrow_mut().begin(request, body);
+        self.0.borrow_mut().begin(&request.head, body);
         let answered =
             std::future::poll_fn(|context| self.0.borrow_mut().poll_answer(context, &mut waiting));
         let answered = answered.await;
@@ -173,10 +174,8 @@ impl Connection {
             Ok(head) => {
                 drop(exchange);
                 let body = AnswerBody(Some(Rc::clone(&self.0)));
-                let mut response = Response::new(super::AnswerBody::Http1(body));
-                *response.status_mut() = head.status;
-                *response.headers_mut() = head.headers;
-                *response.extensions_mut() = head.extensions;
+                let body = super::AnswerBody::Http1(body);
+                let response = Response { head, body };
                 Ended::Answered(response, super::Connection::Http1(self))
             }
             Err(_) if exchange.wire.is_late() => match &progress {
@@ -185,7 +184,7 @@ impl Connection {
             },
             Err(Missing::Unsent) => {
                 if let Some(upload) = exchange.upload.take() {
-                    *request.body_mut() = upload.body;
+                    request.body = upload.body;
                 }
                 Ended::Unsent
             }
@@ -250,9 +249,9 @@ impl Exchange {
         self.persists && (!self.is_over() || (self.inbox.is_empty() && self.wire.is_quiet()))
     }
 
-    fn begin(&mut self, request: &Request<Outgoing>, body: Outgoing) {
+    fn begin(&mut self, head: &RequestHead, body: Outgoing) {
         let length = body.size_hint().exact();
-        let outbound = head::write(request, length, self.outbox.head());
+        let outbound = head::write(head, length, self.outbox.head());
         if !body.is_end_stream() {
             self.upload = Some(Upload {
                 body,
@@ -267,7 +266,7 @@ impl Exchange {
         &mut self,
         context: &mut Context<'_>,
         waiting: &mut Waiting<'_>,
-    ) -> Poll<Result<Head, Missing>> {
+    ) -> Poll<Result<ResponseHead, Missing>> {
         match self.poll_upload(context) {
             Poll::Ready(Err(Stuck::Body)) => return Poll::Ready(Err(Missing::Spoilt)),
             Poll::Ready(Err(Stuck::Wire(error))) => {
@@ -290,9 +289,9 @@ impl Exchange {
             }
             Poll::Ready(head) => {
                 let head = head.map_err(Missing::Error)?;
-                self.inbound = head.body.clone();
+                self.inbound = head.body;
                 self.persists &= head.persists;
-                Poll::Ready(Ok(head))
+                Poll::Ready(Ok(head.said))
             }
         }
     }
@@ -309,7 +308,7 @@ impl Exchange {
                 _ => head::read(&mut self.inbox, waiting.method)?,
             };
             match head {
-                Some(head) if is_interim(head.status) => {
+                Some(head) if is_interim(head.said.status) => {
                     waiting.interim += 1;
                     if waiting.interim > INTERIM_MAX {
                         return Poll::Ready(Err(Garbled::Interim.into()));

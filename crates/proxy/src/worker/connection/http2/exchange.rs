@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream};
-use http::{Request, Response, StatusCode};
+use http::StatusCode;
 use hyper::body::Body as _;
 
 use super::answer::Rest;
@@ -15,12 +15,13 @@ use super::heads::head;
 use super::upload::{Sent, Upload};
 use super::wire::Mark;
 use super::{AnswerBody, Connection};
+use crate::message::{Request, Response};
 use crate::worker::attempt::{Outgoing, Progress};
 use crate::worker::connection::{self, Ended, INTERIM_MAX};
 
 /// What comes of a request that was sent.
 enum Came {
-    Answer(Response<RecvStream>),
+    Answer(http::Response<RecvStream>),
     /// The client broke off in the middle of its body, or it exceeds a limit.
     ClientBroke,
     Error(h2::Error),
@@ -50,9 +51,9 @@ impl Connection {
             self.link.is_retired.set(true);
             return Ended::Unsent;
         }
-        let body = std::mem::replace(request.body_mut(), Outgoing::Empty);
+        let body = std::mem::replace(&mut request.body, Outgoing::Empty);
         let progress = body.progress();
-        let head = head(request, &self.upstream.instance().address);
+        let head = head(&request.head, &self.upstream.instance().address);
         let before = self.link.traffic.mark();
         let is_end = body.is_end_stream();
         let (answer, stream) = match sender.send_request(head, is_end) {
@@ -79,7 +80,7 @@ impl Connection {
                     None => Some(Outgoing::Empty),
                 };
                 let is_whole = body.is_some();
-                *request.body_mut() = body.unwrap_or(Outgoing::Empty);
+                request.body = body.unwrap_or(Outgoing::Empty);
                 match blame {
                     Blame::Closed if is_whole => Ended::Unsent,
                     Blame::Refused if is_whole => Ended::Refused,
@@ -97,13 +98,13 @@ impl Connection {
         }
     }
 
-    fn answered(self, response: Response<RecvStream>, exchange: Exchange) -> Ended {
+    fn answered(self, response: http::Response<RecvStream>, exchange: Exchange) -> Ended {
         let rest = match (exchange.upload, exchange.sent) {
             (None, _) | (_, Some(Sent::Whole)) => None,
             (Some(_), Some(Sent::Unwanted | Sent::Broken)) => Some(Rest::unwanted()),
             (Some(upload), None) => Some(Rest::going_on(upload, &self.upstream)),
         };
-        let response = response.map(|stream| {
+        let response = Response::from(response).map(|stream| {
             let body = AnswerBody::new(stream, rest);
             connection::AnswerBody::Http2(body)
         });
