@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::codes::{BAD_HEADER, BAD_HOST, MISSING_KEY};
-use super::entrance_values::{Contact, Directory, NetworkText, PemFile};
+use super::entrance_values::{Contact, Directory, NetworkText};
 use super::keys::keys;
 use super::model::Environment;
 use super::problem::{Span, quoted};
 use super::read::{Located, Reader, Setting};
 use super::shape::List;
-use super::texts::Host;
+use super::texts::{Host, MachineFile};
 use super::values::{Listen, Word};
 use crate::entrance;
 use crate::entrance::{CertificateFiles, Challenge, Entrance, LETS_ENCRYPT, TlsVersion};
@@ -44,9 +44,9 @@ keys! {
     #[schemars(extend("required" = ["chain"]))]
     struct Certificate("a certificate") {
         /// The file with the certificate, and after it those that lead to a root.
-        chain: PemFile,
+        chain: MachineFile<true>,
         /// The file with the private key, not encrypted; left out, it is in the same file.
-        key: PemFile,
+        key: MachineFile<true>,
     }
     check: check_certificate;
 }
@@ -69,7 +69,7 @@ keys! {
         challenge: Word<Challenge>,
         /// A file in PEM form with the certificates that vouch for the server; left out, those
         /// that the machine believes in.
-        roots: PemFile,
+        roots: MachineFile<true>,
     }
 }
 

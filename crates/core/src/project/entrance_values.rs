@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::codes::{BAD_CONTACT, BAD_DIRECTORY, BAD_HEADER, BAD_NETWORK, BAD_PATH};
+use super::codes::{BAD_CONTACT, BAD_DIRECTORY, BAD_HEADER, BAD_NETWORK};
 use super::problem::quoted;
 use super::read::{Merge, Read, Reader};
 use super::shape::MapKey;
@@ -201,31 +201,6 @@ impl Merge for Directory {}
 schema!(
     Directory,
     json_schema!({ "title": "https address", "type": "string", "pattern": "^https://" })
-);
-
-/// A file in PEM form on the machine where the application runs.
-#[derive(Clone, Debug)]
-pub(super) struct PemFile(pub(super) String);
-
-impl Read for PemFile {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        const FORM: &str = "write it like `/etc/shop/certificate.pem`";
-        let path = reader.text(node, "a path", FORM)?;
-        let usable =
-            path.starts_with('/') && path.len() <= 1024 && !path.contains(|c: char| c.is_control());
-        if !usable {
-            let message = format!("{} is not the full path of a file", quoted(path));
-            reader.note(&BAD_PATH, node.at, message, FORM);
-        }
-        usable.then(|| Self(path.to_owned()))
-    }
-}
-
-impl Merge for PemFile {}
-
-schema!(
-    PemFile,
-    json_schema!({ "title": "full path", "type": "string", "pattern": "^/" })
 );
 
 impl Words for TlsVersion {

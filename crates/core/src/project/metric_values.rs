@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use leadsman_analysis::Worse;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::codes::{BAD_METRIC, BAD_NUMBER, BAD_PATH, BAD_QUERY, BAD_URL, RESERVED_NAME};
+use super::codes::{BAD_METRIC, BAD_NUMBER, BAD_QUERY, BAD_URL, RESERVED_NAME};
 use super::problem::quoted;
 use super::read::{Merge, Read, Reader};
 use super::shape::MapKey;
@@ -199,31 +199,6 @@ fn is_server(text: &str) -> bool {
     };
     text.len() <= 1024 && host_fits && port_fits && path.chars().all(path_fits)
 }
-
-/// A file of the machine, by its absolute path.
-#[derive(Clone, Debug)]
-pub(super) struct MachineFile(pub(super) String);
-
-impl Read for MachineFile {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        const FORM: &str = "write it like `/etc/shop/prometheus.token`";
-        let path = reader.text(node, "a path", FORM)?;
-        let usable =
-            path.starts_with('/') && path.len() <= 1024 && !path.contains(|c: char| c.is_control());
-        if !usable {
-            let message = format!("{} is not the full path of a file", quoted(path));
-            reader.note(&BAD_PATH, node.at, message, FORM);
-        }
-        usable.then(|| Self(path.to_owned()))
-    }
-}
-
-impl Merge for MachineFile {}
-
-schema!(
-    MachineFile,
-    json_schema!({ "title": "full path", "type": "string", "pattern": "^/" })
-);
 
 impl Words for Fold {
     const ALL: &'static [(&'static str, Self)] = &[

@@ -11,15 +11,15 @@ use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::entrance::Tls;
 use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
 use super::keys::keys;
-use super::metric_values::{
-    Amount, MachineFile, MetricKey, QueryText, SelectorText, URL_PATTERN, Url,
-};
+use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTERN, Url};
 use super::metrics::PATH;
 use super::problem::Span;
 use super::read::{Located, Read, Reader, Setting};
 use super::shape::{List, Map, Short, ShortForm};
 use super::strategy::StrategyForm;
-use super::texts::{ArtifactPath, Command, FolderPath, Host, ProbePath, RequestPath, User};
+use super::texts::{
+    ArtifactPath, Command, FolderPath, Host, MachineFile, ProbePath, RequestPath, User,
+};
 use super::traffic::{Methods, RequestLimits, Traffic};
 use super::traffic_values::{Expected, TokenKey};
 use super::units;
@@ -406,7 +406,7 @@ keys! {
         url: Url,
         /// A file on the machine that holds the token that Prometheus wants; it is read anew for
         /// every question.
-        token_file: MachineFile,
+        token_file: MachineFile<false>,
     }
 }
 

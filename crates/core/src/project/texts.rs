@@ -177,6 +177,36 @@ fn file_path<'n>(node: &'n Node, reader: &mut Reader) -> Option<&'n str> {
     None
 }
 
+/// A file on the machine where the application runs, by its full path: one in `PEM` form, or one that
+/// holds a token.
+#[derive(Clone, Debug)]
+pub(super) struct MachineFile<const PEM: bool>(pub(super) String);
+
+impl<const PEM: bool> Read for MachineFile<PEM> {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let form = if PEM {
+            "write it like `/etc/shop/certificate.pem`"
+        } else {
+            "write it like `/etc/shop/prometheus.token`"
+        };
+        let path = reader.text(node, "a path", form)?;
+        let usable =
+            path.starts_with('/') && path.len() <= 1024 && !path.contains(|c: char| c.is_control());
+        if !usable {
+            let message = format!("{} is not the full path of a file", quoted(path));
+            reader.note(&BAD_PATH, node.at, message, form);
+        }
+        usable.then(|| Self(path.to_owned()))
+    }
+}
+
+impl<const PEM: bool> Merge for MachineFile<PEM> {}
+
+schema!(
+    for<const PEM: bool> MachineFile<PEM>,
+    json_schema!({ "title": "full path", "type": "string", "pattern": "^/" })
+);
+
 /// The path of a probe, which may have a query.
 #[derive(Clone, Debug)]
 pub(super) struct ProbePath(pub(super) String);
