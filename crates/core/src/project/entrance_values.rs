@@ -9,6 +9,7 @@ use super::codes::{BAD_CONTACT, BAD_DIRECTORY, BAD_HEADER, BAD_NETWORK};
 use super::problem::quoted;
 use super::read::{Merge, Read, Reader};
 use super::shape::MapKey;
+use super::traffic_values::is_token;
 use super::values::{Words, schema};
 use super::yaml::{Key, Node};
 use crate::entrance::{Challenge, TlsVersion};
@@ -37,8 +38,7 @@ impl MapKey for HeaderKey {
 
     fn check(key: &Key, reader: &mut Reader) -> bool {
         let name = key.text.to_ascii_lowercase();
-        let is_part = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+.^_`|~-".contains(c);
-        let (message, hint) = if name.is_empty() || name.len() > 200 || !name.chars().all(is_part) {
+        let (message, hint) = if !is_token(&name) {
             let message = format!("{} is not the name of a header", quoted(&key.text));
             (message, "write it like `content-security-policy`")
         } else if Self::OF_THE_CARRIER.contains(&&*name) || name.starts_with("x-leadsman-") {

@@ -41,7 +41,7 @@ impl Words for Role {
 }
 
 /// Whether it is a token (RFC 9110, 5.6.2): what headers, cookies and methods are named by.
-fn is_token(text: &str) -> bool {
+pub(super) fn is_token(text: &str) -> bool {
     let of_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     (1..=200).contains(&text.len()) && text.chars().all(of_token)
 }
