@@ -10,8 +10,8 @@ use super::effective::{Lines, or_null, scalar};
 use super::entrance_values::{HeaderKey, HeaderText};
 use super::keys::keys;
 use super::problem::quoted;
-use super::read::{Located, Merge, Read, Reader, Setting};
-use super::shape::{Map, MapKey, ShortForm};
+use super::read::{Located, Merge, Read, Reader};
+use super::shape::{Map, MapKey, short_form};
 use super::texts::{ArtifactPath, FolderPath, RequestPath};
 use super::units;
 use super::values::{True, Word, schema};
@@ -44,19 +44,10 @@ keys! {
     }
 }
 
-impl ShortForm for Serve {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let root = Setting::Given(ArtifactPath::read(node, reader)?);
-        Some(Self {
-            root,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "folder", "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
-    }
-}
+short_form!(
+    Serve { root },
+    json_schema!({ "title": "folder", "type": "string", "pattern": r"^[^/~\\][^\\]*$" })
+);
 
 /// The keys of a mapping are patterns of files.
 #[derive(Clone, Debug)]

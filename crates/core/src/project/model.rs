@@ -15,7 +15,7 @@ use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTE
 use super::metrics::PATH;
 use super::problem::Span;
 use super::read::{Located, Read, Reader, Setting};
-use super::shape::{List, Map, Short, ShortForm};
+use super::shape::{List, Map, Short, ShortForm, short_form};
 use super::strategy::StrategyForm;
 use super::texts::{
     ArtifactPath, Command, FolderPath, Host, MachineFile, ProbePath, RequestPath, User,
@@ -196,19 +196,10 @@ keys! {
     }
 }
 
-impl ShortForm for Stop {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let grace = Setting::Given(Time::read(node, reader)?);
-        Some(Self {
-            grace,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "duration", "type": "string", "pattern": units::DURATION_PATTERN })
-    }
-}
+short_form!(
+    Stop { grace },
+    json_schema!({ "title": "duration", "type": "string", "pattern": units::DURATION_PATTERN })
+);
 
 keys! {
     /// How a new revision takes over from the one that serves. One of `canary`, `blue_green` and
@@ -297,19 +288,10 @@ keys! {
     check: check_step;
 }
 
-impl ShortForm for Step {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let weight = Setting::Given(StepWeight::read(node, reader)?);
-        Some(Self {
-            weight,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "share", "type": "string", "pattern": units::SHARE_PATTERN })
-    }
-}
+short_form!(
+    Step { weight },
+    json_schema!({ "title": "share", "type": "string", "pattern": units::SHARE_PATTERN })
+);
 
 keys! {
     /// What a new revision may not exceed while it comes in. `null` takes a limit out.
@@ -410,19 +392,10 @@ keys! {
     }
 }
 
-impl ShortForm for Prometheus {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let url = Setting::Given(Url::read(node, reader)?);
-        Some(Self {
-            url,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "http address", "type": "string", "pattern": URL_PATTERN })
-    }
-}
+short_form!(
+    Prometheus { url },
+    json_schema!({ "title": "http address", "type": "string", "pattern": URL_PATTERN })
+);
 
 keys! {
     /// Limits relative to the revision that serves at the same time.

@@ -199,6 +199,29 @@ pub(super) trait ShortForm: Read {
     fn short_schema() -> Schema;
 }
 
+/// Gives a mapping a short form, which is the value of one of its keys; with its JSON Schema.
+macro_rules! short_form {
+    ($type:ident { $key:ident }, $schema:expr) => {
+        impl $crate::project::shape::ShortForm for $type {
+            fn read_short(
+                node: &$crate::project::yaml::Node,
+                reader: &mut $crate::project::read::Reader,
+            ) -> Option<Self> {
+                let value = $crate::project::read::Read::read(node, reader)?;
+                Some(Self {
+                    $key: $crate::project::read::Setting::Given(value),
+                    ..Self::default()
+                })
+            }
+
+            fn short_schema() -> schemars::Schema {
+                $schema
+            }
+        }
+    };
+}
+pub(super) use short_form;
+
 impl<T: ShortForm> Read for Short<T> {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         match node.value {

@@ -8,8 +8,8 @@ use schemars::{Schema, json_schema};
 use super::codes::{BAD_WORD, MISSING_KEY, OUT_OF_RANGE};
 use super::keys::keys;
 use super::problem::{Span, quoted};
-use super::read::{Merge as _, Read as _, Reader, Setting};
-use super::shape::{List, Short, ShortForm};
+use super::read::{Merge as _, Reader, Setting};
+use super::shape::{List, Short, ShortForm, short_form};
 use super::texts::RequestPath;
 use super::traffic_values::{
     AnswerText, Bytes, CookieName, Expected, HeaderName, MediaType, Method, PER_TIME_PATTERN, Part,
@@ -163,19 +163,7 @@ keys! {
     check: check_mirror;
 }
 
-impl ShortForm for Mirror {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let share = Setting::Given(Part::read(node, reader)?);
-        Some(Self {
-            share,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        share_schema()
-    }
-}
+short_form!(Mirror { share }, share_schema());
 
 keys! {
     /// Which requests wait.
@@ -190,19 +178,10 @@ keys! {
     check: check_hold;
 }
 
-impl ShortForm for Hold {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let wait = Setting::Given(Time::read(node, reader)?);
-        Some(Self {
-            wait,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "duration", "type": "string", "pattern": units::DURATION_PATTERN })
-    }
-}
+short_form!(
+    Hold { wait },
+    json_schema!({ "title": "duration", "type": "string", "pattern": units::DURATION_PATTERN })
+);
 
 keys! {
     /// What is answered instead of a service.
@@ -220,19 +199,10 @@ keys! {
     }
 }
 
-impl ShortForm for Maintenance {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let body = Setting::Given(AnswerText::read(node, reader)?);
-        Some(Self {
-            body,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "text", "type": ["string", "number", "boolean"] })
-    }
-}
+short_form!(
+    Maintenance { body },
+    json_schema!({ "title": "text", "type": ["string", "number", "boolean"] })
+);
 
 keys! {
     /// When an instance is left out: its answers have status 500 to 599, take too long, or it cannot
@@ -254,19 +224,10 @@ keys! {
     }
 }
 
-impl ShortForm for Eject {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let failures = Setting::Given(Whole::read(node, reader)?);
-        Some(Self {
-            failures,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "number", "type": "integer", "minimum": 1, "maximum": 1000 })
-    }
-}
+short_form!(
+    Eject { failures },
+    json_schema!({ "title": "number", "type": "integer", "minimum": 1, "maximum": 1000 })
+);
 
 keys! {
     /// How many requests may be sent again, of those that may be at all: nothing was sent, or the
@@ -281,19 +242,7 @@ keys! {
     }
 }
 
-impl ShortForm for Retries {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let share = Setting::Given(Part::read(node, reader)?);
-        Some(Self {
-            share,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        share_schema()
-    }
-}
+short_form!(Retries { share }, share_schema());
 
 keys! {
     /// How many requests instances get at the same time.
@@ -311,19 +260,10 @@ keys! {
     check: check_capacity;
 }
 
-impl ShortForm for Capacity {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let requests = Setting::Given(Whole::read(node, reader)?);
-        Some(Self {
-            requests,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "number", "type": "integer", "minimum": 1 })
-    }
-}
+short_form!(
+    Capacity { requests },
+    json_schema!({ "title": "number", "type": "integer", "minimum": 1 })
+);
 
 keys! {
     /// What requests may be, and how many. What is said for a route counts before what is said for
@@ -363,19 +303,10 @@ keys! {
     check: check_rate;
 }
 
-impl ShortForm for Rate {
-    fn read_short(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let rate = Setting::Given(PerTime::read(node, reader)?);
-        Some(Self {
-            rate,
-            ..Self::default()
-        })
-    }
-
-    fn short_schema() -> Schema {
-        json_schema!({ "title": "rate", "type": "string", "pattern": PER_TIME_PATTERN })
-    }
-}
+short_form!(
+    Rate { rate },
+    json_schema!({ "title": "rate", "type": "string", "pattern": PER_TIME_PATTERN })
+);
 
 fn share_schema() -> Schema {
     json_schema!({ "title": "share", "type": "string", "pattern": units::SHARE_PATTERN })
