@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, fs, panic};
 
+use crate::random::Random;
+
 /// How long a target takes among all other tests.
 const SHARE: Duration = Duration::from_millis(500);
 
@@ -191,23 +193,6 @@ fn keep(name: &str, input: &[u8]) -> PathBuf {
         .and_then(|()| fs::write(&file, input))
         .expect("a disk that takes it");
     file
-}
-
-/// A sequence of numbers that is the same for the same seed (`SplitMix64`).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
-    }
-
-    /// Returns a number that is less than `end`, or 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
 }
 
 /// Makes inputs out of others.

@@ -33,6 +33,9 @@ mod message;
 mod metrics;
 mod observe;
 mod proxy;
+#[cfg(test)]
+#[path = "../tests/it/random.rs"]
+mod random;
 mod rates;
 mod rules;
 mod saved;

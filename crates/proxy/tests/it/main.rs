@@ -28,6 +28,7 @@ mod observing;
 mod pebble;
 mod persistence;
 mod protocol;
+mod random;
 mod resting;
 mod routing;
 mod secure;

@@ -1,23 +1,12 @@
 use http::header::COOKIE;
 
 use super::*;
+use crate::random::Random;
 use crate::table::StickyCookie;
 
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-/// Numbers that look random and are the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn throw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
-    }
-
-    fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.throw() % most as u64).unwrap()
-    }
-
+impl Random {
     /// Weights of so many sides that sum to the whole.
     fn weights(&mut self, sides: usize) -> Vec<u32> {
         let whole = usize::try_from(WEIGHT_WHOLE).unwrap();
@@ -120,10 +109,10 @@ fn of_many_keys_each_side_has_the_share_that_its_weight_says() {
 
 #[test]
 fn a_key_moves_only_to_a_side_that_gained_from_one_that_lost() {
-    let mut dice = Dice(1);
+    let mut random = Random(1);
     for round in 0..60 {
-        let sides = 2 + dice.below(4);
-        let (before, after) = (dice.weights(sides), dice.weights(sides));
+        let sides = 2 + random.below(4);
+        let (before, after) = (random.weights(sides), random.weights(sides));
         let mut old = Service::new(&by_header(), &before);
         let mut new = Service::new(&by_header(), &after);
         for key in 0..300 {
@@ -177,11 +166,11 @@ fn an_address_is_a_key_and_of_ipv6_the_network() {
 
 #[test]
 fn without_anybody_who_stays_the_split_is_exact() {
-    let mut dice = Dice(2);
+    let mut random = Random(2);
     for spec in [by_cookie(), by_header()] {
         for _ in 0..20 {
-            let sides = 2 + dice.below(4);
-            let weights = dice.weights(sides);
+            let sides = 2 + random.below(4);
+            let weights = random.weights(sides);
             let mut service = Service::new(&spec, &weights);
             let mut counts = vec![0.0; weights.len()];
             for turn in 1..=3000_u32 {
@@ -267,7 +256,7 @@ fn a_cookie_is_kept_from_scripts_and_says_when_it_ends() {
 
 /// People who come, ask for a while and leave.
 struct Crowd {
-    dice: Dice,
+    random: Random,
     users: Vec<(Option<HeaderValue>, usize)>,
     /// Out of how many requests one is of a new user, and one user leaves.
     visit: usize,
@@ -293,9 +282,9 @@ impl Crowd {
 
     /// Returns who asks next.
     fn next(&mut self) -> usize {
-        if self.users.is_empty() || self.dice.below(self.visit) == 0 {
+        if self.users.is_empty() || self.random.below(self.visit) == 0 {
             if self.users.len() > 400 {
-                let leaves = self.dice.below(self.users.len());
+                let leaves = self.random.below(self.users.len());
                 self.users.swap_remove(leaves);
             }
             self.users.push((None, 0));
@@ -303,8 +292,8 @@ impl Crowd {
         }
         let most = self.returns.into_iter().max().unwrap();
         loop {
-            let at = self.dice.below(self.users.len());
-            if self.dice.below(most) < self.returns[self.users[at].1] {
+            let at = self.random.below(self.users.len());
+            if self.random.below(most) < self.returns[self.users[at].1] {
                 return at;
             }
         }
@@ -316,7 +305,7 @@ fn new_users_make_up_for_those_who_come_back_more_often_or_less() {
     let spec = by_cookie();
     for (seed, returns) in [(3, [1, 1]), (4, [1, 3]), (5, [10, 7])] {
         let mut crowd = Crowd {
-            dice: Dice(seed),
+            random: Random(seed),
             users: Vec::new(),
             visit: 20,
             returns,
@@ -342,7 +331,7 @@ fn a_side_that_gains_weight_gets_new_users_at_twice_its_weight_at_most() {
     let spec = by_cookie();
     let mut service = Service::new(&spec, &[9900, 100]);
     let mut crowd = Crowd {
-        dice: Dice(6),
+        random: Random(6),
         users: Vec::new(),
         visit: 20,
         returns: [1, 1],
