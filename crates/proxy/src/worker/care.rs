@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::table::{Ejection, WEIGHT_WHOLE};
-use crate::worker::least::Dice;
+use crate::worker::random::Random;
 use crate::worker::upstream::Upstream;
 
 /// With which part of its share a new instance begins.
@@ -73,9 +73,9 @@ impl Care {
 
     /// Returns whether it takes part in a choice: always when it is no longer new, and now and then
     /// before.
-    pub(super) fn takes_part(&self, ramp: Duration, now: Instant, dice: &Dice) -> bool {
+    pub(super) fn takes_part(&self, ramp: Duration, now: Instant, random: &Random) -> bool {
         let part = self.part(ramp, now);
-        part >= 1.0 || dice.falls_within(part)
+        part >= 1.0 || random.falls_within(part)
     }
 }
 
@@ -301,9 +301,9 @@ mod tests {
                 (care.part(ramp, now) - part).abs() < 1e-9,
                 "after {after} s"
             );
-            let dice = Dice::new(after);
+            let random = Random::of(after);
             let took_part = (0..10_000)
-                .filter(|_| care.takes_part(ramp, now, &dice))
+                .filter(|_| care.takes_part(ramp, now, &random))
                 .count();
             let wanted = part * 10_000.0;
             #[expect(clippy::cast_precision_loss, reason = "at most 10 000")]

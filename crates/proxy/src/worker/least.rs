@@ -8,6 +8,8 @@
 
 use std::cell::Cell;
 
+use crate::worker::random::Random;
+
 /// Up to how many instances are all looked at.
 const FEW: usize = 16;
 
@@ -19,18 +21,14 @@ const DRAWS: usize = 4;
 pub(super) struct Turn {
     /// Where the search begins, so that equals take turns.
     next: Cell<usize>,
-    dice: Dice,
+    random: Random,
 }
-
-/// Numbers that are random enough for this (xorshift), without a lock and without a system call.
-#[derive(Debug)]
-pub(super) struct Dice(Cell<u64>);
 
 impl Turn {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             next: Cell::new(0),
-            dice: Dice::new(seed),
+            random: Random::of(seed),
         }
     }
 
@@ -55,9 +53,9 @@ impl Turn {
         busy: impl Fn(usize) -> u64,
         suits: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let one = self.dice.below(count);
+        let one = self.random.below(count);
         // Another one: a step of anything but a whole round.
-        let other = (one + 1 + self.dice.below(count - 1)) % count;
+        let other = (one + 1 + self.random.below(count - 1)) % count;
         match (suits(one), suits(other)) {
             (true, true) => Some(if busy(other) < busy(one) { other } else { one }),
             (true, false) => Some(one),
@@ -85,41 +83,8 @@ impl Turn {
         Some(at)
     }
 
-    pub(super) fn dice(&self) -> &Dice {
-        &self.dice
-    }
-}
-
-impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
-        // Of nothing comes nothing.
-        Self(Cell::new(seed | 1))
-    }
-
-    fn throw(&self) -> u64 {
-        let mut bits = self.0.get();
-        bits ^= bits << 13;
-        bits ^= bits >> 7;
-        bits ^= bits << 17;
-        self.0.set(bits);
-        bits
-    }
-
-    /// Returns a number below `most`.
-    fn below(&self, most: usize) -> usize {
-        // The upper half is the better one; multiplied instead of divided.
-        let scaled = (u128::from(self.throw()) * most as u128) >> 64;
-        usize::try_from(scaled).unwrap_or(0)
-    }
-
-    /// Returns true in this share of all cases.
-    pub(super) fn falls_within(&self, share: f64) -> bool {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "53 bits are what a float can hold"
-        )]
-        let uniform = (self.throw() >> 11) as f64 / (1_u64 << 53) as f64;
-        uniform < share
+    pub(super) fn random(&self) -> &Random {
+        &self.random
     }
 }
 
@@ -178,7 +143,7 @@ mod tests {
         let takes = |_| 4 * count;
         let two = Turn::new(3);
         let (_, of_two) = spread(count, 20_000, takes, by(&two));
-        let one = Dice::new(3);
+        let one = Random::of(3);
         let (_, of_one) = spread(count, 20_000, takes, |busy| one.below(busy.len()));
         assert!(of_two <= 7, "{of_two}");
         assert!(of_one >= 2 * of_two - 3, "{of_one} beside {of_two}");
@@ -205,12 +170,5 @@ mod tests {
             assert_eq!(turn.choose(count, |_| 0, |_| false), None);
         }
         assert_eq!(Turn::new(6).choose(0, |_| 0, |_| true), None);
-    }
-
-    #[test]
-    fn dice_are_fair() {
-        let dice = Dice::new(7);
-        let hits = (0..100_000).filter(|_| dice.falls_within(0.1)).count();
-        assert!((9_600..10_400).contains(&hits), "{hits}");
     }
 }

@@ -174,7 +174,7 @@ impl SideRoutes {
         if let Some(ramp) = self.ramp.filter(|_| suits == Suits::Fit) {
             let takes_part = |at: usize| {
                 let care = self.upstreams[at].care();
-                care.takes_part(ramp, now, self.turn.dice())
+                care.takes_part(ramp, now, self.turn.random())
             };
             let at = self
                 .turn

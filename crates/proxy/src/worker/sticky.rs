@@ -27,6 +27,7 @@ use crate::cookies;
 use crate::message::Headers;
 use crate::split::Split;
 use crate::table::{self, WEIGHT_WHOLE};
+use crate::worker::random::mix;
 
 /// How many requests a side can be owed, or owe. Over this many requests the split evens out what
 /// users who come back have done to it.
@@ -249,11 +250,4 @@ fn hash_address(address: IpAddr) -> u64 {
         IpAddr::V4(address) => hash(&address.octets()),
         IpAddr::V6(address) => hash(&address.octets()[..8]),
     }
-}
-
-/// Spreads what differs in few bits over all of them (the finaliser of `SplitMix64`).
-fn mix(bits: u64) -> u64 {
-    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
