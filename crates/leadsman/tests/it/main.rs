@@ -18,3 +18,5 @@ mod program;
 mod reference;
 mod shipping;
 mod talking;
+#[cfg(test)]
+mod tool;

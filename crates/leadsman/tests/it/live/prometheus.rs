@@ -2,19 +2,13 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use super::client;
 use super::machine::Machine;
-
-/// Where the program is, if somebody says so.
-const PROGRAM: &str = "LEADSMAN_PROMETHEUS";
-
-/// Why there is none, if somebody says so.
-const NONE: &str = "LEADSMAN_WITHOUT_PROMETHEUS";
+use crate::tool::{missing, tool};
 
 const CONFIG: &str = "\
 global: { scrape_interval: 1s, scrape_timeout: 1s }
@@ -32,8 +26,8 @@ pub(super) struct Prometheus {
 impl Prometheus {
     /// Starts it; `None` where `./dev test` said why it cannot be had.
     pub(super) fn start(machine: &Machine) -> Option<Self> {
-        if let Some(why) = std::env::var_os(NONE) {
-            println!("skipped, there is no Prometheus: {}", why.display());
+        if let Some(why) = missing("prometheus") {
+            println!("skipped, there is no Prometheus: {why}");
             return None;
         }
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -52,7 +46,7 @@ impl Prometheus {
     pub(super) fn run(&mut self, machine: &Machine) {
         let folder = machine.place.path().join("prometheus");
         let said = File::create(folder.join("said.log")).unwrap();
-        let child = Command::new(program())
+        let child = Command::new(tool("prometheus", "./dev test").unwrap())
             .arg(format!("--config.file={}/prometheus.yml", folder.display()))
             .arg(format!("--storage.tsdb.path={}/data", folder.display()))
             .arg(format!("--web.listen-address={}", self.address))
@@ -117,22 +111,4 @@ impl Drop for Prometheus {
             drop(running.wait());
         }
     }
-}
-
-/// Returns the program: the one that is named, the machine's own, or the one that `./dev test`
-/// brought.
-fn program() -> PathBuf {
-    if let Some(named) = std::env::var_os(PROGRAM) {
-        return PathBuf::from(named);
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&path).map(|folder| folder.join("prometheus"));
-    let test = std::env::current_exe().unwrap();
-    let brought = test
-        .ancestors()
-        .map(|folder| folder.join("tools/prometheus/usr/bin/prometheus"));
-    installed
-        .chain(brought)
-        .find(|program| program.is_file())
-        .expect("Prometheus is not here: `./dev test` brings it, or name it in LEADSMAN_PROMETHEUS")
 }
