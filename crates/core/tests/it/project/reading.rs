@@ -186,10 +186,11 @@ fn a_full_file_is_resolved_for_each_environment() {
         .find(|(name, _)| name.ends_with("full.yaml"))
         .unwrap();
     let project = project(&text);
-    let shown: String = project
-        .environments()
-        .map(|name| show(project.resolve(name).unwrap()))
-        .collect();
+    let mut environments = project.environments();
+    let mut shown = || Some(show(project.resolve(environments.next()?).unwrap()));
+    let first = shown().unwrap();
+    let others = std::iter::from_fn(shown).map(|other| differences(&first, &other));
+    let shown = first.clone() + &others.collect::<String>();
     expect![[r#"
         shop development 127.0.0.1:8080
           */admin -> admin
@@ -273,20 +274,12 @@ fn a_full_file_is_resolved_for_each_environment() {
           */ -> web
             RequestLimits { uri: None, body: None, pace: Some(Pace { idle: 60s, bytes_per_second: 1024, grace: 10s }), per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
-            artifact None, folder .
             {"LEVEL": "debug"}, as Some("1000")
-            memory None, files None
-            ready /ready 1s 500ms 2m 3s
-            stop TERM 30s 20s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Address), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: None }
           app: 1 x []
-            artifact Some("./front/dist"), folder .
             {"LEVEL": "debug"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Bundle { path: "/app", fallback: None, cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("**"), cache: For(600s) }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: false }
@@ -294,35 +287,24 @@ fn a_full_file_is_resolved_for_each_environment() {
           pages: 1 x ["./pages"]
             artifact None, folder .
             {"LEVEL": "debug"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Address), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           web: 1 x ["./server", "--quiet", "two words", "$PORT"]
             artifact None, folder .
             {"DEBUG": "true", "GREETING": "hello", "LEVEL": "debug", "VERSION": "1.10"}, as Some("www-data")
-            memory Some(536870912), files Some(4096)
             ready /health?full=1 500ms 1s 5m 0s
-            stop INT 45s 1m30s, after ["api", "worker"]
             strategy InTurn [100 %] warm 0s patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
             Traffic { sticky: Some(Address), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: None }
-            heap: Measured(Memory)
-            hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
-            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
-            saturation: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
-            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
           worker: 3 x ["./worker"]
-            artifact None, folder .
             {"LEVEL": "debug"}, as None
-            memory None, files None
-            ready ["./is-ready"] 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
             strategy InTurn [33.33 % for 30s, 66.66 % for 30s, 100 %] warm 0s patience 1h Hold
             Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 10, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
             Traffic { sticky: Some(Address), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
+          no */admin
+          no admin
+          no pages Bundle
         shop production [::]:80
           shop.example/api -> api
             ["POST", "PUT"] []
@@ -335,214 +317,36 @@ fn a_full_file_is_resolved_for_each_environment() {
           admin.shop.example/ -> admin
             RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */pages -> pages
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */app -> app
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
           admin: 1 x ["./admin"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
             strategy Full [10 % for 10m, 50 % for 10m, 100 %] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
           api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
-            memory None, files None
             ready ["./probe", "1"] 1s 500ms 2m 3s
-            stop TERM 30s 20s, after []
             strategy Full [100 %] warm 10m patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
-          app: 1 x []
-            artifact Some("./front/dist"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
-          pages: 1 x []
-            artifact Some("./site"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
-            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
           web: 4 x ["./server", "--quiet", "two words", "$PORT"]
-            artifact Some("./dist"), folder .
-            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
-            memory Some(536870912), files Some(4096)
             ready tcp 500ms 1s 1m 0s
             stop INT 45s 1m30s, after ["api"]
             strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 2h patience 1h Hold
             Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
-            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
             hits: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
-            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
             saturation: Queried(Queried { server: PrometheusServer { url: "http://[::1]:9090/prom", token_file: Some("/run/secrets/prometheus") }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
-            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
-          worker: 1 x ["./worker"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready ["./is-ready"] 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
+          no */admin
+          no */api
+          no */ RequestLimits
+          no web heap
         shop preview 127.0.0.1:8443
           */admin -> admin
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */pages -> pages
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */app -> app
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
-          admin: 1 x ["./admin"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Full [100 % for 5m] warm 10m patience 0s Rollback
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
-          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
-            memory None, files None
-            ready /ready 1s 500ms 2m 3s
-            stop TERM 30s 20s, after []
-            strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
-          app: 1 x []
-            artifact Some("./front/dist"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
-          pages: 1 x []
-            artifact Some("./site"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
-            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
-          web: 2 x ["./server", "--quiet", "two words", "$PORT"]
-            artifact Some("./dist"), folder .
-            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
-            memory Some(536870912), files Some(4096)
-            ready /health?full=1 500ms 1s 1m 0s
-            stop INT 45s 1m30s, after ["api", "worker"]
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
-            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
-            heap: Measured(Memory)
-            hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
-            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
-            saturation: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
-            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
-          worker: 1 x ["./worker"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready ["./is-ready"] 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
         shop public [::]:443
           */admin -> admin
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */pages -> pages
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */api -> api
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */app -> app
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
           */ -> web
-            RequestLimits { uri: None, body: Some(10485760), pace: None, per_client: Some(Rate { requests: 100, per: 1s, burst: 100 }), in_all: None }
-          admin: 1 x ["./admin"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Full [100 % for 5m] warm 10m patience 0s Rollback
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Header("x-user")), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: None }
-          api: 1 x ["./api", "--port", "$PORT", "--workers", "4"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as Some("1000")
-            memory None, files None
-            ready /ready 1s 500ms 2m 3s
-            stop TERM 30s 20s, after []
-            strategy Proportional [1 % for 5m, 10 % for 1h, 100 %] warm 1h patience 1h Hold
-            Limits { errors: Some(0.005), p95: Some(1s), p99: None, memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: Some(Cookie { name: "leadsman-api", path: "/", max_age: None }), testers: [], mirror: Some(Mirror { share: Weight(1000), methods: ["GET", "HEAD", "OPTIONS"], body: 0, at_once: 100 }), hold: Some(Hold { wait: 5s, requests: 1000 }), maintenance: Some(Maintenance { status: 503, body: "Back at noon.", content_type: "text/plain; charset=utf-8", retry_after: None }), eject: Some(Ejection { failures: 5, time: 10s, time_max: 300s, share: Weight(5000) }), retries: Some(Retries { share: Weight(2000), per_second: 10 }), capacity: Some(Capacity { requests: 100, pending: 1000, wait: 5s }), slow_start: Some(10s) }
-          app: 1 x []
-            artifact Some("./front/dist"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/app", fallback: Some("index.html"), cache: [CacheRule { files: Pattern("sw.js"), cache: Never }, CacheRule { files: Pattern("assets/**"), cache: Immutable }, CacheRule { files: Pattern("/robots.txt"), cache: For(3600s) }, CacheRule { files: Pattern("*.map"), cache: Asked }], headers: [HeaderRule { files: Pattern(".well-known/apple-app-site-association"), headers: {"content-type": "application/json"} }, HeaderRule { files: Pattern("**"), headers: {"referrer-policy": "no-referrer", "x-frame-options": "deny"} }], hidden: true }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
-          pages: 1 x []
-            artifact Some("./site"), folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready tcp 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.05), p95: Some(1s), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.2), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Bundle { path: "/", fallback: None, cache: [], headers: [], hidden: false }
-            Traffic { sticky: Some(Cookie { name: "leadsman-pages", path: "/", max_age: None }), testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
-          web: 2 x ["./server", "--quiet", "two words", "$PORT"]
-            artifact Some("./dist"), folder .
-            {"DEBUG": "true", "GREETING": "hello", "REGION": "eu", "VERSION": "1.10"}, as Some("www-data")
-            memory Some(536870912), files Some(4096)
-            ready /health?full=1 500ms 1s 1m 0s
-            stop INT 45s 1m30s, after ["api", "worker"]
-            strategy Proportional [5 % for 30m, 25 % for 30m, 50 % for 30m, 100 % for 30m] warm 10m patience 1h Hold
-            Limits { errors: Some(0.01), p95: Some(400ms), p99: Some(2s), memory: Some(0.9), cpu: Some(0.8), restarts: Some(1), against_stable: AgainstStable { errors: Some(0.005), p95: Some(0.3), p99: Some(1.5) }, requests: 200, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {"heap": GaugeLimit { at_most: Some(536870912.0), at_least: None, against_stable: Some(0.5), worse: More, hold: 30s, outage: 120s }, "hits": GaugeLimit { at_most: None, at_least: None, against_stable: Some(0.1), worse: Less, hold: 30s, outage: 120s }, "queue": GaugeLimit { at_most: Some(100.0), at_least: None, against_stable: Some(0.2), worse: More, hold: 60s, outage: 120s }, "saturation": GaugeLimit { at_most: Some(0.8), at_least: None, against_stable: None, worse: More, hold: 0ns, outage: 120s }, "sent": GaugeLimit { at_most: None, at_least: Some(0.5), against_stable: None, worse: Less, hold: 30s, outage: 300s }} }
-            Traffic { sticky: Some(Cookie { name: "side", path: "/shop", max_age: Some(604800s) }), testers: [Tester { when: Condition { place: Header, name: "x-tester", value: Some("ann") }, to: Canary }, Tester { when: Condition { place: Cookie, name: "tester", value: None }, to: Stable }], mirror: Some(Mirror { share: Weight(250), methods: ["GET", "POST"], body: 65536, at_once: 10 }), hold: Some(Hold { wait: 10s, requests: 50 }), maintenance: Some(Maintenance { status: 200, body: "<h1>\"Back\" soon</h1>\n", content_type: "text/html; charset=utf-8", retry_after: Some(3600s) }), eject: Some(Ejection { failures: 3, time: 5s, time_max: 60s, share: Weight(3000) }), retries: Some(Retries { share: Weight(1000), per_second: 0 }), capacity: Some(Capacity { requests: 64, pending: 0, wait: 0ns }), slow_start: Some(30s) }
-            heap: Measured(Memory)
-            hits: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("hits{release=\"${RELEASE}\"}"), every: 15s })
-            queue: Shown(Shown { selector: Selector { name: "jobs_waiting", labels: [Label { name: "queue", value: "mail", is: true }, Label { name: "state", value: "dead", is: false }] }, path: "/metrics", counter: false, series: None, instances: Max, every: 5s })
-            saturation: Queried(Queried { server: PrometheusServer { url: "http://127.0.0.1:9090", token_file: None }, query: Query("avg(load{instance=~\"$INSTANCES\"})"), every: 30s })
-            sent: Shown(Shown { selector: Selector { name: "mails_sent_total", labels: [] }, path: "/internal/metrics", counter: true, series: Some(Sum), instances: Sum, every: 2s })
-          worker: 1 x ["./worker"]
-            artifact None, folder .
-            {"LEVEL": "info", "REGION": "eu"}, as None
-            memory None, files None
-            ready ["./is-ready"] 500ms 1s 1m 0s
-            stop TERM 30s 10s, after []
-            strategy InTurn [100 %] warm 0s patience 1h Hold
-            Limits { errors: None, p95: None, p99: None, memory: None, cpu: None, restarts: None, against_stable: AgainstStable { errors: None, p95: None, p99: None }, requests: 100, warm_up: 0ns, risk: Risk { steps: 0.008, alone: 0.001, tripwire: 0.001, tolerated: 0.1, pass: 0.05 }, metrics: {} }
-            Traffic { sticky: None, testers: [], mirror: None, hold: None, maintenance: None, eject: None, retries: Some(Retries { share: Weight(5000), per_second: 10 }), capacity: None, slow_start: Some(10s) }
     "#]].assert_eq(&shown);
 }
 
@@ -598,6 +402,50 @@ fn show(spec: &EnvironmentSpec) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// Returns of what [`show`] prints only what is not as in `first`, and the routes in their order.
+fn differences(first: &str, other: &str) -> String {
+    let (before, after) = (places(first), places(other));
+    let mut shown: Vec<&str> = other.lines().take(1).collect();
+    let mut above = None;
+    for entry @ ([_, key], line) in &after {
+        let is_head = key.is_empty();
+        if is_head {
+            above = Some(*line);
+        }
+        if !before.contains(entry) || (is_head && line.contains(" -> ")) {
+            // What it belongs to stands above it, once.
+            shown.extend(above.take().filter(|_| !is_head));
+            shown.push(line);
+        }
+    }
+    let has = |wanted: [&str; 2]| after.iter().any(|(place, _)| *place == wanted);
+    let gone = before.iter().filter_map(|([block, key], _)| {
+        let is_gone = !has([block, key]) && (has([block, ""]) || key.is_empty());
+        is_gone.then(|| format!("  no {}", [*block, *key].join(" ").trim()))
+    });
+    let gone: Vec<String> = gone.collect();
+    shown.extend(gone.iter().map(String::as_str));
+    shown.join("\n") + "\n"
+}
+
+/// Returns each line that [`show`] printed of a route or a service: of which one, and what it is
+/// about, which is nothing in the first of them.
+fn places(shown: &str) -> Vec<([&str; 2], &str)> {
+    let mut block = "";
+    let lines = shown.lines().skip(1);
+    let places = lines.map(|line| {
+        let word = line.trim_start().split([' ', ':']).next();
+        let word = word.unwrap_or_default();
+        if !line.starts_with("    ") {
+            block = word;
+            return ([block, ""], line);
+        }
+        let key = if word.starts_with('{') { "env" } else { word };
+        ([block, key], line)
+    });
+    places.collect()
 }
 
 /// Prints a strategy in one line.
