@@ -344,16 +344,8 @@ impl Actor {
             .await
             .map_err(Error::NotRead)?;
         for recorded in more {
-            let event = serde_json::from_str(&recorded.body).map_err(|source| {
-                let stream = recorded.stream.to_string();
-                let (version, kind) = (recorded.version, recorded.kind);
-                Error::NotUnderstood {
-                    stream,
-                    version,
-                    kind,
-                    source,
-                }
-            })?;
+            let event = serde_json::from_str(&recorded.body)
+                .map_err(|source| Error::not_understood(&recorded, source))?;
             self.state = evolve(self.state.clone(), recorded.at, &event);
         }
         Ok(())

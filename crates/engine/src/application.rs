@@ -78,16 +78,8 @@ impl Application {
             .await
             .map_err(Error::NotRead)?;
         for recorded in more {
-            let event = serde_json::from_str(&recorded.body).map_err(|source| {
-                let stream = recorded.stream.to_string();
-                let (version, kind) = (recorded.version, recorded.kind.clone());
-                Error::NotUnderstood {
-                    stream,
-                    version,
-                    kind,
-                    source,
-                }
-            })?;
+            let event = serde_json::from_str(&recorded.body)
+                .map_err(|source| Error::not_understood(&recorded, source))?;
             self.evolve(recorded.at, &recorded.actor, event);
         }
         Ok(())

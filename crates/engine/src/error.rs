@@ -5,7 +5,7 @@ use leadsman_core::id::{
     ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber, ServiceName,
 };
 use leadsman_core::time::Timestamp;
-use leadsman_store::{AppendError, ReadError};
+use leadsman_store::{AppendError, ReadError, Recorded};
 
 /// Why the engine could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -80,4 +80,15 @@ pub enum Error {
     /// The engine is about to end.
     #[error("Leadsman is shutting down")]
     ShuttingDown,
+}
+
+impl Error {
+    pub(crate) fn not_understood(recorded: &Recorded, source: serde_json::Error) -> Self {
+        Self::NotUnderstood {
+            stream: recorded.stream.to_string(),
+            version: recorded.version,
+            kind: recorded.kind.clone(),
+            source,
+        }
+    }
 }
