@@ -197,10 +197,7 @@ impl fmt::Display for Waiting {
                     f,
                     "{ready} of {needed} new instances of `{service}` are ready"
                 )?;
-                match detail {
-                    Some(detail) => write!(f, ": {detail}"),
-                    None => Ok(()),
-                }
+                detailed(detail.as_deref(), f)
             }
             Self::Baseline {
                 service,
@@ -212,10 +209,7 @@ impl fmt::Display for Waiting {
                     f,
                     "{ready} of {needed} instances of the baseline of `{service}` are ready"
                 )?;
-                match detail {
-                    Some(detail) => write!(f, ": {detail}"),
-                    None => Ok(()),
-                }
+                detailed(detail.as_deref(), f)
             }
             Self::Acknowledgement {
                 service,
@@ -300,6 +294,14 @@ impl fmt::Display for Waiting {
             Self::Frozen { why } => write!(f, "frozen, a person must decide: {why}"),
             Self::DataPlane => write!(f, "the data plane does not answer"),
         }
+    }
+}
+
+/// Writes what more is known of instances that are not ready, if anything is.
+fn detailed(detail: Option<&str>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match detail {
+        Some(detail) => write!(f, ": {detail}"),
+        None => Ok(()),
     }
 }
 
