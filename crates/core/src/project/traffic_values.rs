@@ -10,7 +10,7 @@ use super::problem::{Span, quoted};
 use super::read::{Merge, Read, Reader};
 use super::shape::MapKey;
 use super::units;
-use super::values::{Words, schema};
+use super::values::{Words, hundredths, schema};
 use super::yaml::{Key, Node};
 use crate::traffic::Role;
 use crate::weight::Weight;
@@ -166,28 +166,21 @@ impl<const MIN: u16> Read for Part<MIN> {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
         let text = reader.scalar(node, "a share", "write it like `5%` or `0.5%`")?;
         let share = match units::parse_share(text) {
-            Ok(share) => share * 10_000.0,
+            Ok(share) => share,
             Err(hint) => {
                 let message = format!("{} is not a share", quoted(text));
                 reader.note(&BAD_SHARE, node.at, message, hint);
                 return None;
             }
         };
-        let hundredths = share.round();
-        let exact = (share - hundredths).abs() < 1e-6;
-        if !exact || !(f64::from(MIN)..=10_000.0).contains(&hundredths) {
+        let weight = hundredths(share, MIN);
+        if weight.is_none() {
             let message = format!("{} is out of range", quoted(text));
             let least = units::weight(Weight::from_hundredths(MIN));
             let hint = format!("choose one from {least} to 100%, in hundredths of a percent");
             reader.note(&OUT_OF_RANGE, node.at, message, hint);
-            return None;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it was just found to lie between 0 and 10 000"
-        )]
-        Some(Self(Weight::from_hundredths(hundredths as u16)))
+        weight.map(Self)
     }
 }
 

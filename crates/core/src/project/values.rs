@@ -296,6 +296,22 @@ schema!(
     })
 );
 
+/// Returns a share as a weight, if it is one of at least `least` hundredths of a percent, exactly.
+pub(super) fn hundredths(share: f64, least: u16) -> Option<Weight> {
+    let number = share * 10_000.0;
+    let whole = number.round();
+    let exact = (number - whole).abs() < 1e-6;
+    if !exact || !(f64::from(least)..=10_000.0).contains(&whole) {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it was just found to lie between 0 and 10 000"
+    )]
+    Some(Weight::from_hundredths(whole as u16))
+}
+
 /// The weight of a step: from 0.01 % to 100 %.
 #[derive(Clone, Debug)]
 pub(super) struct StepWeight(pub(super) Located<Weight>);
@@ -310,20 +326,12 @@ impl Read for StepWeight {
             node,
             reader,
         )?;
-        let hundredths = (share * 10_000.0).round();
-        let exact = (share * 10_000.0 - hundredths).abs() < 1e-6;
-        if !exact || !(1.0..=10_000.0).contains(&hundredths) {
+        let Some(value) = hundredths(share, 1) else {
             let message = format!("{} is not a weight for a step", quoted(text));
             let hint = "choose one from `0.01%` to `100%`, in hundredths of a percent";
             reader.note(&BAD_WEIGHT, node.at, message, hint);
             return None;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it was just found to lie between 1 and 10 000"
-        )]
-        let value = Weight::from_hundredths(hundredths as u16);
+        };
         Some(Self(Located { value, at: node.at }))
     }
 }
