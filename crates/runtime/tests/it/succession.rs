@@ -12,7 +12,7 @@ use leadsman_runtime::shim::{OutputSpec, Pauses, Spec, State};
 use leadsman_runtime::{ProcessId, Supervised};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::{SHIM, eventually, is_alive};
+use crate::world::{SHIM, Shims, eventually, is_alive};
 
 const LISTENER: &str = env!("CARGO_BIN_EXE_leadsman-test-listener");
 
@@ -38,14 +38,14 @@ fn spec(folder: &Path, arguments: &[&str]) -> Spec {
 
 /// A listener under a shim, and users who come one after the other.
 struct Scene {
-    folder: tempfile::TempDir,
+    folder: Shims,
     supervised: Supervised,
     address: SocketAddr,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let temporary = tempfile::tempdir().unwrap();
+        let temporary = Shims::new();
         let folder = temporary.path().join("shim");
         let spec = spec(&folder, &["first"]);
         let supervised = Supervised::start(SHIM.as_ref(), &folder, &spec)
@@ -55,6 +55,9 @@ impl Scene {
         let said = || std::fs::read_to_string(&output).unwrap_or_default();
         eventually("it listens", || said().ends_with('\n')).await;
         let address = said().trim().parse().unwrap();
+        // What it prints may be here before what its shim says of it.
+        let child = || supervised.status().child;
+        eventually("its shim says that it runs", || child().is_some()).await;
         Self {
             folder: temporary,
             supervised,
@@ -93,10 +96,14 @@ async fn while_asking(address: SocketAddr, holds: impl Future<Output = ()>) -> V
     let ending = Arc::clone(&end.0);
     let asking = tokio::task::spawn_blocking(move || {
         let mut answers = Vec::new();
-        while !ending.load(Ordering::SeqCst) {
+        loop {
+            // The last one comes when `holds` has ended.
+            let is_last = ending.load(Ordering::SeqCst);
             answers.push(ask(address));
+            if is_last {
+                return answers;
+            }
         }
-        answers
     });
     holds.await;
     drop(end);
@@ -109,14 +116,18 @@ async fn a_successor_takes_over_and_nobody_is_refused() {
     let scene = Scene::new().await;
     let first = scene.child();
     let answers = while_asking(scene.address, async {
+        let mut before = first;
         for name in ["second", "third"] {
             scene
                 .supervised
                 .succeed(&scene.spec(&[name]))
                 .await
                 .unwrap();
+            // Until it has retired it may still answer who comes.
+            eventually("the one before has retired", || !before.is_alive()).await;
+            eventually("the next one is seen", || scene.child() != before).await;
+            before = scene.child();
         }
-        eventually("the first one has retired", || !first.is_alive()).await;
     })
     .await;
     let mut names: Vec<&str> = answers
@@ -221,7 +232,7 @@ async fn a_crash_in_the_middle_of_a_succession_starts_what_ran() {
 }
 
 /// Whether a process of the folder's shim runs that was called with a word.
-fn is_there(folder: &tempfile::TempDir, word: &str) -> bool {
+fn is_there(folder: &Shims, word: &str) -> bool {
     let processes = crate::world::processes_of(folder.path());
     processes.iter().any(|pid| {
         let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

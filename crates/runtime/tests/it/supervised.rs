@@ -7,11 +7,11 @@ use std::time::Duration;
 use leadsman_runtime::Supervised;
 use leadsman_runtime::shim::{OutputSpec, Pauses, Spec, State};
 
-use crate::world::{SHIM, eventually, is_alive};
+use crate::world::{SHIM, Shims, eventually, is_alive};
 
 #[tokio::test]
 async fn a_command_is_started_found_again_and_stopped() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = Shims::new();
     let folder = temporary.path().join("shim");
     let spec = spec(
         "trap 'echo ended; exit 0' TERM; echo begun; while :; do sleep 0.01; done",
@@ -55,7 +55,7 @@ async fn a_command_is_started_found_again_and_stopped() {
 
 #[tokio::test]
 async fn a_shim_that_cannot_begin_says_why() {
-    let temporary = tempfile::tempdir().unwrap();
+    let temporary = Shims::new();
     let folder = temporary.path().join("shim");
     let mut wrong = spec("true", &folder);
     wrong.stop_signal = "SEGV".to_owned();

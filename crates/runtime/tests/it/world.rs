@@ -174,10 +174,34 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // A test that failed half-way must leave nothing running either.
-        for pid in processes_of(&self.state()) {
-            if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-                let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
+        kill_processes_of(&self.state());
+    }
+}
+
+/// A folder of shims and of what they run; nothing of them is left when it is dropped, also where a
+/// test fails half-way.
+pub(crate) struct Shims(TempDir);
+
+impl Shims {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Shims {
+    fn drop(&mut self) {
+        kill_processes_of(self.path());
+    }
+}
+
+fn kill_processes_of(state: &Path) {
+    for pid in processes_of(state) {
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _ended = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
 }
