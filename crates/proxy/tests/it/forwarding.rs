@@ -206,6 +206,10 @@ fn clients_that_gave_up_on_a_hanging_side_are_counted_against_it() {
     let address = world.apply(&table(1, [side("web", 10_000, &[hanging.address])]));
     let mut visitor = Visitor::new(address);
     visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    // Who leaves before the request is on its way has changed his mind.
+    eventually("the request has arrived", || {
+        (hanging.requests.load(Ordering::SeqCst) == 1).then_some(())
+    });
     visitor
         .stream
         .set_read_timeout(Some(Duration::from_millis(200)))
