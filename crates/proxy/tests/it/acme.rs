@@ -89,6 +89,16 @@ impl Site {
         (tls, plain)
     }
 
+    /// Starts the server and applies the table. Nothing is asked for before the server is up: it
+    /// would be asked for again later and later, the longer that takes.
+    fn open(&mut self) {
+        let tls = self.table.listeners[0].tls.take();
+        self.apply();
+        self.start_pebble();
+        self.table.listeners[0].tls = tls;
+        self.apply();
+    }
+
     fn start_pebble(&mut self) {
         let (tls, plain) = self.addresses();
         self.pebble.start(plain, tls);
@@ -127,8 +137,7 @@ fn a_certificate_is_obtained_and_kept() {
         let Some(mut site) = Site::new(challenge) else {
             return;
         };
-        site.apply();
-        site.start_pebble();
+        site.open();
         let certificate = site.obtained(HOST);
         assert_eq!(certificate.names, [HOST]);
         assert!(certificate.expires_at_ms.unwrap() / 1000 > seconds_now());
@@ -233,12 +242,10 @@ fn a_host_that_is_elsewhere_costs_only_itself() {
             return;
         };
         site.acme().hosts.insert(0, ELSEWHERE.to_owned());
-        site.apply();
-        site.start_pebble();
+        site.open();
         site.obtained(HOST);
         let (tls, _) = site.addresses();
         assert_eq!(Secure::new(tls, HOST, &site.pebble.client()).get(), "ok");
-        // Before the server was up there was another problem with it.
         let problem = eventually("the server's objection", || {
             let problem = site.certificate(ELSEWHERE).problem?;
             let is_objection = problem.contains("the server was not convinced: ");
@@ -259,8 +266,7 @@ fn a_server_that_nobody_vouches_for_is_not_believed() {
     };
     let stranger = Authority::new();
     site.acme().roots = Some(stranger.own_file());
-    site.apply();
-    site.start_pebble();
+    site.open();
     eventually("it is said", || {
         let problem = site.certificate(HOST).problem?;
         problem.contains("invalid peer certificate").then_some(())
