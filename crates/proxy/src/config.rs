@@ -40,9 +40,6 @@ pub struct Config {
     pub handshakes_max: usize,
     /// How often the files of certificates are looked at.
     pub certificates_interval: Duration,
-    /// How often it is looked whether a client's connection was silent since the last look, to give
-    /// back the memory that only a connection in use needs.
-    pub rest_after: Duration,
     /// How long to wait after a certificate could not be obtained; each further failure triples
     /// that, up to 12 h.
     pub acme_retry: Duration,
@@ -98,7 +95,6 @@ impl Config {
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),
-            rest_after: Duration::from_secs(1),
             acme_retry: Duration::from_secs(60),
             head_bytes_max: 64 * 1024,
             streams_max: 128,

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::StatusCode;
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 
 use crate::message::Headers;
 use crate::worker::choice::{Choice, Later};
 use crate::worker::grpc;
+use crate::worker::incoming::{self, Incoming};
 use crate::worker::rescue::Failure;
 use crate::worker::tally::{Outcome, Place, Tally};
 use crate::worker::watched::Watched;
@@ -44,7 +45,7 @@ pub(super) struct Again {
 pub(super) enum Spoilt {
     /// The client broke off, or sent nonsense.
     #[error("the client broke off")]
-    Client(#[source] hyper::Error),
+    Client(#[source] incoming::Error),
     /// It exceeds a limit.
     #[error("the body is too long, or too slow")]
     Refused,

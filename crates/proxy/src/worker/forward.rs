@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use http::header::{HOST, HeaderValue};
 use http::{Method, StatusCode};
-use hyper::body::{Body as _, Incoming};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use hyper::body::Body as _;
 use rustix::io::Errno;
 
 use crate::message::{Request, Response};
@@ -18,9 +16,11 @@ use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::{Before, Choice, Later};
 use crate::worker::connection::{AnswerBody, Connection, Ended, Upgraded};
+use crate::worker::door::http1::Upgrade;
 use crate::worker::grpc::{is_grpc, timeout as grpc_timeout, translated};
 use crate::worker::headers::{prepare_answer, prepare_request};
 use crate::worker::host::Host;
+use crate::worker::incoming::Incoming;
 use crate::worker::linger::linger;
 use crate::worker::note::Seen;
 use crate::worker::peer::Peer;
@@ -40,7 +40,7 @@ pub(super) fn forward<'a>(
     address: SocketAddr,
     peer: &'a Peer,
     request: Request<Incoming>,
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Upgrade>,
     seen: &'a Seen,
 ) -> impl Future<Output = Response<Answer>> + 'a {
     let arrived = Instant::now();
@@ -73,7 +73,7 @@ struct Forwarding<'a> {
     seen: &'a Seen,
     host: Option<Host>,
     /// Where the client's side of the connection will be, if the request asks for an upgrade.
-    upgrade: Option<OnUpgrade>,
+    upgrade: Option<Upgrade>,
     request: Request<Outgoing>,
     /// Whether it does no harm, and is possible, to send the request twice.
     is_repeatable: bool,
@@ -98,7 +98,7 @@ impl<'a> Forwarding<'a> {
         address: SocketAddr,
         peer: &'a Peer,
         request: Request<Incoming>,
-        upgrade: Option<OnUpgrade>,
+        upgrade: Option<Upgrade>,
         seen: &'a Seen,
         is_grpc: bool,
     ) -> Result<Self, Failure> {
@@ -373,14 +373,15 @@ fn mark_unreachable(upstream: &Rc<Upstream>, error: &io::Error) {
 
 /// Copies both ways until both sides have ended. It counts as in flight all the while.
 async fn tunnel_between(
-    client: OnUpgrade,
+    client: Upgrade,
     mut instance: Upgraded,
     _in_flight: InFlight,
     tally: Rc<Tally>,
 ) {
     let copied = async {
-        let client = client.await.map_err(io::Error::other)?;
-        tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut instance).await
+        let left = || io::Error::from(io::ErrorKind::ConnectionAborted);
+        let mut client = client.wait().await.ok_or_else(left)?;
+        tokio::io::copy_bidirectional(&mut client, &mut instance).await
     };
     match copied.await {
         Ok((bytes_in, bytes_out)) => tally.moves(|moved| {

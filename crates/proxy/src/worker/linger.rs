@@ -5,6 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 
 use crate::worker::attempt::Outgoing;
+use crate::worker::incoming::Incoming;
 
 /// How long the client gets to read the answer while it still sends.
 const TIME: Duration = Duration::from_secs(2);
@@ -20,7 +21,8 @@ const ANSWER_FIRST: Duration = Duration::from_millis(10);
 /// were the connection closed at once, the client would meet a reset in the middle of sending, and
 /// lose the answer that says why.
 pub(super) fn linger(body: Outgoing) {
-    let Some(mut body) = body.into_unread() else {
+    let Some(Incoming::Http2(mut body)) = body.into_unread() else {
+        // What speaks HTTP/1.1 does so for the whole connection.
         return;
     };
     let reading = async move {

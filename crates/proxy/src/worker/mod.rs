@@ -9,12 +9,15 @@ mod budget;
 mod care;
 mod choice;
 mod connection;
+mod date;
 mod door;
 mod forward;
 mod grpc;
 mod headers;
 mod hold;
 mod host;
+mod http1;
+mod incoming;
 mod least;
 mod limits;
 mod linger;
@@ -60,6 +63,8 @@ use crate::figures::Counted;
 use crate::journal::Inlet;
 use crate::snapshot::{Instance, Snapshot};
 use care::Ejected;
+use date::Date;
+use door::http1::Lines;
 use door::{Door, Entrance};
 use note::Observer;
 use rescue::Refused;
@@ -76,6 +81,9 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether instances answer, at most and at least.
 const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
+
+/// How much is read at once of what is no body, in bytes.
+const ROOM: usize = 16 * 1024;
 
 /// What a worker is told. Each message carries the way to say that it is done.
 pub(crate) enum Message {
@@ -192,6 +200,12 @@ pub(crate) struct Worker {
     /// Says that nobody may linger any more.
     hurry: Notify,
     resting: Resting,
+    /// The connections to clients of HTTP/1.1.
+    lines: Lines,
+    /// What comes first on a connection is read by way of this.
+    room: RefCell<Vec<u8>>,
+    /// What time it is, as answers say it.
+    date: RefCell<Date>,
 }
 
 impl Worker {
@@ -200,6 +214,7 @@ impl Worker {
         let slots = Arc::new(Semaphore::new(config.connections_max));
         let handshakes = Semaphore::new(config.handshakes_max);
         let workers = config.workers();
+        let lines = Lines::new(&config);
         Rc::new(Self {
             config,
             wiring: Wiring { trips, workers },
@@ -218,6 +233,9 @@ impl Worker {
             retires: Cell::new(false),
             hurry: Notify::new(),
             resting: Resting::default(),
+            lines,
+            room: RefCell::new(vec![0; ROOM]),
+            date: RefCell::new(Date::now()),
         })
     }
 
@@ -232,7 +250,10 @@ impl Worker {
                 message = inbox.recv() => message,
                 _ = looks.tick() => {
                     self.give_up_what_is_late();
-                    self.resting.look(Instant::now());
+                    let now = Instant::now();
+                    self.resting.add(self.lines.look(now));
+                    self.resting.look(now);
+                    self.date.replace(Date::now());
                     continue;
                 }
                 Some(cut_short) = ended.recv() => return Ended {

@@ -144,6 +144,15 @@ impl Observer {
         }
     }
 
+    /// Makes the proxy's own answer to what is no request say whose it is, and gives it a name.
+    pub(super) fn sign(&self, answer: &mut Response<Answer>) {
+        let headers = &mut answer.head.headers;
+        headers.insert(VIA, via(Version::HTTP_11));
+        if let Some(ids) = &self.ids {
+            headers.insert(REQUEST_ID, ids.next(&self.random));
+        }
+    }
+
     fn tell(&self, note: &mut Note) {
         let is_logged = self
             .log

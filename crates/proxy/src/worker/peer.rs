@@ -49,13 +49,14 @@ impl Peer {
     }
 
     /// Returns the same peer where those in the networks `trusted` are believed.
-    pub(super) fn where_trusted(&self, trusted: &Rc<[Network]>) -> Self {
-        let mut peer = self.clone();
-        if !Rc::ptr_eq(&peer.trusted, trusted) {
-            peer.trusted = Rc::clone(trusted);
-            peer.is_trusted = peer.trusts(peer.address);
+    pub(super) fn where_trusted(self: &Rc<Self>, trusted: &Rc<[Network]>) -> Rc<Self> {
+        if Rc::ptr_eq(&self.trusted, trusted) {
+            return Rc::clone(self);
         }
-        peer
+        let mut peer = Self::clone(self);
+        peer.trusted = Rc::clone(trusted);
+        peer.is_trusted = peer.trusts(peer.address);
+        Rc::new(peer)
     }
 
     /// Says whether it is believed what it says of others.
@@ -232,7 +233,11 @@ mod tests {
         assert_eq!(headers["forwarded"], "for=203.0.113.9");
         assert!(peer.asked_by_https(&headers));
         let nobody: Rc<[Network]> = Rc::new([]);
-        assert!(!peer.where_trusted(&nobody).asked_by_https(&headers));
+        assert!(
+            !Rc::new(peer)
+                .where_trusted(&nobody)
+                .asked_by_https(&headers)
+        );
     }
 
     #[test]

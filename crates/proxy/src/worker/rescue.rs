@@ -45,6 +45,8 @@ pub(super) enum Failure {
     ClientStalled,
     /// The client goes on with its request more slowly than it may.
     ClientSlow,
+    /// The head of the request is longer than it may be, or has more lines.
+    HeadTooLarge,
     /// The path and query of the request are longer than they may be.
     UriTooLong,
     /// The body of the request is longer than it may be.
@@ -129,6 +131,11 @@ impl Failure {
                 "client-slow",
                 "the request arrives too slowly\n",
             ),
+            Self::HeadTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "head-too-large",
+                "the head of the request is longer than it may be\n",
+            ),
             Self::UriTooLong => (
                 StatusCode::URI_TOO_LONG,
                 "uri-too-long",
@@ -164,9 +171,8 @@ impl Failure {
     }
 }
 
-/// Why a request was refused by who reads it for the proxy, before there was a request.
+/// Why a client was cut off that is told nothing, as it cannot be, or as somebody else has.
 pub(super) const UNREADABLE: &str = "bad-request";
-pub(super) const HEAD_TOO_LARGE: &str = "head-too-large";
 pub(super) const HEAD_STALLED: &str = "head-stalled";
 
 /// How often the proxy answered itself since it was asked last, by reason.

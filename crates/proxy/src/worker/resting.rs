@@ -1,4 +1,4 @@
-//! Memory of connections that have come to rest.
+//! Memory of connections that have come to rest, after it was needed.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -26,9 +26,9 @@ pub(super) struct Resting {
 }
 
 impl Resting {
-    /// Counts a connection.
-    pub(super) fn add(&self) {
-        self.count.set(self.count.get() + 1);
+    /// Counts connections that have come to rest.
+    pub(super) fn add(&self, count: usize) {
+        self.count.set(self.count.get() + count);
     }
 
     /// Gives memory back if it is worth it at `now`, beside this thread.
@@ -60,7 +60,7 @@ mod tests {
     fn few_connections_are_not_worth_it_nor_is_it_all_the_time() {
         let resting = Resting::default();
         let now = Instant::now();
-        let add = |count| (0..count).for_each(|_| resting.add());
+        let add = |count| resting.add(count);
         add(MANY - 1);
         assert!(!resting.is_worth_it(now));
         assert!(!resting.is_worth_it(now), "few");

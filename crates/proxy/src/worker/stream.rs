@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,8 +22,6 @@ const SMALL: usize = 2048;
 /// tenth more processor time than copying them together and writing one. Large bodies are not copied.
 pub(super) struct Stream<S> {
     stream: TokioIo<S>,
-    /// What was read before and not used, to be read once more.
-    begun: Bytes,
     traffic: Traffic,
     untaken: Untaken,
 }
@@ -38,8 +35,6 @@ pub(super) struct Traffic(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
-    /// Whether something was read since the last request began.
-    heard: AtomicBool,
     /// Whether something waits to be written.
     is_stuck: AtomicBool,
     /// Whether that was so for too long.
@@ -47,21 +42,6 @@ struct Flags {
 }
 
 impl Traffic {
-    /// Notes that a request began: all that was read so far belongs to it or to those before.
-    pub(super) fn asked(&self) {
-        self.0.heard.store(false, Ordering::Relaxed);
-    }
-
-    /// Says whether nothing was read since the last request began, and all was written.
-    pub(super) fn is_at_rest(&self) -> bool {
-        !self.has_heard() && !self.is_stuck()
-    }
-
-    /// Says whether something was read since the last request began.
-    pub(super) fn has_heard(&self) -> bool {
-        self.0.heard.load(Ordering::Relaxed)
-    }
-
     /// Says whether something waits for the other end to take it.
     pub(super) fn is_stuck(&self) -> bool {
         self.0.is_stuck.load(Ordering::Relaxed)
@@ -86,14 +66,8 @@ impl Traffic {
 impl<S> Stream<S> {
     /// Returns a connection that breaks when its other end takes nothing for `take_timeout`.
     pub(super) fn new(stream: S, take_timeout: Duration) -> Self {
-        Self::resume(stream, Bytes::new(), take_timeout)
-    }
-
-    /// Goes on with a connection from which `begun` was read already.
-    pub(super) fn resume(stream: S, begun: Bytes, take_timeout: Duration) -> Self {
         Self {
             stream: TokioIo::new(stream),
-            begun,
             traffic: Traffic::default(),
             untaken: Untaken::new(take_timeout),
         }
@@ -101,11 +75,6 @@ impl<S> Stream<S> {
 
     pub(super) fn traffic(&self) -> Traffic {
         self.traffic.clone()
-    }
-
-    /// Returns what it reads from and writes to.
-    pub(super) fn into_inner(self) -> S {
-        self.stream.into_inner()
     }
 
     /// Takes note of whether the other end is waited for, and breaks the connection where it has
@@ -131,21 +100,9 @@ impl<S: AsyncRead + Unpin> Read for Stream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if !this.begun.is_empty() {
-            let length = this.begun.len().min(buffer.remaining());
-            buffer.put_slice(&this.begun.split_to(length));
-            this.traffic.0.heard.store(true, Ordering::Relaxed);
-            return Poll::Ready(Ok(()));
-        }
-        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-        // Also when it is the end that was read: then nothing is to be waited for.
-        if read.is_ready() {
-            this.traffic.0.heard.store(true, Ordering::Relaxed);
-        }
-        read
+        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
     }
 }
 

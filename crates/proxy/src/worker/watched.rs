@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::table::Pace;
 use crate::worker::attempt::{Progress, Spoilt};
+use crate::worker::incoming::Incoming;
 use crate::worker::mirror::Copy;
 use crate::worker::rescue::Failure;
 

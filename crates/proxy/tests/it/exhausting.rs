@@ -122,14 +122,11 @@ fn what_has_no_end_is_cut_off() {
     refusals(&world, count);
 }
 
-/// Zeros before the size of a chunk are allowed, and never come to the point.
+/// Zeros before the size of a chunk are allowed, as many as a size can have digits.
 #[test]
 fn a_body_that_does_not_come_to_the_point_is_cut_off() {
     let backend = Backend::named("ok");
-    let (world, address) = behind(&backend, |config| {
-        config.answer_timeout = Duration::from_secs(1);
-        config.linger = Duration::from_millis(100);
-    });
+    let (world, address) = behind(&backend, |_| ());
     let mut visitor = Visitor::new(address);
     visitor.stream.set_write_timeout(Some(DEADLINE)).unwrap();
     visitor.send("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n");
@@ -142,7 +139,7 @@ fn a_body_that_does_not_come_to_the_point_is_cut_off() {
             "others are served meanwhile"
         );
     }
-    world.refused("client-stalled", 1);
+    world.refused("bad-request", 1);
 }
 
 #[test]

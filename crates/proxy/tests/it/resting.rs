@@ -117,7 +117,7 @@ fn resident() -> u64 {
 fn connections_at_rest_give_their_memory_back() {
     const CONNECTIONS: u64 = 1_000;
     let backend = says_ok();
-    let world = World::with(|config| config.rest_after = Duration::from_millis(200));
+    let world = World::new();
     let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
     let before = resident();
     // All of them have begun to ask before the first one is answered.

@@ -3,7 +3,7 @@
 mod announced;
 mod entrance;
 mod greet;
-mod http1;
+pub(super) mod http1;
 mod meter;
 mod speak;
 mod streams;
@@ -29,6 +29,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(20);
 
 /// Where one worker accepts connections for one listener.
 pub(super) struct Door {
+    worker: Rc<Worker>,
+    entrance: Rc<Entrance>,
     closing: watch::Sender<Closing>,
     /// One for each socket.
     accepting: Vec<JoinHandle<()>>,
@@ -60,7 +62,12 @@ impl Door {
             tokio::task::spawn_local(accept(worker, entrance, listener, closed.clone()))
         });
         let accepting = accepting.collect();
-        Ok(Self { closing, accepting })
+        Ok(Self {
+            worker: Rc::clone(worker),
+            entrance,
+            closing,
+            accepting,
+        })
     }
 
     /// Stops accepting, and leaves who is in the queue to another process. Connections go on.
@@ -72,6 +79,11 @@ impl Door {
     /// soon as the port is free.
     pub(super) async fn close(mut self) {
         self.end(Closing::Closed).await;
+        self.worker.lines.close(&self.entrance, false);
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(speak::LAST_CALL).await;
+            self.worker.lines.close(&self.entrance, true);
+        });
     }
 
     async fn end(&mut self, closing: Closing) {

@@ -1,16 +1,13 @@
 //! The protocol of a connection: which one it is, and speaking it to the end.
 
-use std::convert::Infallible;
 use std::error::Error as _;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -19,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::announced::announced;
 use super::greet::{Protocol, first_words, shake_hands};
-use super::http1::{speak_and_rest, speak_to_the_end};
+use super::http1::{self, Client, Upgrade};
 use super::meter::Metered;
 use super::streams::Streams;
 use super::{Closing, Guest};
@@ -27,6 +24,7 @@ use crate::certificates::{HTTP_2, acme};
 use crate::message::{Request, Response};
 use crate::worker::answer::Answer;
 use crate::worker::forward::forward;
+use crate::worker::incoming::Incoming;
 use crate::worker::peer::Peer;
 use crate::worker::redirect::lead_to_https;
 use crate::worker::rescue::UNREADABLE;
@@ -75,7 +73,11 @@ pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiv
         () = last_call(closed.clone()) => None,
     };
     match words {
-        Some(Protocol::Http1) => speak_and_rest(guest, stream, closed).await,
+        Some(Protocol::Http1) => {
+            let closes = *closed.borrow() == Closing::Closed;
+            drop(closed);
+            http1::speak(guest, Client::Plain(stream), closes).await;
+        }
         // In a room of its own, so that the more common protocol does not pay for it.
         Some(Protocol::Http2) => Box::pin(speak_http2(guest, stream, closed)).await,
         None => {}
@@ -97,7 +99,10 @@ pub(super) async fn serve_encrypted(
         Some(HTTP_2) => Box::pin(speak_http2(guest, stream, closed)).await,
         // The handshake was all there is to it.
         Some(acme::PROTOCOL) => {}
-        _ => speak_to_the_end(guest, stream, closed).await,
+        _ => {
+            let closes = *closed.borrow() == Closing::Closed;
+            http1::speak(guest, Client::Encrypted(Box::new(stream)), closes).await;
+        }
     }
 }
 
@@ -106,7 +111,7 @@ async fn speak_http2<S>(guest: Guest, stream: S, mut closed: watch::Receiver<Clo
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let (config, peer) = (&guest.worker.config, guest.as_told());
+    let (config, peer) = (&guest.worker.config, Rc::new(guest.as_told()));
     let streams = Streams::new(&guest);
     let (stream, flood) = Metered::new(stream);
     let stream = Stream::new(stream, config.take_timeout);
@@ -120,8 +125,8 @@ where
         .initial_stream_window_size(STREAM_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_local_error_reset_streams(MALFORMED_MAX);
-    let service = service_fn(|request: http::Request<Incoming>| {
-        let answering = answer(&guest, &peer, request.into(), None);
+    let service = service_fn(|request: http::Request<hyper::body::Incoming>| {
+        let answering = answer(&guest, &peer, request.map(Incoming::Http2).into(), None);
         streams.clone().watch(answering)
     });
     let connection = builder.serve_connection(stream, service);
@@ -192,10 +197,10 @@ fn is_no_http2(error: &hyper::Error) -> bool {
 /// Answers a request of `guest`, which instances are told is `peer`, on the terms of this moment.
 pub(super) fn answer(
     guest: &Guest,
-    peer: &Peer,
+    peer: &Rc<Peer>,
     request: Request<Incoming>,
-    upgrade: Option<OnUpgrade>,
-) -> Pin<Box<impl Future<Output = Result<Response<Answer>, Infallible>> + 'static>> {
+    upgrade: Option<Upgrade>,
+) -> Pin<Box<impl Future<Output = Response<Answer>> + 'static>> {
     let terms = guest.entrance.terms();
     let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
     let address = guest.entrance.address;
@@ -204,7 +209,7 @@ pub(super) fn answer(
     Box::pin(async move {
         if let Some(words) = terms.challenge(request.head.uri.path()) {
             let words = Answer::Own(Some(words.to_owned().into()));
-            return Ok(Response::new(StatusCode::OK, words));
+            return Response::new(StatusCode::OK, words);
         }
         let seen = worker.observer.meet(&request.head, &peer);
         let mut response = match terms.to_https {
@@ -214,6 +219,6 @@ pub(super) fn answer(
             _ => forward(&worker, address, &peer, request, upgrade, &seen).await,
         };
         terms.dress(&mut response.head.headers);
-        Ok(seen.dress(response))
+        seen.dress(response)
     })
 }

@@ -1,6 +1,7 @@
 //! The requests of one connection of HTTP/2 that are under way.
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -65,17 +66,17 @@ impl Streams {
     }
 
     /// Watches what comes for a client.
-    pub(super) async fn watch<E>(
+    pub(super) async fn watch(
         self,
-        answering: impl Future<Output = Result<Response<Answer>, E>>,
-    ) -> Result<http::Response<Watched>, E> {
+        answering: impl Future<Output = Response<Answer>>,
+    ) -> Result<http::Response<Watched>, Infallible> {
         let mut answering = pin!(answering);
         let answered = std::future::poll_fn(|context| {
             let polled = answering.as_mut().poll(context);
             self.note(&polled);
             polled
         });
-        let answer = answered.await?;
+        let answer = answered.await;
         let watched = answer.map(|body| Watched {
             body,
             streams: self,

@@ -1,22 +1,18 @@
 //! Heads of messages: writing those of requests, reading those of answers.
 
 use std::mem::MaybeUninit;
-use std::ops::Range;
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use hyper::ext::ReasonPhrase;
-use smallvec::SmallVec;
 
 use super::Garbled;
-use super::inbound::Inbound;
-use super::outbound::Outbound;
-use crate::message::{Headers, RequestHead, ResponseHead};
-
-/// How many headers an answer may have.
-const HEADERS_MAX: usize = 100;
+use crate::message::{RequestHead, ResponseHead};
+use crate::worker::http1::{
+    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, line, tokens, within,
+};
 
 /// Writes the head of a request, and returns how its body is to be written. `length` is the length
 /// of the body in bytes, where it is known.
@@ -55,20 +51,6 @@ fn expects_body(method: &Method) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// Writes a header.
-pub(super) fn line(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_str().as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Says whether a header may come after a body: not what a message is delimited by, nor where it
-/// goes.
-pub(super) fn may_follow(name: &HeaderName) -> bool {
-    ![CONTENT_LENGTH, TRANSFER_ENCODING, HOST, CONNECTION].contains(name)
-}
-
 /// The head of an answer, and what it says of what follows.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -76,15 +58,6 @@ pub(super) struct Head {
     pub(super) body: Inbound,
     /// Whether the connection can be used again after the body.
     pub(super) persists: bool,
-}
-
-/// How many headers most answers have at most.
-const HEADERS_USUAL: usize = 16;
-
-/// Where a header stands in the bytes of a head.
-struct Place {
-    name: Range<usize>,
-    value: Range<usize>,
 }
 
 /// Takes the head of the answer to a request of `method` out of `inbox`; `None` while it is not
@@ -103,11 +76,7 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     let httparse::Status::Complete(length) = parsed.map_err(|_| Garbled::Head)? else {
         return Ok(None);
     };
-    let places = answer.headers.iter().map(|header| Place {
-        name: within(inbox, header.name.as_bytes()),
-        value: within(inbox, header.value),
-    });
-    let places: SmallVec<[Place; HEADERS_USUAL]> = places.collect();
+    let places = Places::of(answer.headers, inbox);
     let is_first_version = answer.version == Some(0);
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Garbled::Head)?;
@@ -115,18 +84,11 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     let reason = reason.map(|reason| within(inbox, reason.as_bytes()));
 
     let head = inbox.split_to(length).freeze();
-    let mut headers = Headers::with_capacity(places.len());
     let mut framing = Framing::default();
-    for place in places {
-        let name = HeaderName::from_bytes(&head[place.name]).map_err(|_| Garbled::Head)?;
-        let value = HeaderValue::from_maybe_shared(head.slice(place.value));
-        let value = value.map_err(|_| Garbled::Head)?;
-        if framing.heed(&name, &value)? {
-            headers.append(name, value);
-        }
-    }
+    let heed = |name: &HeaderName, value: &HeaderValue| framing.heed(name, value);
+    let headers = places.headers(&head, Garbled::Head, heed)?;
     let body = framing.body(status, method, is_first_version)?;
-    let persists = framing.persists(is_first_version) && body != Inbound::UntilClose;
+    let persists = framing.persistence.persists(is_first_version) && body != Inbound::UntilClose;
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(head.slice(reason)).ok());
     Ok(Some(Head {
         said: ResponseHead {
@@ -137,12 +99,6 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
         body,
         persists,
     }))
-}
-
-/// Returns where `part` lies in `whole`, of which it is a part.
-fn within(whole: &[u8], part: &[u8]) -> Range<usize> {
-    let start = part.as_ptr().addr().saturating_sub(whole.as_ptr().addr());
-    start..start + part.len()
 }
 
 /// Says whether `reason` is what everybody says with `status`, or nothing.
@@ -156,8 +112,7 @@ struct Framing {
     length: Option<u64>,
     /// Whether the body is encoded for the way, and if so, whether in chunks.
     is_chunked: Option<bool>,
-    closes: bool,
-    stays: bool,
+    persistence: Persistence,
 }
 
 impl Framing {
@@ -177,15 +132,7 @@ impl Framing {
             let last = tokens(value).last();
             self.is_chunked = Some(last.is_some_and(|last| last.eq_ignore_ascii_case("chunked")));
         } else if *name == CONNECTION {
-            let mut says_more = false;
-            for token in tokens(value) {
-                let closes = token.eq_ignore_ascii_case("close");
-                let stays = token.eq_ignore_ascii_case("keep-alive");
-                self.closes |= closes;
-                self.stays |= stays;
-                says_more |= !closes && !stays;
-            }
-            return Ok(says_more);
+            return Ok(self.persistence.heed(value));
         }
         Ok(true)
     }
@@ -212,34 +159,16 @@ impl Framing {
             (Some(false), _) | (None, None) => Inbound::UntilClose,
         })
     }
-
-    fn persists(&self, is_first_version: bool) -> bool {
-        !self.closes && (self.stays || !is_first_version)
-    }
-}
-
-/// Returns what a header lists. What is not even text lists nothing.
-fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
-    let text = value.to_str().unwrap_or_default();
-    text.split(',').map(str::trim)
-}
-
-/// Reads digits, and nothing but digits: a sign or a blank is read differently by others.
-fn digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, digit| {
-        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use http::Request;
+    use http::header::HOST;
 
     use super::*;
+    use crate::message::Headers;
+    use crate::worker::door::http1::read_request;
 
     fn written(request: http::request::Builder, length: Option<u64>) -> String {
         let mut out = Vec::new();
@@ -462,26 +391,6 @@ mod tests {
         });
     }
 
-    /// Makes a request of `input` like a server does; `None` if it is none.
-    fn request_of(input: &[u8]) -> Option<RequestHead> {
-        let mut lines = [httparse::EMPTY_HEADER; 64];
-        let mut parsed = httparse::Request::new(&mut lines);
-        parsed
-            .parse(input)
-            .ok()
-            .filter(httparse::Status::is_complete)?;
-        let version = match parsed.version? {
-            0 => http::Version::HTTP_10,
-            _ => http::Version::HTTP_11,
-        };
-        let begun = Request::builder().method(parsed.method?).uri(parsed.path?);
-        let headers = parsed.headers.iter();
-        let request = headers.fold(begun.version(version), |request, header| {
-            request.header(header.name, header.value)
-        });
-        Some(request.body(()).ok()?.into_parts().0.into())
-    }
-
     /// Whatever is passed on is one request, and says the same to who reads it.
     #[test]
     fn fuzzed_request_head() {
@@ -489,44 +398,44 @@ mod tests {
         let peer = "203.0.113.9:4711".parse().unwrap();
         let peer = crate::worker::peer::Peer::new(peer, false, &trusted);
         crate::fuzz::fuzz("request-head", |input| {
-            for length in [Some(0), Some(5), None] {
-                let Some(mut head) = request_of(input) else {
-                    return;
-                };
-                // The server has understood it, and says it in one way.
-                head.headers.remove(CONTENT_LENGTH);
-                let prepared = crate::worker::headers::prepare_request(&mut head, &peer, length);
-                let Ok((host, _)) = prepared else {
-                    return;
-                };
-                let mut out = Vec::new();
-                let outbound = write(&head, length, &mut out);
-                let read = request_of(&out).expect("what is written is a request");
-                assert_eq!(
-                    out.windows(4).position(|end| end == b"\r\n\r\n"),
-                    Some(out.len() - 4)
-                );
-                let ends = out.iter().filter(|byte| **byte == b'\n').count();
-                assert_eq!(ends, read.headers.len() + 2, "as many lines as headers");
-                assert_eq!(read.method, head.method);
+            let Some((mut head, body)) = read_request(input) else {
+                return;
+            };
+            let length = body.left();
+            let prepared = crate::worker::headers::prepare_request(&mut head, &peer, length);
+            let Ok((host, _)) = prepared else {
+                return;
+            };
+            let mut out = Vec::new();
+            let outbound = write(&head, length, &mut out);
+            let (read, same) = read_request(&out).expect("what is written is a request");
+            assert_eq!(same, body, "with the same body");
+            assert_eq!(
+                out.windows(4).position(|end| end == b"\r\n\r\n"),
+                Some(out.len() - 4)
+            );
+            let is_chunked = matches!(outbound, Outbound::Chunked);
+            assert_eq!(is_chunked, body.left().is_none());
+            let ends = out.iter().filter(|byte| **byte == b'\n').count();
+            let lines = read.headers.len() + usize::from(is_chunked);
+            assert_eq!(ends, lines + 2, "as many lines as headers");
+            assert_eq!(read.method, head.method);
+            assert!(
+                read.uri.authority().is_none(),
+                "a path, and nothing but a path"
+            );
+            assert_eq!(
+                read.headers.get_all(HOST).count(),
+                usize::from(host.is_some() || head.headers.contains(HOST))
+            );
+            assert!(!(is_chunked && read.headers.contains(CONTENT_LENGTH)));
+            for (name, value) in head.headers.iter() {
+                let mut values = read.headers.get_all(name);
                 assert!(
-                    read.uri.authority().is_none(),
-                    "a path, and nothing but a path"
+                    *name == TRANSFER_ENCODING
+                        || values.any(|read| read == value.as_bytes().trim_ascii()),
+                    "{name:?}"
                 );
-                assert_eq!(
-                    read.headers.get_all(HOST).count(),
-                    usize::from(host.is_some() || head.headers.contains(HOST))
-                );
-                let is_chunked = read.headers.contains(TRANSFER_ENCODING);
-                assert_eq!(is_chunked, matches!(outbound, Outbound::Chunked));
-                assert!(!(is_chunked && read.headers.contains(CONTENT_LENGTH)));
-                for (name, value) in head.headers.iter() {
-                    let mut values = read.headers.get_all(name);
-                    assert!(
-                        values.any(|read| read == value.as_bytes().trim_ascii()),
-                        "{name:?}"
-                    );
-                }
             }
         });
     }

@@ -5,8 +5,6 @@
 //! set: see [`Wires`].
 
 mod head;
-mod inbound;
-mod outbound;
 mod tunnel;
 mod wire;
 
@@ -16,27 +14,21 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use hyper::body::{Body as _, Frame, SizeHint};
 
 use self::head::Head;
-use self::inbound::{Found, Inbound};
-use self::outbound::{Outbox, Stuck, Upload};
 use self::wire::Wire;
 use super::{Ended, INTERIM_MAX};
 use crate::message::{Request, RequestHead, Response, ResponseHead};
 use crate::socket::Socket;
 use crate::worker::attempt::{Outgoing, Progress};
+use crate::worker::http1::{Found, Inbound, Inbox, Outbox, Sending, Stuck, Undelimited};
 use crate::worker::upstream::Upstream;
 
 pub(in crate::worker) use self::tunnel::Tunnel as Upgraded;
 pub(in crate::worker) use self::wire::Wires;
-
-/// How much is read at once where nobody knows how much there is, in bytes; at least, and at most.
-const ROOM: usize = 8 * 1024;
-const ROOM_MIN: usize = 1024;
-const ROOM_MAX: usize = 64 * 1024;
 
 /// Why what an instance says is no HTTP, or can be understood in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,8 +39,8 @@ pub(in crate::worker) enum Garbled {
     TooLong,
     #[error("it says in two ways how long its answer is")]
     Framing,
-    #[error("the body of its answer is not delimited as its head says")]
-    Body,
+    #[error(transparent)]
+    Body(#[from] Undelimited),
     #[error("it says too often that it is still at work")]
     Interim,
 }
@@ -75,17 +67,14 @@ pub(in crate::worker) struct AnswerBody(Option<Rc<RefCell<Exchange>>>);
 /// A request, and its answer.
 struct Exchange {
     wire: Rc<Wire>,
-    /// What was read and not used yet.
-    inbox: BytesMut,
+    inbox: Inbox,
     outbox: Outbox,
     /// The body of the request, until all of it is in the outbox.
-    upload: Option<Upload>,
+    upload: Option<Sending<Outgoing>>,
     /// What is to come of the body of the answer.
     inbound: Inbound,
     /// Whether it can be used for another request after this one.
     persists: bool,
-    /// How much is read at once while nobody knows how much there is, in bytes.
-    room: usize,
     head_bytes_max: usize,
 }
 
@@ -115,12 +104,11 @@ impl Connection {
         let socket = Socket::connect(&upstream.instance().address).await?;
         Ok(Self(Rc::new(RefCell::new(Exchange {
             wire: upstream.wires().add(socket),
-            inbox: BytesMut::new(),
+            inbox: Inbox::default(),
             outbox: Outbox::default(),
             upload: None,
             inbound: Inbound::Done,
             persists: true,
-            room: ROOM,
             head_bytes_max: upstream.head_bytes_max(),
         }))))
     }
@@ -138,9 +126,7 @@ impl Connection {
 
     /// Lets go of what is not needed between requests.
     pub(super) fn rest(&self) {
-        let mut exchange = self.0.borrow_mut();
-        exchange.inbox = BytesMut::new();
-        exchange.room = ROOM;
+        self.0.borrow_mut().inbox.rest();
     }
 
     /// Writes the rest of a request whose answer came first.
@@ -197,7 +183,7 @@ impl Connection {
     /// Returns the connection as one that speaks another protocol from now on.
     pub(super) fn upgrade(self) -> Upgraded {
         let mut exchange = self.0.borrow_mut();
-        Upgraded::new(Rc::clone(&exchange.wire), exchange.inbox.split())
+        Upgraded::new(Rc::clone(&exchange.wire), exchange.inbox.bytes.split())
     }
 }
 
@@ -246,19 +232,13 @@ impl Exchange {
     /// Returns whether nothing speaks against another request, once this one is over.
     fn is_sound(&self) -> bool {
         // What is said unasked is no answer to what is asked next.
-        self.persists && (!self.is_over() || (self.inbox.is_empty() && self.wire.is_quiet()))
+        self.persists && (!self.is_over() || (self.inbox.bytes.is_empty() && self.wire.is_quiet()))
     }
 
     fn begin(&mut self, head: &RequestHead, body: Outgoing) {
         let length = body.size_hint().exact();
         let outbound = head::write(head, length, self.outbox.head());
-        if !body.is_end_stream() {
-            self.upload = Some(Upload {
-                body,
-                outbound,
-                is_begun: false,
-            });
-        }
+        self.upload = Sending::new(body, outbound);
     }
 
     /// Writes what there is of the request, and reads what there is of the head of the answer.
@@ -270,7 +250,10 @@ impl Exchange {
         match self.poll_upload(context) {
             Poll::Ready(Err(Stuck::Body)) => return Poll::Ready(Err(Missing::Spoilt)),
             Poll::Ready(Err(Stuck::Wire(error))) => {
-                let untouched = self.upload.as_ref().is_some_and(|upload| !upload.is_begun);
+                let untouched = self
+                    .upload
+                    .as_ref()
+                    .is_some_and(|upload| !upload.is_begun());
                 if !self.outbox.is_begun() && (untouched || !waiting.has_body) {
                     return Poll::Ready(Err(Missing::Unsent));
                 }
@@ -302,10 +285,10 @@ impl Exchange {
         waiting: &mut Waiting<'_>,
     ) -> Poll<Result<Head, Error>> {
         loop {
-            let length = self.inbox.len();
+            let length = self.inbox.bytes.len();
             let head = match length {
                 0 => None,
-                _ => head::read(&mut self.inbox, waiting.method)?,
+                _ => head::read(&mut self.inbox.bytes, waiting.method)?,
             };
             match head {
                 Some(head) if is_interim(head.said.status) => {
@@ -332,7 +315,8 @@ impl Exchange {
         if self.is_sent() {
             return Poll::Ready(Ok(()));
         }
-        self.outbox.poll_send(&mut self.upload, &self.wire, context)
+        self.outbox
+            .poll_send(&mut self.upload, &mut &*self.wire, context)
     }
 
     /// The instance, or the client, does not go on with the request.
@@ -343,17 +327,9 @@ impl Exchange {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        // Room for all that is to come, as far as that is known.
-        let left = self.inbound.left().filter(|left| *left > 0);
-        let room = left.map_or(self.room, |left| usize::try_from(left).unwrap_or(ROOM_MAX));
-        let spare = self.inbox.capacity() - self.inbox.len();
-        if spare < room.min(ROOM_MIN) {
-            self.inbox.reserve(room.clamp(ROOM_MIN, ROOM_MAX));
-        }
-        let read = self.wire.poll_read(context, &mut self.inbox);
-        if self.inbox.len() == self.inbox.capacity() {
-            self.room = (self.room * 2).min(ROOM_MAX);
-        }
+        let room = self.inbox.make_room(self.inbound.left());
+        let read = self.wire.poll_read(context, room);
+        self.inbox.filled();
         read
     }
 
@@ -367,14 +343,17 @@ impl Exchange {
             self.give_up_upload();
         }
         loop {
-            match self.inbound.take(&mut self.inbox) {
+            match self.inbound.take(&mut self.inbox.bytes) {
                 Ok(Found::Nothing) => {}
                 Ok(Found::End) => return Poll::Ready(None),
                 Ok(Found::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Ok(Found::Trailers(trailers)) => {
                     return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                 }
-                Err(garbled) => return Poll::Ready(Some(Err(self.ended(garbled.into())))),
+                Err(undelimited) => {
+                    let garbled = Garbled::from(undelimited);
+                    return Poll::Ready(Some(Err(self.ended(garbled.into()))));
+                }
             }
             match ready!(self.poll_read(context)) {
                 Ok(0) if self.inbound == Inbound::UntilClose => {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use socket2::SockRef;
-use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use crate::socket::Socket;
 
@@ -76,29 +76,36 @@ impl Wire {
         Pin::new(&mut *self.socket.borrow_mut()).poll_read(context, room)
     }
 
-    pub(super) fn poll_write(
-        &self,
+    fn shut(&self) {
+        // One that is closed already needs no shutting.
+        drop(SockRef::from(&*self.socket.borrow()).shutdown(Shutdown::Both));
+    }
+}
+
+impl AsyncWrite for &Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.socket.borrow_mut()).poll_write(context, bytes)
     }
 
-    pub(super) fn poll_write_vectored(
-        &self,
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.socket.borrow_mut()).poll_write_vectored(context, pieces)
     }
 
-    pub(super) fn poll_shutdown(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.socket.borrow_mut()).poll_shutdown(context)
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket keeps nothing back.
+        Poll::Ready(Ok(()))
     }
 
-    fn shut(&self) {
-        // One that is closed already needs no shutting.
-        drop(SockRef::from(&*self.socket.borrow()).shutdown(Shutdown::Both));
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.socket.borrow_mut()).poll_shutdown(context)
     }
 }
 

@@ -1,10 +1,9 @@
-//! Bodies of answers, as they are read.
+//! Bodies, as they are read.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::Garbled;
-use super::head::may_follow;
+use super::lines::may_follow;
 
 /// How long what stands between the sizes of chunks and their data may be, in bytes, all in all. It
 /// means nothing to anybody.
@@ -14,9 +13,14 @@ const EXTENSIONS_MAX: u64 = 16 * 1024;
 const TRAILERS_BYTES_MAX: usize = 16 * 1024;
 const TRAILERS_MAX: usize = 64;
 
+/// A body does not end where its head says, or a part of it has not the size that it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body is not delimited as its head says")]
+pub(in crate::worker) struct Undelimited;
+
 /// What is still to come of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Inbound {
+pub(in crate::worker) enum Inbound {
     Done,
     /// So many bytes.
     Length(u64),
@@ -28,7 +32,7 @@ pub(super) enum Inbound {
 
 /// Where in the pieces of a body it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunked {
+pub(in crate::worker) struct Chunked {
     at: At,
     extensions: u64,
 }
@@ -53,7 +57,7 @@ enum At {
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(in crate::worker) enum Found {
     Data(Bytes),
     Trailers(HeaderMap),
     /// The body is complete.
@@ -63,19 +67,19 @@ pub(super) enum Found {
 }
 
 impl Inbound {
-    pub(super) fn chunked() -> Self {
+    pub(in crate::worker) fn chunked() -> Self {
         Self::Chunked(Chunked {
             at: At::Size(0, 0),
             extensions: 0,
         })
     }
 
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::worker) fn is_done(&self) -> bool {
         *self == Self::Done
     }
 
     /// Returns how much is still to come, in bytes, as far as that is known.
-    pub(super) fn left(&self) -> Option<u64> {
+    pub(in crate::worker) fn left(&self) -> Option<u64> {
         match self {
             Self::Done => Some(0),
             Self::Length(left) => Some(*left),
@@ -87,7 +91,7 @@ impl Inbound {
     ///
     /// # Errors
     /// It is no such body.
-    pub(super) fn take(&mut self, inbox: &mut BytesMut) -> Result<Found, Garbled> {
+    pub(in crate::worker) fn take(&mut self, inbox: &mut BytesMut) -> Result<Found, Undelimited> {
         match self {
             Self::Done => Ok(Found::End),
             Self::Length(_) | Self::UntilClose if inbox.is_empty() => Ok(Found::Nothing),
@@ -118,7 +122,7 @@ fn up_to(inbox: &mut BytesMut, left: &mut u64) -> Bytes {
 }
 
 impl Chunked {
-    fn take(&mut self, inbox: &mut BytesMut) -> Result<Found, Garbled> {
+    fn take(&mut self, inbox: &mut BytesMut) -> Result<Found, Undelimited> {
         loop {
             if let At::Data(left) = &mut self.at {
                 if *left == 0 {
@@ -141,24 +145,24 @@ impl Chunked {
     }
 
     /// Returns where it is after `byte`, which is none of a piece.
-    fn after(&mut self, byte: u8) -> Result<At, Garbled> {
+    fn after(&mut self, byte: u8) -> Result<At, Undelimited> {
         Ok(match (self.at, byte) {
             (At::Size(size, digits), _) if byte.is_ascii_hexdigit() => {
                 // Sixteen digits are all that fit; more could only be zeros that hide something.
                 if digits == 16 {
-                    return Err(Garbled::Body);
+                    return Err(Undelimited);
                 }
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 At::Size(size << 4 | u64::from(digit), digits + 1)
             }
-            (At::Size(_, 0), _) => return Err(Garbled::Body),
+            (At::Size(_, 0), _) => return Err(Undelimited),
             (At::Size(size, _), b'\r') | (At::Extension(size), b'\r') => At::LineEnd(size),
             (At::Size(size, _), b';' | b' ' | b'\t') => At::Extension(size),
-            (At::Extension(_), b'\n') => return Err(Garbled::Body),
+            (At::Extension(_), b'\n') => return Err(Undelimited),
             (At::Extension(size), _) => {
                 self.extensions += 1;
                 if self.extensions > EXTENSIONS_MAX {
-                    return Err(Garbled::Body);
+                    return Err(Undelimited);
                 }
                 At::Extension(size)
             }
@@ -166,31 +170,29 @@ impl Chunked {
             (At::LineEnd(size), b'\n') => At::Data(size),
             (At::DataEnd, b'\r') => At::DataLineEnd,
             (At::DataLineEnd, b'\n') => At::Size(0, 0),
-            _ => return Err(Garbled::Body),
+            _ => return Err(Undelimited),
         })
     }
 }
 
 /// Takes the headers after a body out of `inbox`.
-fn trailers(inbox: &mut BytesMut) -> Result<Found, Garbled> {
+fn trailers(inbox: &mut BytesMut) -> Result<Found, Undelimited> {
     if inbox.starts_with(b"\r\n") {
         inbox.advance(2);
         return Ok(Found::End);
     }
     let mut lines = [httparse::EMPTY_HEADER; TRAILERS_MAX];
-    match httparse::parse_headers(inbox, &mut lines).map_err(|_| Garbled::Body)? {
-        httparse::Status::Partial if inbox.len() > TRAILERS_BYTES_MAX => Err(Garbled::Body),
+    match httparse::parse_headers(inbox, &mut lines).map_err(|_| Undelimited)? {
+        httparse::Status::Partial if inbox.len() > TRAILERS_BYTES_MAX => Err(Undelimited),
         httparse::Status::Partial => Ok(Found::Nothing),
         // Also where all of them came at once.
-        httparse::Status::Complete((length, _)) if length > TRAILERS_BYTES_MAX => {
-            Err(Garbled::Body)
-        }
+        httparse::Status::Complete((length, _)) if length > TRAILERS_BYTES_MAX => Err(Undelimited),
         httparse::Status::Complete((length, lines)) => {
             let mut trailers = HeaderMap::with_capacity(lines.len());
             for line in lines {
                 let name = HeaderName::from_bytes(line.name.as_bytes());
-                let name = name.map_err(|_| Garbled::Body)?;
-                let value = HeaderValue::from_bytes(line.value).map_err(|_| Garbled::Body)?;
+                let name = name.map_err(|_| Undelimited)?;
+                let value = HeaderValue::from_bytes(line.value).map_err(|_| Undelimited)?;
                 if may_follow(&name) {
                     trailers.append(name, value);
                 }
@@ -209,7 +211,7 @@ mod tests {
     /// what is left of the text; or nothing while it is not complete.
     type Read = Option<(Vec<u8>, Vec<(String, String)>, Vec<u8>)>;
 
-    fn read(mut body: Inbound, text: &[u8], step: usize) -> Result<Read, Garbled> {
+    fn read(mut body: Inbound, text: &[u8], step: usize) -> Result<Read, Undelimited> {
         let mut inbox = BytesMut::new();
         let mut data = Vec::new();
         let mut trailers = Vec::new();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     /// The same in steps of every size, which must not make a difference.
-    fn read_in_steps(body: &Inbound, text: &str) -> Result<Read, Garbled> {
+    fn read_in_steps(body: &Inbound, text: &str) -> Result<Read, Undelimited> {
         let whole = read(body.clone(), text.as_bytes(), text.len().max(1));
         for step in 1..text.len() {
             assert_eq!(
@@ -254,7 +256,7 @@ mod tests {
         whole
     }
 
-    fn done(data: &str, left: &str) -> Result<Read, Garbled> {
+    fn done(data: &str, left: &str) -> Result<Read, Undelimited> {
         Ok(Some((data.into(), Vec::new(), left.into())))
     }
 
@@ -320,7 +322,7 @@ mod tests {
         for text in cases {
             assert_eq!(
                 read_in_steps(&Inbound::chunked(), text),
-                Err(Garbled::Body),
+                Err(Undelimited),
                 "{text:?}"
             );
         }
@@ -331,22 +333,22 @@ mod tests {
         let extension = format!("5;{}", "a".repeat(17 * 1024));
         assert_eq!(
             read(Inbound::chunked(), extension.as_bytes(), 512),
-            Err(Garbled::Body)
+            Err(Undelimited)
         );
         let trailer = format!("0\r\na: {}", "b".repeat(20 * 1024));
         assert_eq!(
             read(Inbound::chunked(), trailer.as_bytes(), 512),
-            Err(Garbled::Body)
+            Err(Undelimited)
         );
         let whole = format!("{trailer}\r\n\r\n");
         assert_eq!(
             read(Inbound::chunked(), whole.as_bytes(), whole.len()),
-            Err(Garbled::Body)
+            Err(Undelimited)
         );
         let many = format!("0\r\n{}\r\n", "a: b\r\n".repeat(TRAILERS_MAX + 1));
         assert_eq!(
             read(Inbound::chunked(), many.as_bytes(), 512),
-            Err(Garbled::Body)
+            Err(Undelimited)
         );
     }
 

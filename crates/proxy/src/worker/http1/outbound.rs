@@ -1,43 +1,50 @@
-//! Bodies of requests, as they are written.
+//! Bodies, as they are written.
 
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use hyper::body::{Body as _, Frame};
+use hyper::body::{Body, Frame};
+use tokio::io::AsyncWrite;
 
-use super::head::{line, may_follow};
-use super::wire::Wire;
-use crate::worker::attempt::{Outgoing, Spoilt};
+use super::lines::{line, may_follow};
 
-/// What is at most copied to be written together with what stands before it, in bytes.
+/// What is at most copied to be written together with what stands before it, in bytes. To write two
+/// pieces at once costs the system about a tenth more processor time than to write one.
 const SMALL: usize = 2048;
+
+/// How long most heads are at most, together with what little comes after them, in bytes.
+const HEAD_USUAL: usize = 1024;
 
 /// How much is collected before it is written, in bytes.
 const ENOUGH: usize = 16 * 1024;
 
 /// How a body is delimited, and what is still to be written of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outbound {
+pub(in crate::worker) enum Outbound {
+    /// There is none, whatever it could be.
+    None,
     /// So many bytes.
     Length(u64),
     /// Pieces, each of which says how long it is.
     Chunked,
+    /// Whatever is written until the connection is closed.
+    UntilClose,
 }
 
-/// A body on its way to an instance.
-pub(super) struct Upload {
-    pub(super) body: Outgoing,
-    pub(super) outbound: Outbound,
+/// A body that is being written.
+pub(in crate::worker) struct Sending<B> {
+    pub(in crate::worker) body: B,
+    outbound: Outbound,
     /// Whether something was taken out of it.
-    pub(super) is_begun: bool,
+    is_begun: bool,
 }
 
-/// Why a request does not get to its instance.
+/// Why a message does not get to the other end.
 #[derive(Debug)]
-pub(super) enum Stuck {
-    /// The instance takes nothing more.
+pub(in crate::worker) enum Stuck {
+    /// The other end takes nothing more.
     Wire(io::Error),
     /// There is no more of the body, though there should be.
     Body,
@@ -45,7 +52,7 @@ pub(super) enum Stuck {
 
 /// What is to be written next.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(in crate::worker) struct Outbox {
     small: Vec<u8>,
     /// How much of it is written.
     written: usize,
@@ -59,6 +66,8 @@ impl Outbound {
     /// Puts a piece of the body into `outbox`.
     fn put(&mut self, data: Bytes, outbox: &mut Outbox) -> Result<(), Stuck> {
         match self {
+            Self::None => {}
+            Self::UntilClose => outbox.put(data, b""),
             Self::Length(left) => {
                 // More than was announced would be taken for the next request.
                 *left = left.checked_sub(data.len() as u64).ok_or(Stuck::Body)?;
@@ -78,7 +87,7 @@ impl Outbound {
     /// Puts the end of the body into `outbox`.
     fn end(self, frame: Option<Frame<Bytes>>, outbox: &mut Outbox) -> Result<(), Stuck> {
         match self {
-            Self::Length(0) => {}
+            Self::None | Self::UntilClose | Self::Length(0) => {}
             Self::Length(_) => return Err(Stuck::Body),
             Self::Chunked => {
                 outbox.small.extend_from_slice(b"0\r\n");
@@ -96,17 +105,18 @@ impl Outbound {
 
 impl Outbox {
     /// Returns where a head can be put.
-    pub(super) fn head(&mut self) -> &mut Vec<u8> {
+    pub(in crate::worker) fn head(&mut self) -> &mut Vec<u8> {
+        self.small.reserve(HEAD_USUAL);
         &mut self.small
     }
 
     /// Says whether a byte of it was written.
-    pub(super) fn is_begun(&self) -> bool {
+    pub(in crate::worker) fn is_begun(&self) -> bool {
         self.written > 0
     }
 
     /// Says whether there is nothing in it to be written.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::worker) fn is_empty(&self) -> bool {
         self.small.is_empty() && self.large.is_empty() && self.tail.is_empty()
     }
 
@@ -127,10 +137,15 @@ impl Outbox {
     }
 
     /// Writes all of it.
-    fn poll_write(&mut self, wire: &Wire, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(in crate::worker) fn poll_write(
+        &mut self,
+        wire: &mut (impl AsyncWrite + Unpin),
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             let small = self.small.get(self.written..).unwrap_or_default();
             let pieces = [small, &*self.large, self.tail];
+            let wire = Pin::new(&mut *wire);
             let length = match pieces {
                 [[], [], []] => break,
                 [small, [], []] => ready!(wire.poll_write(context, small))?,
@@ -154,18 +169,21 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes it, and then what comes of `upload`, until there is nothing left.
-    pub(super) fn poll_send(
+    /// Writes it, and then what comes of `sending`, until there is nothing left.
+    pub(in crate::worker) fn poll_send<B>(
         &mut self,
-        upload: &mut Option<Upload>,
-        wire: &Wire,
+        sending: &mut Option<Sending<B>>,
+        wire: &mut (impl AsyncWrite + Unpin),
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), Stuck>> {
+    ) -> Poll<Result<(), Stuck>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         loop {
-            let waits = match upload {
+            let waits = match sending {
                 Some(going) => match self.fill(going, context)? {
                     Filled::Ended => {
-                        *upload = None;
+                        *sending = None;
                         false
                     }
                     Filled::Enough => false,
@@ -174,7 +192,7 @@ impl Outbox {
                 None => false,
             };
             ready!(self.poll_write(wire, context)).map_err(Stuck::Wire)?;
-            if upload.is_none() {
+            if sending.is_none() {
                 return Poll::Ready(Ok(()));
             }
             if waits {
@@ -184,29 +202,61 @@ impl Outbox {
     }
 
     /// Takes as much of the body as there is, and fits.
-    fn fill(&mut self, upload: &mut Upload, context: &mut Context<'_>) -> Result<Filled, Stuck> {
+    fn fill<B>(
+        &mut self,
+        sending: &mut Sending<B>,
+        context: &mut Context<'_>,
+    ) -> Result<Filled, Stuck>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
         while !self.is_full() {
-            let frame = match Pin::new(&mut upload.body).poll_frame(context) {
+            let frame = match Pin::new(&mut sending.body).poll_frame(context) {
                 Poll::Pending => return Ok(Filled::Waits),
-                Poll::Ready(Some(Err(Spoilt::Client(_) | Spoilt::Refused))) => {
-                    return Err(Stuck::Body);
-                }
+                Poll::Ready(Some(Err(_))) => return Err(Stuck::Body),
                 Poll::Ready(Some(Ok(frame))) => Some(frame),
                 Poll::Ready(None) => None,
             };
-            upload.is_begun = true;
-            let frame = match frame.map(Frame::into_data) {
+            sending.is_begun = true;
+            let last = match frame.map(Frame::into_data) {
                 Some(Ok(data)) => {
-                    upload.outbound.put(data, self)?;
-                    continue;
+                    sending.outbound.put(data, self)?;
+                    // One that ends by itself need not be asked once more.
+                    let is_over = sending.outbound == Outbound::Length(0);
+                    if !is_over || !sending.body.is_end_stream() {
+                        continue;
+                    }
+                    None
                 }
                 Some(Err(trailers)) => Some(trailers),
                 None => None,
             };
-            upload.outbound.end(frame, self)?;
+            sending.outbound.end(last, self)?;
             return Ok(Filled::Ended);
         }
         Ok(Filled::Enough)
+    }
+}
+
+impl<B: Body> Sending<B> {
+    /// Returns what is to be sent of `body`; `None` where that is nothing.
+    pub(in crate::worker) fn new(body: B, outbound: Outbound) -> Option<Self> {
+        let is_empty = match outbound {
+            Outbound::None => true,
+            Outbound::Length(_) | Outbound::UntilClose => body.is_end_stream(),
+            // An end has to be said.
+            Outbound::Chunked => false,
+        };
+        (!is_empty).then_some(Self {
+            body,
+            outbound,
+            is_begun: false,
+        })
+    }
+
+    /// Says whether something was taken out of the body.
+    pub(in crate::worker) fn is_begun(&self) -> bool {
+        self.is_begun
     }
 }
 
@@ -250,6 +300,45 @@ mod tests {
         outbound.end(trailers, &mut outbox)?;
         all.append(&mut outbox.small);
         Ok(String::from_utf8(all).unwrap())
+    }
+
+    /// Returns what is written of a body that is one piece.
+    fn sent(outbound: Outbound, body: &str) -> Vec<u8> {
+        let body = http_body_util::Full::new(Bytes::copy_from_slice(body.as_bytes()));
+        let mut sending = Sending::new(body, outbound);
+        let mut outbox = Outbox::default();
+        outbox.head().extend_from_slice(b"head\r\n\r\n");
+        let mut wire = Vec::new();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let polled = outbox.poll_send(&mut sending, &mut wire, &mut context);
+        assert!(matches!(polled, Poll::Ready(Ok(()))), "{polled:?}");
+        wire
+    }
+
+    #[test]
+    fn a_message_is_written_in_its_order() {
+        for length in [0, 1, SMALL, SMALL + 1, ENOUGH, 3 * ENOUGH] {
+            let body = "x".repeat(length);
+            let written = [
+                (Outbound::None, "head\r\n\r\n".to_owned()),
+                (
+                    Outbound::Length(length as u64),
+                    format!("head\r\n\r\n{body}"),
+                ),
+                (Outbound::UntilClose, format!("head\r\n\r\n{body}")),
+                (
+                    Outbound::Chunked,
+                    match length {
+                        0 => "head\r\n\r\n0\r\n\r\n".to_owned(),
+                        _ => format!("head\r\n\r\n{length:x}\r\n{body}\r\n0\r\n\r\n"),
+                    },
+                ),
+            ];
+            for (outbound, expected) in written {
+                let sent = sent(outbound, &body);
+                assert!(sent == expected.as_bytes(), "{outbound:?} of {length}");
+            }
+        }
     }
 
     #[test]
