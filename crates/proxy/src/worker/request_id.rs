@@ -41,8 +41,16 @@ impl RequestIds {
             *made = block(random);
         }
         let id = made.split_to(LENGTH);
-        HeaderValue::from_maybe_shared(id).expect("it is made of hexadecimal digits")
+        let id = HeaderValue::from_maybe_shared(id);
+        said_once(id.expect("it is made of hexadecimal digits"))
     }
+}
+
+/// Returns a value that is not kept to be said again: HTTP/2 compares what it says with all that it
+/// keeps of the same header, which would be every name that it has said lately.
+pub(super) fn said_once(mut value: HeaderValue) -> HeaderValue {
+    value.set_sensitive(true);
+    value
 }
 
 fn block(random: &Random) -> Bytes {
@@ -72,7 +80,7 @@ pub(super) fn carried(headers: &Headers) -> Option<HeaderValue> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=@~".contains(byte);
     let bytes = id.as_bytes();
     let is_name = (1..=LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(is_plain);
-    is_name.then(|| id.clone())
+    is_name.then(|| said_once(id.clone()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::journal::Trace;
 use crate::message::Headers;
-use crate::worker::request_id::hexadecimal;
+use crate::worker::request_id::{hexadecimal, said_once};
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -73,7 +73,8 @@ pub(super) fn traceparent(trace: &Trace) -> HeaderValue {
     text[19..35].copy_from_slice(&hexadecimal(low));
     text[36..52].copy_from_slice(&hexadecimal(trace.span));
     text[54] = b'0' + u8::from(trace.is_sampled);
-    HeaderValue::from_bytes(&text).expect("it is made of hexadecimal digits and dashes")
+    let place = HeaderValue::from_bytes(&text);
+    said_once(place.expect("it is made of hexadecimal digits and dashes"))
 }
 
 /// Says whether a trace belongs to the share (0 to 1) that is sampled: by its own number, so that all
