@@ -40,6 +40,9 @@ pub struct Config {
     pub handshakes_max: usize,
     /// How often the files of certificates are looked at.
     pub certificates_interval: Duration,
+    /// How long a client's connection is silent before it is kept in a way that takes less memory; a
+    /// second longer at most.
+    pub rest_after: Duration,
     /// How long to wait after a certificate could not be obtained; each further failure triples
     /// that, up to 12 h.
     pub acme_retry: Duration,
@@ -95,6 +98,7 @@ impl Config {
             handshake_timeout: Duration::from_secs(10),
             handshakes_max: 256,
             certificates_interval: Duration::from_secs(5),
+            rest_after: Duration::from_secs(1),
             acme_retry: Duration::from_secs(60),
             head_bytes_max: 64 * 1024,
             streams_max: 128,

@@ -48,6 +48,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -64,7 +65,7 @@ use crate::journal::Inlet;
 use crate::snapshot::{Instance, Snapshot};
 use care::Ejected;
 use date::Date;
-use door::http1::Lines;
+use door::http1::{Lines, WaitingRoom, call_in};
 use door::{Door, Entrance};
 use note::Observer;
 use rescue::Refused;
@@ -148,6 +149,7 @@ pub(crate) fn start(
     inlet: Option<Inlet>,
 ) -> io::Result<(Mailbox, JoinHandle<Ended>)> {
     let (sender, inbox) = mpsc::unbounded_channel();
+    let watch = door::http1::watch()?;
     // A runtime for tasks of one thread is made in that thread, and says here how that went.
     let (made, making) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()
@@ -163,7 +165,7 @@ pub(crate) fn start(
             // Who started it waits for this.
             made.send(outcome).ok();
             runtime.map_or_else(Ended::default, |runtime| {
-                let worker = Worker::new(config, trips, inlet);
+                let worker = Worker::new(config, trips, inlet, watch);
                 let observer = Rc::clone(&worker.observer);
                 let ended = runtime.block_on(worker.run(inbox));
                 // Whoever waits until all is told waits for no more than that.
@@ -202,6 +204,8 @@ pub(crate) struct Worker {
     resting: Resting,
     /// The connections to clients of HTTP/1.1.
     lines: Lines,
+    /// Those of them that have been silent for a while.
+    waiting_room: WaitingRoom,
     /// What comes first on a connection is read by way of this.
     room: RefCell<Vec<u8>>,
     /// What time it is, as answers say it.
@@ -209,7 +213,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    fn new(config: Config, trips: Trips, inlet: Option<Inlet>) -> Rc<Self> {
+    fn new(config: Config, trips: Trips, inlet: Option<Inlet>, watch: OwnedFd) -> Rc<Self> {
         let observer = Observer::new(&config, inlet);
         let slots = Arc::new(Semaphore::new(config.connections_max));
         let handshakes = Semaphore::new(config.handshakes_max);
@@ -234,6 +238,7 @@ impl Worker {
             hurry: Notify::new(),
             resting: Resting::default(),
             lines,
+            waiting_room: WaitingRoom::new(watch),
             room: RefCell::new(vec![0; ROOM]),
             date: RefCell::new(Date::now()),
         })
@@ -242,6 +247,12 @@ impl Worker {
     async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Ended {
         let (ending, mut ended) = mpsc::channel(1);
         tokio::task::spawn_local(Rc::clone(&self.observer).hand_over());
+        let calling = call_in(Rc::clone(&self));
+        tokio::task::spawn_local(async {
+            if let Err(error) = calling.await {
+                tracing::error!(%error, "connections that have been silent are not heard any more");
+            }
+        });
         let [most, least] = LOOKS;
         let mut looks = tokio::time::interval((self.config.answer_timeout / 16).clamp(most, least));
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -252,6 +263,7 @@ impl Worker {
                     self.give_up_what_is_late();
                     let now = Instant::now();
                     self.resting.add(self.lines.look(now));
+                    self.waiting_room.look(now, self.config.head_timeout);
                     self.resting.look(now);
                     self.date.replace(Date::now());
                     continue;

@@ -51,6 +51,8 @@ impl World {
         let mut config = Config::new(folder.path().join("state"), folder.path().join("socket"));
         config.cores = Some(2);
         config.probe_interval = Duration::from_millis(50);
+        // Whatever is tested is tested with connections that rest whenever they can.
+        config.rest_after = Duration::from_millis(1);
         config.drain_timeout = Duration::from_secs(5);
         config.linger = Duration::from_secs(2);
         adjust(&mut config);

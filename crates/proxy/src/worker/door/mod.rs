@@ -80,6 +80,7 @@ impl Door {
     pub(super) async fn close(mut self) {
         self.end(Closing::Closed).await;
         self.worker.lines.close(&self.entrance, false);
+        self.worker.waiting_room.close(&self.entrance);
         tokio::task::spawn_local(async move {
             tokio::time::sleep(speak::LAST_CALL).await;
             self.worker.lines.close(&self.entrance, true);

@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::announced::announced;
 use super::greet::{Protocol, first_words, shake_hands};
-use super::http1::{self, Client, Upgrade};
+use super::http1::{self, Client, Line, Upgrade, Waits};
 use super::meter::Metered;
 use super::streams::Streams;
 use super::{Closing, Guest};
@@ -68,15 +68,18 @@ pub(super) async fn serve_announced(
 /// Serves one connection in the clear.
 pub(super) async fn serve(guest: Guest, stream: TcpStream, closed: watch::Receiver<Closing>) {
     let limit = guest.worker.config.head_timeout;
-    let words = tokio::select! {
-        words = first_words(&stream, limit) => words,
-        () = last_call(closed.clone()) => None,
-    };
-    match words {
+    // In a room of its own, of which nothing is left once the protocol is known.
+    let protocol = Box::pin(async {
+        tokio::select! {
+            words = first_words(&stream, limit) => words,
+            () = last_call(closed.clone()) => None,
+        }
+    });
+    match protocol.await {
         Some(Protocol::Http1) => {
-            let closes = *closed.borrow() == Closing::Closed;
-            drop(closed);
-            http1::speak(guest, Client::Plain(stream), closes).await;
+            // In a task of its own, which is no larger than it has to be.
+            let line = line(&guest, Client::Plain(stream), &closed);
+            tokio::task::spawn_local(http1::speak(guest, line));
         }
         // In a room of its own, so that the more common protocol does not pay for it.
         Some(Protocol::Http2) => Box::pin(speak_http2(guest, stream, closed)).await,
@@ -100,10 +103,20 @@ pub(super) async fn serve_encrypted(
         // The handshake was all there is to it.
         Some(acme::PROTOCOL) => {}
         _ => {
-            let closes = *closed.borrow() == Closing::Closed;
-            http1::speak(guest, Client::Encrypted(Box::new(stream)), closes).await;
+            let line = line(&guest, Client::Encrypted(Box::new(stream)), &closed);
+            tokio::task::spawn_local(http1::speak(guest, line));
         }
     }
+}
+
+/// Returns the connection to a client that speaks HTTP/1.1.
+fn line(guest: &Guest, client: Client, closed: &watch::Receiver<Closing>) -> Rc<Line> {
+    let waits = Waits::First(Instant::now());
+    let line = guest.worker.lines.add(client, &guest.entrance, waits);
+    if *closed.borrow() == Closing::Closed {
+        line.close(false);
+    }
+    line
 }
 
 /// Speaks until the connection ends; once the door is closed, until the requests under way end.

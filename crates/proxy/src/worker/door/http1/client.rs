@@ -17,6 +17,10 @@ pub(in crate::worker::door) enum Client {
 }
 
 impl Client {
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// Returns the bare connection.
     pub(super) fn socket(&self) -> &TcpStream {
         match self {

@@ -1,6 +1,6 @@
 //! The connection to a client that speaks HTTP/1.1.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::{Pin, pin};
@@ -12,6 +12,7 @@ use bytes::{Buf as _, Bytes};
 use hyper::body::Frame;
 use socket2::SockRef;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::head::{self, Head, Unreadable};
@@ -38,6 +39,8 @@ pub(in crate::worker) struct Line {
     is_late: Cell<bool>,
     /// Whether it has been between two requests for a while.
     rests: Cell<bool>,
+    /// Who speaks on it.
+    task: OnceCell<Waker>,
     /// Whether the connection ends with the request that it is at.
     closes: Cell<bool>,
     /// Whether somebody may still read the body of the request.
@@ -64,7 +67,7 @@ struct Io {
 
 /// What a client is waited for, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waits {
+pub(in crate::worker::door) enum Waits {
     /// Its first request.
     First(Instant),
     /// Its next one.
@@ -92,6 +95,8 @@ enum Stage {
 pub(super) enum Heard {
     Request(Box<Head>),
     Unreadable(Unreadable),
+    /// Nothing since the moment given, and it should wait elsewhere.
+    Silence(Instant),
     /// The client has left; whether in the middle of a head.
     Nothing {
         was_begun: bool,
@@ -110,7 +115,7 @@ pub(in crate::worker) enum Error {
 }
 
 impl Line {
-    pub(super) fn new(client: Client, entrance: Rc<Entrance>, closes: bool) -> Self {
+    pub(super) fn new(client: Client, entrance: Rc<Entrance>, waits: Waits) -> Self {
         Self {
             entrance,
             io: RefCell::new(Io {
@@ -122,11 +127,12 @@ impl Line {
                 expects: false,
                 leave: b"",
             }),
-            waits: Cell::new(Waits::First(Instant::now())),
+            waits: Cell::new(waits),
             untaken_since: Cell::new(None),
             is_late: Cell::new(false),
             rests: Cell::new(false),
-            closes: Cell::new(closes),
+            task: OnceCell::new(),
+            closes: Cell::new(false),
             is_body_held: Cell::new(false),
             stage: Cell::new(Stage::Http),
             waiter: Cell::new(None),
@@ -153,15 +159,28 @@ impl Line {
         }
     }
 
-    /// Returns whether its last request was over at the moment given, and that was not said before.
+    /// Has it wait elsewhere if its last request was over at the moment given. Returns whether that
+    /// is so, and was not before.
     pub(super) fn comes_to_rest(&self, then: Instant) -> bool {
         let rests = matches!(self.waits.get(), Waits::Next(since) if since <= then);
-        !self.rests.replace(rests) && rests
+        let comes_to_rest = !self.rests.replace(rests) && rests;
+        if comes_to_rest && let Some(task) = self.task.get() {
+            task.wake_by_ref();
+        }
+        comes_to_rest
+    }
+
+    /// Returns its socket, if it is one in the clear.
+    pub(super) fn into_socket(self) -> Option<TcpStream> {
+        match self.io.into_inner().client {
+            Client::Plain(socket) => Some(socket),
+            Client::Encrypted(_) => None,
+        }
     }
 
     /// Lets it end with the request that it is at; at once, if it is at none. Who has not asked for
     /// anything yet may do so until the `last_call`.
-    pub(super) fn close(&self, last_call: bool) {
+    pub(in crate::worker::door) fn close(&self, last_call: bool) {
         self.closes.set(true);
         match self.waits.get() {
             Waits::First(_) if last_call => self.shut(Shutdown::Read),
@@ -206,9 +225,18 @@ impl Line {
             if was_begun && !matches!(self.waits.get(), Waits::Rest(_)) {
                 self.waits.set(Waits::Rest(Instant::now()));
             }
-            let read = ready!(io.poll_read(context, room));
-            if !read.is_ok_and(|length| length > 0) {
-                return Poll::Ready(Heard::Nothing { was_begun });
+            match io.poll_read(context, room) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Heard::Nothing { was_begun }),
+                Poll::Pending => match self.waits.get() {
+                    Waits::Next(since) if self.rests.get() && io.client.is_plain() => {
+                        return Poll::Ready(Heard::Silence(since));
+                    }
+                    _ => {
+                        self.task.get_or_init(|| context.waker().clone());
+                        return Poll::Pending;
+                    }
+                },
             }
         }
     }

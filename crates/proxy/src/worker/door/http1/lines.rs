@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
-use super::line::Line;
+use super::line::{Line, Waits};
 use crate::config::Config;
 use crate::worker::door::Entrance;
 
@@ -33,6 +33,8 @@ pub(super) struct Limits {
 pub(in crate::worker) struct Lines {
     open: RefCell<Vec<Weak<Line>>>,
     limits: Limits,
+    /// How long one is silent before it waits elsewhere.
+    rest_after: Duration,
     looked_at: Cell<Instant>,
 }
 
@@ -45,13 +47,19 @@ impl Lines {
                 take: config.take_timeout,
                 unwanted: UNWANTED,
             },
+            rest_after: config.rest_after,
             looked_at: Cell::new(Instant::now()),
         }
     }
 
-    /// Takes up a connection that came in by `entrance`; one that `closes` ends after one request.
-    pub(super) fn add(&self, client: Client, entrance: &Rc<Entrance>, closes: bool) -> Rc<Line> {
-        let line = Rc::new(Line::new(client, Rc::clone(entrance), closes));
+    /// Takes up a connection that came in by `entrance`.
+    pub(in crate::worker::door) fn add(
+        &self,
+        client: Client,
+        entrance: &Rc<Entrance>,
+        waits: Waits,
+    ) -> Rc<Line> {
+        let line = Rc::new(Line::new(client, Rc::clone(entrance), waits));
         self.open.borrow_mut().push(Rc::downgrade(&line));
         line
     }
@@ -61,19 +69,21 @@ impl Lines {
     pub(in crate::worker) fn look(&self, now: Instant) -> usize {
         let Limits { head, take, .. } = self.limits;
         let [most, least] = LOOKS;
-        let pause = (head.min(take) / 16).clamp(most, least);
+        let pause = (head.min(take) / 16)
+            .min(self.rest_after)
+            .clamp(most, least);
         if now.saturating_duration_since(self.looked_at.get()) < pause {
             return 0;
         }
-        let before = self.looked_at.get();
         self.looked_at.set(now);
+        let then = now.checked_sub(self.rest_after).unwrap_or(now);
         let mut came_to_rest = 0;
         self.open.borrow_mut().retain(|line| {
             let Some(line) = line.upgrade() else {
                 return false;
             };
             line.look(now, &self.limits);
-            came_to_rest += usize::from(line.comes_to_rest(before));
+            came_to_rest += usize::from(line.comes_to_rest(then));
             true
         });
         came_to_rest

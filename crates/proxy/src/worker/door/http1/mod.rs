@@ -1,24 +1,27 @@
 //! HTTP/1.1 with clients: one request after the other on a connection.
 //!
 //! One task for each connection does all of it: it reads a head, waits for the answer, and writes it.
-//! Nothing goes through a channel, no timer is set (see [`Lines`]), and between two requests a
-//! connection has no buffers.
+//! Nothing goes through a channel, no timer is set (see [`Lines`]), between two requests a connection
+//! has no buffers, and after a while not even a task (see [`WaitingRoom`]).
 
 mod body;
 mod client;
 mod head;
 mod line;
 mod lines;
+mod waiting_room;
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Instant;
 
 use http::StatusCode;
 use hyper::body::Body as _;
+use tokio::net::TcpStream;
 
 use self::head::{Asked, Head, Unreadable};
-use self::line::{Heard, Line};
+use self::line::Heard;
 use super::Guest;
 use super::speak::answer;
 use crate::message::{Request, Response};
@@ -30,10 +33,21 @@ use crate::worker::rescue::{Failure, HEAD_STALLED, rescue};
 pub(in crate::worker) use self::body::{Body, Upgrade};
 pub(super) use self::client::Client;
 pub(in crate::worker) use self::line::Error;
+pub(super) use self::line::{Line, Waits};
 pub(in crate::worker) use self::lines::Lines;
+pub(in crate::worker) use self::waiting_room::{WaitingRoom, call_in, watch};
 
 /// How much is thrown away of what a client sends after an answer that makes it useless, in bytes.
 const UNWANTED_MAX: usize = 8 * 1024 * 1024;
+
+/// An answer that is being written.
+struct Saying {
+    outbox: Outbox,
+    sending: Option<Sending<Answer>>,
+    is_upgrade: bool,
+    /// Whether the connection can be used again after it.
+    persists: bool,
+}
 
 /// What is next on a connection.
 enum Next {
@@ -45,15 +59,30 @@ enum Next {
     Nothing,
 }
 
-/// Speaks until the connection ends; where it `closes`, until its first request does.
-pub(super) async fn speak(guest: Guest, client: Client, closes: bool) {
-    let lines = &guest.worker.lines;
-    let line = Ending(lines.add(client, &guest.entrance, closes));
+/// Speaks on `line` until it ends, or has nothing to do for a while.
+pub(super) async fn speak(guest: Guest, line: Rc<Line>) {
+    let ending = Ending(line);
     let speaking = Speaking {
         guest: &guest,
-        line: &line.0,
+        line: &ending.0,
     };
-    speaking.run().await;
+    if let Some(since) = speaking.run().await {
+        wait(guest, ending, since);
+    }
+}
+
+/// Has a connection wait until it is spoken on again.
+fn wait(guest: Guest, ending: Ending, since: Instant) {
+    let line = Rc::clone(&ending.0);
+    drop(ending);
+    let socket = Rc::into_inner(line).and_then(Line::into_socket);
+    let Some(Ok(socket)) = socket.map(TcpStream::into_std) else {
+        return;
+    };
+    let worker = Rc::clone(&guest.worker);
+    if let Err(error) = worker.waiting_room.enter(guest, socket, since) {
+        tracing::warn!(%error, "a connection is closed that cannot be watched");
+    }
 }
 
 /// Says that nothing more is said on a connection, however its task ends.
@@ -71,37 +100,41 @@ struct Speaking<'a> {
 }
 
 impl Speaking<'_> {
-    async fn run(&self) {
+    /// Returns since when there is nothing to do, if the connection has not ended.
+    async fn run(&self) -> Option<Instant> {
         let peer = Rc::new(self.guest.as_told());
         loop {
             let head = match self.hear().await {
                 Heard::Request(head) => head,
-                Heard::Unreadable(why) => return self.refuse(why).await,
+                Heard::Unreadable(why) => {
+                    Box::pin(self.refuse(why)).await;
+                    return None;
+                }
+                Heard::Silence(since) => return Some(since),
                 Heard::Nothing { was_begun } => {
                     if was_begun && self.line.is_late() {
                         self.guest.worker.refused.count(HEAD_STALLED);
                     }
-                    return;
+                    return None;
                 }
             };
             let asked = head.asked;
             let (request, upgrade) = self.request(*head);
             let answering = answer(self.guest, &peer, request, upgrade);
-            let Some(answer) = self.unless_left(answering).await else {
-                return;
-            };
-            match self.say(answer, asked).await {
-                Next::Request => {}
-                Next::Goodbye => return self.say_goodbye().await,
-                Next::Upgrade => return self.line.hand_over(),
-                Next::Nothing => {
-                    if self.line.is_late() {
-                        let entrance = &self.guest.entrance;
-                        entrance.count(|arrivals| &mut arrivals.untaken);
-                    }
-                    return;
+            let answer = self.unless_left(answering).await?;
+            // Outside of what is waited for, or there would be room for it twice.
+            let mut saying = self.begin(answer, asked);
+            match self.say(&mut saying).await {
+                Next::Request => continue,
+                Next::Goodbye => self.say_goodbye().await,
+                Next::Upgrade => self.line.hand_over(),
+                Next::Nothing if self.line.is_late() => {
+                    let entrance = &self.guest.entrance;
+                    entrance.count(|arrivals| &mut arrivals.untaken);
                 }
+                Next::Nothing => {}
             }
+            return None;
         }
     }
 
@@ -147,28 +180,32 @@ impl Speaking<'_> {
         answered.await
     }
 
-    /// Writes an answer, and says what is next.
-    async fn say(&self, answer: Response<Answer>, asked: Asked) -> Next {
+    /// Puts an answer where it is written from.
+    fn begin(&self, answer: Response<Answer>, asked: Asked) -> Saying {
         let (worker, line) = (&self.guest.worker, self.line);
-        let is_upgrade = answer.head.status == StatusCode::SWITCHING_PROTOCOLS;
+        let closes = !asked.persists || worker.retires.get() || line.closes() || !line.is_sound();
+        let Response { head, body } = answer;
+        let (length, date) = (body.size_hint().exact(), worker.date.borrow());
         let mut outbox = Outbox::default();
-        let mut begun = Some(answer);
-        let mut sending = None;
-        let mut goes_on = false;
+        let out = outbox.head();
+        out.extend_from_slice(line.left_unsaid());
+        let (outbound, persists) = head::write(&head, length, asked, closes, date.as_bytes(), out);
+        Saying {
+            outbox,
+            sending: Sending::new(body, outbound),
+            is_upgrade: head.status == StatusCode::SWITCHING_PROTOCOLS,
+            persists,
+        }
+    }
+
+    /// Writes an answer, and says what is next.
+    async fn say(&self, saying: &mut Saying) -> Next {
+        let (worker, line) = (&self.guest.worker, self.line);
+        let Saying {
+            outbox, sending, ..
+        } = saying;
         let said = std::future::poll_fn(|context| {
-            if let Some(answer) = begun.take() {
-                let closes =
-                    !asked.persists || worker.retires.get() || line.closes() || !line.is_sound();
-                let out = outbox.head();
-                out.extend_from_slice(line.left_unsaid());
-                let Response { head, body } = answer;
-                let (length, date) = (body.size_hint().exact(), worker.date.borrow());
-                let (outbound, persists) =
-                    head::write(&head, length, asked, closes, date.as_bytes(), out);
-                goes_on = persists;
-                sending = Sending::new(body, outbound);
-            }
-            let sent = outbox.poll_send(&mut sending, &mut &**line, context);
+            let sent = outbox.poll_send(sending, &mut &**line, context);
             if sent.is_pending() && sending.is_some() {
                 let mut room = worker.room.borrow_mut();
                 if line.has_left(context, &mut room) {
@@ -177,20 +214,18 @@ impl Speaking<'_> {
             }
             sent
         });
-        match said.await {
-            Err(_) => Next::Nothing,
-            Ok(()) if is_upgrade => Next::Upgrade,
-            Ok(()) => {
-                // With what is left of the answer: a place at an instance, perhaps.
-                drop(sending);
-                let mut unwanted = UNWANTED_MAX;
-                let rest = std::future::poll_fn(|context| line.poll_rest(context, &mut unwanted));
-                let is_over = rest.await;
-                match goes_on && is_over && !line.closes() {
-                    true => Next::Request,
-                    false => Next::Goodbye,
-                }
-            }
+        if said.await.is_err() {
+            return Next::Nothing;
+        }
+        if saying.is_upgrade {
+            return Next::Upgrade;
+        }
+        let mut unwanted = UNWANTED_MAX;
+        let rest = std::future::poll_fn(|context| line.poll_rest(context, &mut unwanted));
+        let is_over = rest.await;
+        match saying.persists && is_over && !line.closes() {
+            true => Next::Request,
+            false => Next::Goodbye,
         }
     }
 
@@ -207,7 +242,8 @@ impl Speaking<'_> {
         let mut answer = rescue(failure, &worker.refused);
         worker.observer.sign(&mut answer);
         entrance.terms().dress(&mut answer.head.headers);
-        if let Next::Goodbye = self.say(answer, Asked::UNKNOWN).await {
+        let mut saying = self.begin(answer, Asked::UNKNOWN);
+        if let Next::Goodbye = self.say(&mut saying).await {
             self.say_goodbye().await;
         }
     }
