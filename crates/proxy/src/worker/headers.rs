@@ -14,7 +14,7 @@ use crate::worker::rescue::{Failure, REASON};
 
 /// Says whether a header is for the next hop only (RFC 9110, 7.6.1), whether `connection` names it
 /// or not.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "connection"

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use crate::worker::door::http1;
+use crate::worker::door::{http1, http2};
 
 /// The body of a request as its client sends it.
 pub(super) enum Incoming {
@@ -15,7 +15,7 @@ pub(super) enum Incoming {
     /// By HTTP/1.1.
     Http1(http1::Body),
     /// By HTTP/2.
-    Http2(hyper::body::Incoming),
+    Http2(http2::Body),
 }
 
 /// Why it does not go on.
@@ -26,7 +26,7 @@ pub(super) enum Error {
     Http1(#[from] http1::Error),
     /// By HTTP/2.
     #[error(transparent)]
-    Http2(#[from] hyper::Error),
+    Http2(#[from] h2::Error),
 }
 
 impl Body for Incoming {
@@ -40,7 +40,7 @@ impl Body for Incoming {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Http1(body) => body.poll_frame(context).map_err(Error::Http1),
-            Self::Http2(body) => Pin::new(body).poll_frame(context).map_err(Error::Http2),
+            Self::Http2(body) => body.poll_frame(context).map_err(Error::Http2),
         }
     }
 

@@ -21,7 +21,7 @@ const ANSWER_FIRST: Duration = Duration::from_millis(10);
 /// were the connection closed at once, the client would meet a reset in the middle of sending, and
 /// lose the answer that says why.
 pub(super) fn linger(body: Outgoing) {
-    let Some(Incoming::Http2(mut body)) = body.into_unread() else {
+    let Some(mut body @ Incoming::Http2(_)) = body.into_unread() else {
         // What speaks HTTP/1.1 does so for the whole connection.
         return;
     };

@@ -34,7 +34,6 @@ mod routes;
 mod service;
 mod side;
 mod sticky;
-mod stream;
 mod tallies;
 mod tally;
 mod trace;

@@ -4,9 +4,8 @@ mod announced;
 mod entrance;
 mod greet;
 pub(super) mod http1;
-mod meter;
+pub(super) mod http2;
 mod speak;
-mod streams;
 
 use std::io;
 use std::net::SocketAddr;

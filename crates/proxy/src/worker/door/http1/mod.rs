@@ -189,7 +189,8 @@ impl Speaking<'_> {
         let mut outbox = Outbox::default();
         let out = outbox.head();
         out.extend_from_slice(line.left_unsaid());
-        let (outbound, persists) = head::write(&head, length, asked, closes, date.as_bytes(), out);
+        let (outbound, persists) =
+            head::write(&head, length, asked, closes, date.value().as_bytes(), out);
         Saying {
             outbox,
             sending: Sending::new(body, outbound),

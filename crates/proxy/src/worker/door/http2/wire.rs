@@ -1,73 +1,66 @@
-//! A connection as hyper reads and writes it.
+//! The bare connection to a client.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::worker::untaken::Untaken;
 
 /// What is written in pieces that sum to no more than this, in bytes, is written as one.
 const SMALL: usize = 2048;
 
-/// A connection as hyper reads and writes it.
+/// The bare connection to a client.
 ///
 /// A head and a small body are two pieces, and writing two pieces at once costs the system about a
 /// tenth more processor time than copying them together and writing one. Large bodies are not copied.
-pub(super) struct Stream<S> {
-    stream: TokioIo<S>,
+pub(super) struct Wire<S> {
+    stream: S,
     traffic: Traffic,
     untaken: Untaken,
 }
 
-/// What became of the last bytes in each direction.
-///
-/// It is shared with a connection that hyper may hand to another thread, though ours never leave
-/// theirs.
+/// What became of the last bytes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Traffic(Arc<Flags>);
+pub(super) struct Traffic(Rc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
     /// Whether something waits to be written.
-    is_stuck: AtomicBool,
+    is_stuck: Cell<bool>,
     /// Whether that was so for too long.
-    is_given_up: AtomicBool,
+    is_given_up: Cell<bool>,
 }
 
 impl Traffic {
     /// Says whether something waits for the other end to take it.
     pub(super) fn is_stuck(&self) -> bool {
-        self.0.is_stuck.load(Ordering::Relaxed)
+        self.0.is_stuck.get()
     }
 
     /// Says whether it was given up because the other end took nothing.
     pub(super) fn is_given_up(&self) -> bool {
-        self.0.is_given_up.load(Ordering::Relaxed)
+        self.0.is_given_up.get()
     }
 
     fn polled<T>(&self, polled: &Poll<T>) {
-        self.0
-            .is_stuck
-            .store(polled.is_pending(), Ordering::Relaxed);
+        self.0.is_stuck.set(polled.is_pending());
     }
 
     fn give_up(&self) {
-        self.0.is_given_up.store(true, Ordering::Relaxed);
+        self.0.is_given_up.set(true);
     }
 }
 
-impl<S> Stream<S> {
+impl<S> Wire<S> {
     /// Returns a connection that breaks when its other end takes nothing for `take_timeout`.
     pub(super) fn new(stream: S, take_timeout: Duration) -> Self {
         Self {
-            stream: TokioIo::new(stream),
+            stream,
             traffic: Traffic::default(),
             untaken: Untaken::new(take_timeout),
         }
@@ -96,17 +89,17 @@ impl<S> Stream<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Read for Stream<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Write for Stream<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
