@@ -163,8 +163,8 @@ impl Outbox {
                 .get(length - of_small - of_large..)
                 .unwrap_or_default();
         }
-        self.small.clear();
-        self.small.shrink_to(ENOUGH);
+        // Who writes next, on whatever connection, finds this room at hand.
+        self.small = Vec::new();
         self.written = 0;
         Poll::Ready(Ok(()))
     }

@@ -327,6 +327,9 @@ impl Exchange {
     }
 
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // There is no room before there is something to be put into it: a thousand requests that
+        // wait would be as many rooms, and none of them at hand when it is needed.
+        ready!(self.wire.poll_readable(context))?;
         let room = self.inbox.make_room(self.inbound.left());
         let read = self.wire.poll_read(context, room);
         self.inbox.filled();

@@ -57,6 +57,11 @@ impl Wire {
         read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Waits until there may be something to read.
+    pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.borrow().poll_readable(context)
+    }
+
     /// Reads into the spare room of `inbox`, and returns how much.
     pub(super) fn poll_read(
         &self,

@@ -495,6 +495,9 @@ impl Io {
                     return Poll::Ready(Ok(Some(Frame::trailers(trailers))));
                 }
             }
+            if let Client::Plain(socket) = &self.client {
+                ready!(socket.poll_read_ready(context)).map_err(Error::Broke)?;
+            }
             let room = self.inbox.make_room(self.inbound.left());
             let read = pin!(self.client.read_buf(room));
             match ready!(read.poll(context)) {
