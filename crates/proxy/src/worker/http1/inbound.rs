@@ -3,7 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use super::lines::may_follow;
+use super::header::may_follow;
 
 /// How long what stands between the sizes of chunks and their data may be, in bytes, all in all. It
 /// means nothing to anybody.

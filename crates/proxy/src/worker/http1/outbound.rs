@@ -8,7 +8,7 @@ use bytes::{Buf as _, Bytes};
 use hyper::body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
-use super::lines::{line, may_follow};
+use super::header::{may_follow, write_header};
 
 /// What is at most copied to be written together with what stands before it, in bytes. To write two
 /// pieces at once costs the system about a tenth more processor time than to write one.
@@ -94,7 +94,7 @@ impl Outbound {
                 let trailers = frame.and_then(|frame| frame.into_trailers().ok());
                 let trailers = trailers.iter().flatten();
                 for (name, value) in trailers.filter(|(name, _)| may_follow(name)) {
-                    line(name, value.as_bytes(), &mut outbox.small);
+                    write_header(name, value.as_bytes(), &mut outbox.small);
                 }
                 outbox.small.extend_from_slice(b"\r\n");
             }

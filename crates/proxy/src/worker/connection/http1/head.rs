@@ -11,7 +11,7 @@ use hyper::ext::ReasonPhrase;
 use super::Garbled;
 use crate::message::{RequestHead, ResponseHead};
 use crate::worker::http1::{
-    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, line, tokens, within,
+    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, tokens, within, write_header,
 };
 
 /// Writes the head of a request, and returns how its body is to be written. `length` is the length
@@ -28,17 +28,17 @@ pub(super) fn write(head: &RequestHead, length: Option<u64>, out: &mut Vec<u8>) 
     for (name, value) in head.headers.iter() {
         is_chunked |= *name == TRANSFER_ENCODING;
         is_length_said |= *name == CONTENT_LENGTH;
-        line(name, value.as_bytes(), out);
+        write_header(name, value.as_bytes(), out);
     }
     let outbound = if is_chunked {
         Outbound::Chunked
     } else if let Some(length) = length {
         if !is_length_said && (length > 0 || expects_body(method)) {
-            line(&CONTENT_LENGTH, length.to_string().as_bytes(), out);
+            write_header(&CONTENT_LENGTH, length.to_string().as_bytes(), out);
         }
         Outbound::Length(length)
     } else {
-        line(&TRANSFER_ENCODING, b"chunked", out);
+        write_header(&TRANSFER_ENCODING, b"chunked", out);
         Outbound::Chunked
     };
     out.extend_from_slice(b"\r\n");
@@ -381,7 +381,7 @@ mod tests {
                 assert!(headers.len() <= HEADERS_MAX);
                 let mut again = format!("HTTP/1.1 {} \r\n", status.as_str()).into_bytes();
                 for (name, value) in headers.iter() {
-                    line(name, value.as_bytes(), &mut again);
+                    write_header(name, value.as_bytes(), &mut again);
                 }
                 again.extend_from_slice(b"\r\n");
                 let length = again.len();

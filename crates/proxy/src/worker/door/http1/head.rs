@@ -12,7 +12,7 @@ use hyper::ext::ReasonPhrase;
 
 use crate::message::{RequestHead, ResponseHead};
 use crate::worker::http1::{
-    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, line, tokens, within,
+    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, tokens, within, write_header,
 };
 
 /// The longest body that can be announced, in bytes. A length that is hardly a number is nobody's.
@@ -247,7 +247,7 @@ pub(super) fn write(
         } else if *name == DATE {
             is_dated = true;
         }
-        line(name, value.as_bytes(), out);
+        write_header(name, value.as_bytes(), out);
     }
     match (outbound, length) {
         (Outbound::Chunked, _) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),

@@ -73,7 +73,7 @@ pub(in crate::worker::door) enum Waits {
     /// Its next one.
     Next(Instant),
     /// The end of a head, or of a body whose answer came first.
-    Rest(Instant),
+    End(Instant),
     /// The end of what nobody wants.
     Unwanted(Instant),
     /// Nothing: it waits for its answer, or takes it.
@@ -144,7 +144,7 @@ impl Line {
     /// Shuts it if the client has been waited for too long.
     pub(super) fn look(&self, now: Instant, limits: &Limits) {
         let (since, limit) = match self.waits.get() {
-            Waits::First(since) | Waits::Next(since) | Waits::Rest(since) => {
+            Waits::First(since) | Waits::Next(since) | Waits::End(since) => {
                 (Some(since), limits.head)
             }
             Waits::Unwanted(since) => (Some(since), limits.unwanted),
@@ -222,8 +222,8 @@ impl Line {
                 return Poll::Ready(heard);
             }
             let was_begun = !io.inbox.bytes.is_empty();
-            if was_begun && !matches!(self.waits.get(), Waits::Rest(_)) {
-                self.waits.set(Waits::Rest(Instant::now()));
+            if was_begun && !matches!(self.waits.get(), Waits::End(_)) {
+                self.waits.set(Waits::End(Instant::now()));
             }
             match io.poll_read(context, room) {
                 Poll::Ready(Ok(1..)) => {}
@@ -270,7 +270,7 @@ impl Line {
     pub(super) fn poll_rest(&self, context: &mut Context<'_>, unwanted: &mut usize) -> Poll<bool> {
         if self.is_body_held.get() {
             if self.waits.get() == Waits::Nothing {
-                self.waits.set(Waits::Rest(Instant::now()));
+                self.waits.set(Waits::End(Instant::now()));
             }
             self.waiter.set(Some(context.waker().clone()));
             return Poll::Pending;
@@ -348,8 +348,8 @@ impl Line {
             Poll::Ready(Ok(())) => io.poll_body(context),
             Poll::Ready(Err(error)) => Poll::Ready(Err(Error::Broke(error))),
         };
-        if polled.is_ready() && matches!(self.waits.get(), Waits::Rest(_)) {
-            self.waits.set(Waits::Rest(Instant::now()));
+        if polled.is_ready() && matches!(self.waits.get(), Waits::End(_)) {
+            self.waits.set(Waits::End(Instant::now()));
         }
         polled.map(Result::transpose)
     }

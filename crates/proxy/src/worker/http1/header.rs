@@ -90,7 +90,7 @@ impl Persistence {
 }
 
 /// Writes a header.
-pub(in crate::worker) fn line(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
+pub(in crate::worker) fn write_header(name: &HeaderName, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_str().as_bytes());
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
