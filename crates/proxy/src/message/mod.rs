@@ -107,15 +107,3 @@ impl From<http::response::Parts> for ResponseHead {
         }
     }
 }
-
-impl<B> From<Response<B>> for http::Response<B> {
-    fn from(Response { head, body }: Response<B>) -> Self {
-        let mut response = Self::new(body);
-        *response.status_mut() = head.status;
-        *response.headers_mut() = head.headers.into();
-        if let Some(reason) = head.reason {
-            response.extensions_mut().insert(reason);
-        }
-        response
-    }
-}

@@ -38,10 +38,6 @@ pub(super) fn prepare_request(
     if head.method == Method::CONNECT {
         return Err(Failure::Connect);
     }
-    // One whose length is known is not coded.
-    if body_length.is_none() && !is_coded_plainly(&head.headers) {
-        return Err(Failure::BadRequest);
-    }
     let host = host(head)?;
     // In a request to an origin the target is a path; with a whole URI its authority counts.
     if head.uri.authority().is_some() {
@@ -126,18 +122,6 @@ fn path_for_origin(path: Option<&PathAndQuery>) -> PathAndQuery {
 /// Says whether it is a target to an origin: a path, or the `*` that is for all of it.
 fn begins_plainly(path: &PathAndQuery) -> bool {
     path.as_str().starts_with('/') || path.as_str() == "*"
-}
-
-/// Says whether a body comes in chunks and is not coded otherwise, or says nothing of that. What is
-/// said is for the next hop, so an instance would be given the coded bytes as if they were plain;
-/// and who says it twice, or in other words, may be understood by others in another way.
-fn is_coded_plainly(headers: &Headers) -> bool {
-    let mut lines = headers.get_all(TRANSFER_ENCODING);
-    match (lines.next(), lines.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
-    }
 }
 
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.

@@ -8,10 +8,10 @@ use crate::worker::attempt::Outgoing;
 use crate::worker::incoming::Incoming;
 
 /// How long the client gets to read the answer while it still sends.
-const TIME: Duration = Duration::from_secs(2);
+pub(super) const TIME: Duration = Duration::from_secs(2);
 
 /// How much of a body is read for that, in bytes.
-const MOST: usize = 8 * 1024 * 1024;
+pub(super) const MOST: usize = 8 * 1024 * 1024;
 
 /// How long the answer goes first: to ask for the body before it would invite a client that asked
 /// with `Expect` to send it.

@@ -9,10 +9,7 @@ use hyper::body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
 use super::header::{may_follow, write_header};
-
-/// What is at most copied to be written together with what stands before it, in bytes. To write two
-/// pieces at once costs the system about a tenth more processor time than to write one.
-const SMALL: usize = 2048;
+use crate::worker::SMALL;
 
 /// How long most heads are at most, together with what little comes after them, in bytes.
 const HEAD_USUAL: usize = 1024;

@@ -8,18 +8,17 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::HeaderMap;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::AbortHandle;
 
 use super::Error;
 use super::upload::{Sent, Upload};
+use crate::worker::received::Received;
 use crate::worker::upstream::Upstream;
 
 /// The body of an answer. An instance is told to stop when it is dropped before its end.
 pub(in crate::worker) struct AnswerBody {
-    stream: RecvStream,
-    at: At,
+    received: Received,
     rest: Option<Rest>,
 }
 
@@ -54,19 +53,10 @@ impl Rest {
     }
 }
 
-/// How far a body was read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum At {
-    Data,
-    Trailers,
-    End,
-}
-
 impl AnswerBody {
     pub(super) fn new(stream: RecvStream, rest: Option<Rest>) -> Self {
         Self {
-            stream,
-            at: At::Data,
+            received: Received::new(stream),
             rest,
         }
     }
@@ -79,22 +69,6 @@ impl AnswerBody {
             && error.reason() == Some(Reason::NO_ERROR)
             && self.rest.as_ref().is_some_and(|rest| !rest.is_sent.get())
     }
-
-    fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let polled = ready!(self.stream.poll_data(context));
-        if let Some(Ok(data)) = &polled {
-            // Who takes it can take more: until then the instance has to wait.
-            self.stream.flow_control().release_capacity(data.len())?;
-        }
-        Poll::Ready(polled)
-    }
-
-    fn poll_trailers(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<HeaderMap, Error>>> {
-        self.stream.poll_trailers(context).map(Result::transpose)
-    }
 }
 
 impl Body for AnswerBody {
@@ -105,31 +79,17 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let this = &mut *self;
-        while this.at == At::Data {
-            match ready!(this.poll_data(context)) {
-                // Mostly the end of a body, which is said otherwise.
-                Some(Ok(data)) if data.is_empty() => {}
-                Some(Ok(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Some(Err(error)) if this.is_end(&error) => this.at = At::End,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => this.at = At::Trailers,
+        match ready!(self.received.poll_frame(context)) {
+            Some(Err(error)) if self.is_end(&error) => {
+                self.received.end();
+                Poll::Ready(None)
             }
+            polled => Poll::Ready(polled),
         }
-        if this.at == At::Trailers {
-            let trailers = ready!(this.poll_trailers(context));
-            this.at = At::End;
-            match trailers {
-                Some(Err(error)) if !this.is_end(&error) => return Poll::Ready(Some(Err(error))),
-                Some(Ok(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-                Some(Err(_)) | None => {}
-            }
-        }
-        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.at == At::End || self.stream.is_end_stream()
+        self.received.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -8,9 +8,7 @@ use super::client::Client;
 use super::line::{Line, Waits};
 use crate::config::Config;
 use crate::worker::door::Entrance;
-
-/// How long what nobody wants is thrown away, so that who sends it can take the answer that says so.
-const UNWANTED: Duration = Duration::from_secs(2);
+use crate::worker::linger;
 
 /// How often it is looked at all of them, at most and at least.
 const LOOKS: [Duration; 2] = [Duration::from_millis(5), Duration::from_secs(1)];
@@ -45,7 +43,7 @@ impl Lines {
             limits: Limits {
                 head: config.head_timeout,
                 take: config.take_timeout,
-                unwanted: UNWANTED,
+                unwanted: linger::TIME,
             },
             rest_after: config.rest_after,
             looked_at: Cell::new(Instant::now()),

@@ -28,6 +28,7 @@ use crate::message::{Request, Response};
 use crate::worker::answer::Answer;
 use crate::worker::http1::{Outbox, Sending, Stuck};
 use crate::worker::incoming::Incoming;
+use crate::worker::linger;
 use crate::worker::rescue::{Failure, HEAD_STALLED, rescue};
 
 pub(in crate::worker) use self::body::{Body, Upgrade};
@@ -36,9 +37,6 @@ pub(in crate::worker) use self::line::Error;
 pub(super) use self::line::{Line, Waits};
 pub(in crate::worker) use self::lines::Lines;
 pub(in crate::worker) use self::waiting_room::{WaitingRoom, call_in, watch};
-
-/// How much is thrown away of what a client sends after an answer that makes it useless, in bytes.
-const UNWANTED_MAX: usize = 8 * 1024 * 1024;
 
 /// An answer that is being written.
 struct Saying {
@@ -221,7 +219,7 @@ impl Speaking<'_> {
         if saying.is_upgrade {
             return Next::Upgrade;
         }
-        let mut unwanted = UNWANTED_MAX;
+        let mut unwanted = linger::MOST;
         let rest = std::future::poll_fn(|context| line.poll_rest(context, &mut unwanted));
         let is_over = rest.await;
         match saying.persists && is_over && !line.closes() {
@@ -251,7 +249,7 @@ impl Speaking<'_> {
 
     /// Ends the connection when its client has taken the last answer.
     async fn say_goodbye(&self) {
-        let mut unwanted = UNWANTED_MAX;
+        let mut unwanted = linger::MOST;
         let over = std::future::poll_fn(|context| {
             let mut room = self.guest.worker.room.borrow_mut();
             self.line.poll_goodbye(context, &mut room, &mut unwanted)

@@ -18,16 +18,12 @@ use crate::worker::untaken::Untaken;
 /// One that does not say when it was given says `date`; `length` is that of its body in bytes, where
 /// there is one, and it is known.
 pub(super) fn head(
-    said: ResponseHead,
+    mut said: ResponseHead,
     length: Option<u64>,
     date: &HeaderValue,
 ) -> http::Response<()> {
-    let mut headers = HeaderMap::with_capacity(said.headers.len() + 2);
-    for (name, value) in said.headers {
-        if !is_hop_by_hop(&name) {
-            headers.append(name, value);
-        }
-    }
+    said.headers.retain(|name, _| !is_hop_by_hop(name));
+    let mut headers = HeaderMap::from(said.headers);
     headers.entry(DATE).or_insert_with(|| date.clone());
     if let Some(length) = length {
         headers

@@ -1,18 +1,18 @@
 //! The body of a request.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::RecvStream;
 use hyper::body::{Frame, SizeHint};
 
+use crate::worker::received::Received;
+
 /// The body of a request, as its client sends it.
 pub(in crate::worker) struct Body {
-    stream: RecvStream,
+    received: Received,
     /// How much of it is to come, in bytes, where that was said.
     left: Option<u64>,
-    is_over: bool,
 }
 
 impl Body {
@@ -20,9 +20,8 @@ impl Body {
     /// does is seen to by the library.
     pub(super) fn new(stream: RecvStream, length: Option<u64>) -> Self {
         Self {
-            stream,
+            received: Received::new(stream),
             left: length,
-            is_over: false,
         }
     }
 
@@ -30,30 +29,16 @@ impl Body {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if self.is_over {
-            return Poll::Ready(None);
+        let polled = self.received.poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.left = self.left.map(|left| left.saturating_sub(length));
         }
-        while let Some(data) = ready!(self.stream.poll_data(context)) {
-            let data = data?;
-            // Who takes it can take more: until then the client has to wait.
-            self.stream.flow_control().release_capacity(data.len())?;
-            self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
-            // Mostly the end of a body, which is said otherwise.
-            if !data.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(data))));
-            }
-        }
-        let trailers = ready!(Pin::new(&mut self.stream).poll_trailers(context));
-        self.is_over = true;
-        Poll::Ready(
-            trailers
-                .transpose()
-                .map(|trailers| trailers.map(Frame::trailers)),
-        )
+        polled
     }
 
     pub(in crate::worker) fn is_end_stream(&self) -> bool {
-        self.is_over || self.stream.is_end_stream()
+        self.received.is_end_stream()
     }
 
     pub(in crate::worker) fn size_hint(&self) -> SizeHint {

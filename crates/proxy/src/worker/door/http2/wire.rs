@@ -9,15 +9,12 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::worker::SMALL;
 use crate::worker::untaken::Untaken;
-
-/// What is written in pieces that sum to no more than this, in bytes, is written as one.
-const SMALL: usize = 2048;
 
 /// The bare connection to a client.
 ///
-/// A head and a small body are two pieces, and writing two pieces at once costs the system about a
-/// tenth more processor time than copying them together and writing one. Large bodies are not copied.
+/// A head and a small body are two pieces, which are copied together. Large bodies are not copied.
 pub(super) struct Wire<S> {
     stream: S,
     traffic: Traffic,
