@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::id::EnvironmentId;
-use leadsman_core::route::Routes;
+use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
-use leadsman_core::workload::Workloads;
+use leadsman_core::workload::{InstanceState, Workloads};
 use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
 use leadsman_runtime::{Runtime, words};
 use leadsman_store::{
@@ -85,15 +85,11 @@ pub(crate) struct Actor {
     /// Figures that are to be kept.
     unkept: Vec<FigureRow>,
     observed: Observed,
-    applied: Applied,
+    /// The routes that were told last, so as not to repeat them for nothing.
+    applied: Option<Routes>,
+    /// The workloads that were told last.
+    wanted: Option<Workloads>,
     problem: Option<String>,
-}
-
-/// The effects that were carried out last, so as not to repeat them for nothing.
-#[derive(Default)]
-struct Applied {
-    workloads: Option<Workloads>,
-    routes: Option<Routes>,
 }
 
 /// Keeps an actor running until the inbox is closed. A mistake of ours in one environment (a panic)
@@ -133,7 +129,8 @@ impl Actor {
             rates: Rates::default(),
             unkept: Vec::new(),
             observed: Observed::default(),
-            applied: Applied::default(),
+            applied: None,
+            wanted: None,
             problem: None,
         };
         actor.catch_up().await?;
@@ -150,7 +147,10 @@ impl Actor {
         loop {
             let wake_at = self.pass().await;
             let clock = Arc::clone(&self.tools.clock);
+            // In this order, so that the same happens again where all else is the same; each is followed
+            // by a pass, so that none is put off for ever.
             tokio::select! {
+                biased;
                 message = inbox.recv() => {
                     let Some(message) = message else { return };
                     self.hear(message).await;
@@ -392,25 +392,36 @@ impl Actor {
     /// Tells the world what the plan wants of it. Returns whether anything may have changed.
     async fn carry_out(&mut self, plan: &Plan) -> bool {
         let mut changed = false;
+        let version = self.state.version;
         // Routes first: whatever is to be stopped must have no requests coming.
         if let Some(routes) = &plan.routes
-            && (self.applied.routes.as_ref() != Some(routes) || !self.in_force(routes))
+            && (self.applied.as_ref() != Some(routes)
+                || !in_force(routes, self.observed.routes.as_ref()))
         {
             let before = self.observed.routes.clone();
-            self.tools.data_plane.apply(&self.state.id, routes).await;
-            self.applied.routes = Some(routes.clone());
-            changed |= before != self.tools.data_plane.acknowledged(&self.state.id);
+            let plane = Arc::clone(&self.tools.data_plane);
+            plane.apply(&self.state.id, version, routes).await;
+            self.applied = Some(routes.clone());
+            let after = plane.acknowledged(&self.state.id);
+            changed |= before != after;
+            if !in_force(routes, after.as_ref()) {
+                // Where somebody else has recorded more, this plan is outdated.
+                drop(self.catch_up().await);
+                changed |= version != self.state.version;
+            }
         }
-        if self.applied.workloads.as_ref() != Some(&plan.workloads) {
-            match self
-                .tools
-                .runtime
-                .apply(&self.state.id, &plan.workloads)
+        let overtaken = version != self.state.version;
+        let is_told = self.wanted.as_ref() == Some(&plan.workloads);
+        if !overtaken && !(is_told && runs(&plan.workloads, &self.observed)) {
+            let runtime = Arc::clone(&self.tools.runtime);
+            match runtime
+                .apply(&self.state.id, version, &plan.workloads)
                 .await
             {
                 Ok(()) => {
-                    self.applied.workloads = Some(plan.workloads.clone());
-                    changed = true;
+                    // Told again because an effect seems lost, it need not be seen at once.
+                    changed |= !is_told;
+                    self.wanted = Some(plan.workloads.clone());
                 }
                 Err(error) => {
                     let problem = words(&error);
@@ -420,16 +431,6 @@ impl Actor {
             }
         }
         changed
-    }
-
-    /// Whether the data plane has acknowledged these weights and instances.
-    fn in_force(&self, routes: &Routes) -> bool {
-        let Some(acknowledged) = &self.observed.routes else {
-            return false;
-        };
-        let same = acknowledged.weights == routes.weights()
-            && acknowledged.instances == routes.instances();
-        same && acknowledged.unsaved.is_none()
     }
 
     fn show(&self, plan: &Plan, now: Timestamp) {
@@ -448,4 +449,24 @@ impl Actor {
             views.environments.insert(id, Arc::new(view));
         });
     }
+}
+
+/// Whether the data plane has acknowledged the weights and the instances of `routes`.
+fn in_force(routes: &Routes, acknowledged: Option<&AcknowledgedRoutes>) -> bool {
+    let Some(acknowledged) = acknowledged else {
+        return false;
+    };
+    let same =
+        acknowledged.weights == routes.weights() && acknowledged.instances == routes.instances();
+    same && acknowledged.unsaved.is_none()
+}
+
+/// Whether what was seen to run is what should: an effect that was lost shows here.
+fn runs(wanted: &Workloads, observed: &Observed) -> bool {
+    let seen = &observed.instances;
+    let surplus = seen.iter().filter(|(id, seen)| {
+        !wanted.instances.contains_key(*id) && seen.state != InstanceState::Stopping
+    });
+    let is_there = |id| seen.get(id).is_some_and(|seen| seen.state != InstanceState::Stopping);
+    wanted.instances.keys().all(is_there) && surplus.count() == 0
 }

@@ -15,8 +15,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait DataPlane: Send + Sync {
     /// Makes requests of `environment` go where `routes` says. Returns when the data plane has
     /// acknowledged it, or could not be reached; either shows in [`DataPlane::acknowledged`].
-    fn apply<'a>(&'a self, environment: &'a EnvironmentId, routes: &'a Routes)
-    -> BoxFuture<'a, ()>;
+    ///
+    /// `version` is that of the state on which the routes were planned. Routes of an older version
+    /// than those in force are ignored: whoever planned them has been overtaken.
+    fn apply<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+        version: u64,
+        routes: &'a Routes,
+    ) -> BoxFuture<'a, ()>;
 
     /// Returns what the data plane acknowledged last for `environment`; `None` while it does not
     /// answer.

@@ -134,6 +134,7 @@ impl Engine {
         tasks.spawn(async move {
             loop {
                 tokio::select! {
+                    biased;
                     () = runtime.changed() => {}
                     () = data_plane.changed() => {}
                 }

@@ -103,6 +103,7 @@ mod tests {
         Table {
             generation: 1,
             listeners: vec![listener],
+            ..Table::default()
         }
     }
 

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(saved.read(), Default::default());
         let table = Table {
             generation: 3,
-            listeners: Vec::new(),
+            ..Table::default()
         };
         let cut = Tripped {
             at_ms: 12,

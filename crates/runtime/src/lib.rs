@@ -43,11 +43,15 @@ pub trait Runtime: Send + Sync {
     /// the way is observed and not returned. What an [`InstanceId`] stands for never changes, since
     /// releases do not: an instance that runs is left alone even if its description is told anew.
     ///
+    /// `version` is that of the state on which it was planned. What was planned on an older version
+    /// than what was taken in last is ignored: whoever planned it has been overtaken.
+    ///
     /// # Errors
     /// When the call could not be taken in at all; nothing has changed then.
     fn apply<'a>(
         &'a self,
         environment: &'a EnvironmentId,
+        version: u64,
         desired: &'a Workloads,
     ) -> BoxFuture<'a, Result<(), RuntimeError>>;
 

@@ -153,6 +153,7 @@ impl DataPlane for FakePlane {
     fn apply<'a>(
         &'a self,
         environment: &'a EnvironmentId,
+        _version: u64,
         routes: &'a Routes,
     ) -> BoxFuture<'a, ()> {
         if !*locked(&self.silent) {

@@ -62,6 +62,7 @@ impl Runtime for FakeRuntime {
     fn apply<'a>(
         &'a self,
         environment: &'a EnvironmentId,
+        _version: u64,
         desired: &'a Workloads,
     ) -> BoxFuture<'a, Result<(), RuntimeError>> {
         let mut instances = locked(&self.instances);

@@ -122,6 +122,7 @@ impl Polling {
                 .filter(|poll| matches!(poll.reader, Reader::Waits(_)));
             let due = waiting.map(|poll| poll.due).min();
             tokio::select! {
+                biased;
                 Some(done) = self.running.join_next() => {
                     let polled = match done {
                         Ok(done) => self.end(done, clock.now()),

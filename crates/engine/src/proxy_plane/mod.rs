@@ -87,12 +87,21 @@ impl ProxyPlane {
     async fn change(
         &self,
         environment: &EnvironmentId,
+        version: u64,
         routes: &Routes,
     ) -> Result<(), ClientError> {
         let _changing = self.changing.lock().await;
         // What is in force now, not what it was when it was last looked at.
         let status = self.client.status().await?;
-        let table = table::exchange(status.table, environment, routes);
+        let Some(table) = table::exchange(status.table, environment, version, routes) else {
+            let message = format!(
+                "routes of a newer version than {version} are in force: another control decided \
+                 them, or the event log here is older than the data plane's saved table"
+            );
+            let what = format!("the routes of `{environment}`");
+            return Err(ClientError::Refused { what, message });
+        };
+        // Should somebody else change it meanwhile, it is of another generation, and this is refused.
         self.client.apply(&table).await?;
         Ok(())
     }
@@ -154,10 +163,11 @@ impl DataPlane for ProxyPlane {
     fn apply<'a>(
         &'a self,
         environment: &'a EnvironmentId,
+        version: u64,
         routes: &'a Routes,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let done = self.change(environment, routes).await;
+            let done = self.change(environment, version, routes).await;
             self.keep_refusal(environment, done);
             self.refresh().await;
         })

@@ -10,6 +10,9 @@ use leadsman_core::id::{
 use leadsman_core::route::{Routes, Watch};
 use leadsman_core::spec::{Probe, Protocol};
 use leadsman_core::weight::Weight;
+use leadsman_proxy::table::Table;
+
+use super::table::exchange;
 
 pub(super) fn environment() -> EnvironmentId {
     EnvironmentId {
@@ -59,4 +62,9 @@ pub(super) fn rollout() -> Routes {
         watches: BTreeMap::from([(service, watch)]),
         treatments: BTreeMap::new(),
     }
+}
+
+/// Returns `table` with the part of `environment` exchanged.
+pub(super) fn exchanged(table: Table, environment: &EnvironmentId, routes: &Routes) -> Table {
+    exchange(table, environment, 1, routes).expect("nothing newer is in force")
 }

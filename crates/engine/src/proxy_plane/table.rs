@@ -13,8 +13,19 @@ use leadsman_proxy::table::{
 use super::names::side_name;
 use super::{entrance, treatment};
 
-/// Returns `table` with the part of `environment` exchanged, as the next generation.
-pub(super) fn exchange(mut table: Table, environment: &EnvironmentId, routes: &Routes) -> Table {
+/// Returns `table` with the part of `environment` exchanged, as the next generation; `None` if that
+/// part is of a newer version.
+pub(super) fn exchange(
+    mut table: Table,
+    environment: &EnvironmentId,
+    version: u64,
+    routes: &Routes,
+) -> Option<Table> {
+    let in_force = table.versions.entry(environment.to_string()).or_default();
+    if *in_force > version {
+        return None;
+    }
+    *in_force = version;
     let prefix = format!("{environment}/");
     table.generation += 1;
     for listener in &mut table.listeners {
@@ -70,7 +81,7 @@ pub(super) fn exchange(mut table: Table, environment: &EnvironmentId, routes: &R
             table.listeners.push(leading);
         }
     }
-    table
+    Some(table)
 }
 
 fn wire_service(prefix: &str, routes: &Routes, service: &ServiceName) -> Service {
@@ -146,7 +157,7 @@ mod tests {
 
     use leadsman_core::entrance::{CertificateFiles, Tls, TlsVersion};
 
-    use super::super::samples::{environment, rollout};
+    use super::super::samples::{environment, exchanged, rollout};
     use super::*;
 
     #[test]
@@ -155,7 +166,7 @@ mod tests {
         for side in routes.services.values_mut().flatten() {
             side.protocol = Protocol::Http2;
         }
-        let table = exchange(Table::default(), &environment(), &routes);
+        let table = exchanged(Table::default(), &environment(), &routes);
         let listener = table.listeners.first().unwrap();
         let service = listener.services.get("shop/production/web").unwrap();
         let is_http2 = |side: &Side| side.protocol == table::Protocol::Http2;
@@ -163,8 +174,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_planned_on_an_older_version_changes_nothing() {
+        let at = |table, version| exchange(table, &environment(), version, &rollout());
+        let table = at(Table::default(), 7).unwrap();
+        assert_eq!(at(table.clone(), 6), None);
+        let again = at(table.clone(), 7).unwrap();
+        assert_eq!(again.generation, 2);
+        let other = EnvironmentId {
+            environment: "staging".parse().unwrap(),
+            ..environment()
+        };
+        let mut elsewhere = rollout();
+        elsewhere.services.clear();
+        let both = exchange(table, &other, 1, &elsewhere).unwrap();
+        assert_eq!(both.versions.into_values().collect::<Vec<_>>(), [7, 1]);
+    }
+
+    #[test]
     fn what_is_watched_for_travels_with_the_table() {
-        let table = exchange(Table::default(), &environment(), &rollout());
+        let table = exchanged(Table::default(), &environment(), &rollout());
         assert_eq!(table.check(), Ok(()));
         let listener = table.listeners.first().unwrap();
         let service = listener.services.get("shop/production/web").unwrap();
@@ -200,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_at_the_entrance_comes_and_goes() {
-        let table = exchange(Table::default(), &environment(), &encrypted());
+        let table = exchanged(Table::default(), &environment(), &encrypted());
         assert_eq!(table.check(), Ok(()));
         let [main, leading] = &table.listeners[..] else {
             unreachable!("there are two listeners: {table:?}");
@@ -216,10 +244,10 @@ mod tests {
             (8081, Some(8080))
         );
         // The same again changes nothing but the generation; without, all of it is gone.
-        let again = exchange(table.clone(), &environment(), &encrypted());
+        let again = exchanged(table.clone(), &environment(), &encrypted());
         assert_eq!(again.listeners, table.listeners);
-        let plain = exchange(again, &environment(), &rollout());
-        let never = exchange(Table::default(), &environment(), &rollout());
+        let plain = exchanged(again, &environment(), &rollout());
+        let never = exchanged(Table::default(), &environment(), &rollout());
         assert_eq!(plain.listeners, never.listeners);
     }
 
@@ -238,14 +266,14 @@ mod tests {
                 .map(|listener| listener.tls.is_some());
             encrypts.collect::<Vec<_>>()
         };
-        let table = exchange(Table::default(), &environment(), &encrypted());
+        let table = exchanged(Table::default(), &environment(), &encrypted());
         assert_eq!(encrypts(&table), [true, false]);
         // One that asks for nothing leaves what the other asks.
-        let both = exchange(table.clone(), &other, &routes);
+        let both = exchanged(table.clone(), &other, &routes);
         assert_eq!(encrypts(&both), [true, false]);
         // One that accepts requests where others are only led away has them answered.
         routes.listen = ([127, 0, 0, 1], 8081).into();
-        let taken = exchange(table, &other, &routes);
+        let taken = exchanged(table, &other, &routes);
         assert_eq!(
             (encrypts(&taken), taken.check()),
             (vec![true, false], Ok(()))
@@ -256,7 +284,7 @@ mod tests {
                 .iter()
                 .all(|listener| listener.to_https.is_none())
         );
-        let back = exchange(taken, &environment(), &encrypted());
+        let back = exchanged(taken, &environment(), &encrypted());
         assert_eq!((encrypts(&back), back.check()), (vec![true, false], Ok(())));
     }
 }

@@ -157,9 +157,8 @@ mod tests {
     use leadsman_proxy::SideFigures;
     use leadsman_proxy::table::Table;
 
-    use super::super::samples::{environment, rollout, web};
-    use super::super::table::exchange;
-    use super::*;
+    use super::super::samples::{environment, exchanged, rollout, web};
+        use super::*;
 
     fn status(table: Table) -> Status {
         Status {
@@ -184,7 +183,7 @@ mod tests {
     #[test]
     fn connections_of_clients_are_no_news() {
         let address = "127.0.0.1:80".parse().unwrap();
-        let quiet = status(exchange(Table::default(), &environment(), &rollout()));
+        let quiet = status(exchanged(Table::default(), &environment(), &rollout()));
         let connections = leadsman_proxy::control::Arrivals {
             connections: 9,
             ..Default::default()
@@ -204,7 +203,7 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_told_to_its_environment() {
-        let table = exchange(Table::default(), &environment(), &rollout());
+        let table = exchanged(Table::default(), &environment(), &rollout());
         let mut seen = Trip::default();
         seen.canary.answers = 4;
         let tripped = leadsman_proxy::control::Tripped {
@@ -233,7 +232,7 @@ mod tests {
 
     #[test]
     fn certificates_and_instances_are_told_to_whom_they_concern() {
-        let mut table = exchange(Table::default(), &environment(), &rollout());
+        let mut table = exchanged(Table::default(), &environment(), &rollout());
         let other = EnvironmentId {
             environment: "staging".parse().unwrap(),
             ..environment()
@@ -244,7 +243,7 @@ mod tests {
             services: BTreeMap::new(),
             ..rollout()
         };
-        table = exchange(table, &other, &elsewhere);
+        table = exchanged(table, &other, &elsewhere);
         let certificate = |listener: &str, problem: Option<&str>| control::Certificate {
             listener: listener.parse().unwrap(),
             chain: "/etc/shop/a.pem".into(),

@@ -224,9 +224,8 @@ mod tests {
     use leadsman_core::route::Routes;
     use leadsman_proxy::table::Table;
 
-    use super::super::samples::{environment, rollout, web};
-    use super::super::table::exchange;
-    use super::*;
+    use super::super::samples::{environment, exchanged, rollout, web};
+        use super::*;
 
     /// Everything that can be said, each with its bounds on one side or the other.
     const EVERYTHING: &str = r#"
@@ -270,7 +269,7 @@ routes:
 
     /// Returns the service as the data plane is told of it, without what it always has.
     fn told(routes: &Routes) -> (Table, serde_json::Value) {
-        let table = exchange(Table::default(), &environment(), routes);
+        let table = exchanged(Table::default(), &environment(), routes);
         assert_eq!(table.check(), Ok(()));
         let listener = table.listeners.first().unwrap();
         let service = listener.services.get("shop/production/web").unwrap();

@@ -219,6 +219,7 @@ fn leadsman(site: &Site) -> Result<Running, Error> {
     let table = Table {
         generation: 1,
         listeners,
+        ..Table::default()
     };
     runtime.block_on(client.apply(&table))?;
     Ok(running)

@@ -54,8 +54,9 @@ pub(super) async fn stop_instances(
 ) -> Result<(), Failure> {
     let failed = |error| Failure::of(Code::NotStarted, &error);
     for environment in environments {
+        // Whatever is recorded says that they should run: nothing overtakes the end.
         runtime
-            .apply(environment, &Workloads::default())
+            .apply(environment, u64::MAX, &Workloads::default())
             .await
             .map_err(failed)?;
     }

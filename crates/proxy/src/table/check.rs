@@ -65,7 +65,8 @@ impl Table {
         let raw: RawTable = serde_json::from_slice(text)?;
         let mut table = Self {
             generation: raw.generation,
-            listeners: Vec::new(),
+            versions: raw.versions,
+            ..Self::default()
         };
         let mut lost = Vec::new();
         let mut seen = Seen::default();
@@ -137,6 +138,8 @@ fn rule_fault(rule: &Rule, before: &[Rule], listener: &Listener) -> Option<Strin
 struct RawTable {
     generation: u64,
     listeners: Vec<serde_json::Value>,
+    #[serde(default)]
+    versions: BTreeMap<String, u64>,
     #[serde(default)]
     tripped: BTreeMap<String, serde_json::Value>,
 }

@@ -47,6 +47,10 @@ pub struct Table {
     pub generation: u64,
     /// Where requests are accepted, each address once.
     pub listeners: Vec<Listener>,
+    /// Which version each writer's part of it is of, by a name that the writer chose. The data
+    /// plane only keeps it: a writer that finds a newer version than its own has been overtaken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, u64>,
 }
 
 impl Table {

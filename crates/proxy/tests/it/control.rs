@@ -114,7 +114,7 @@ fn idle_connections_to_a_removed_instance_are_closed() {
     assert_eq!(get(address, "/").status, 200);
     let empty = Table {
         generation: 2,
-        listeners: Vec::new(),
+        ..Table::default()
     };
     world.block_on(world.client().apply(&empty)).unwrap();
     end.recv_timeout(DEADLINE).unwrap();
@@ -159,7 +159,7 @@ fn a_listener_that_left_the_table_frees_its_port_at_once() {
     assert_eq!(visitor.get("/").text(), "ok");
     let empty = Table {
         generation: 2,
-        listeners: Vec::new(),
+        ..Table::default()
     };
     world.block_on(world.client().apply(&empty)).unwrap();
     TcpListener::bind(address).unwrap();

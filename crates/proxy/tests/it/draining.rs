@@ -192,6 +192,7 @@ fn what_ends_in_time_is_not_cut_short() {
     world.apply(&Table {
         generation: 3,
         listeners: old_alone,
+        ..Table::default()
     });
     assert_eq!(get(address, "/").text(), "old");
 }

@@ -400,7 +400,7 @@ fn a_door_that_closes_says_goodbye_and_answers_what_was_asked() {
     });
     let nothing = leadsman_proxy::table::Table {
         generation: 2,
-        listeners: Vec::new(),
+        ..leadsman_proxy::table::Table::default()
     };
     world.block_on(world.client().apply(&nothing)).unwrap();
     assert_eq!(raw.until(GOAWAY).unwrap().code(), Some(NO_ERROR));

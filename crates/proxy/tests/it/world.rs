@@ -185,6 +185,7 @@ pub(crate) fn table(generation: u64, sides: impl IntoIterator<Item = Side>) -> T
     Table {
         generation,
         listeners: vec![listener],
+        ..Table::default()
     }
 }
 

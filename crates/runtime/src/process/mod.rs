@@ -103,6 +103,8 @@ struct Entry {
 struct Shared {
     config: Config,
     entries: Mutex<BTreeMap<InstanceId, Entry>>,
+    /// The version on which what is wanted of an environment was planned.
+    versions: Mutex<BTreeMap<EnvironmentId, u64>>,
     changed: Notify,
     logs: Logs,
     ports: Ports,
@@ -113,6 +115,15 @@ impl Shared {
     fn entries(&self) -> MutexGuard<'_, BTreeMap<InstanceId, Entry>> {
         // What a task that panicked left is still the last thing that was seen.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing newer than `version` was taken in for `environment`; remembers it then.
+    fn is_newest(&self, environment: &EnvironmentId, version: u64) -> bool {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = versions.entry(environment.clone()).or_default();
+        let is_newest = version >= *newest;
+        *newest = version.max(*newest);
+        is_newest
     }
 }
 
@@ -160,6 +171,7 @@ impl ProcessRuntime {
         let shared = Shared {
             config,
             entries: Mutex::new(BTreeMap::new()),
+            versions: Mutex::new(BTreeMap::new()),
             changed: Notify::new(),
             logs,
             ports,
@@ -217,6 +229,7 @@ impl ProcessRuntime {
     fn take_in(
         &self,
         environment: &EnvironmentId,
+        version: u64,
         desired: &Workloads,
     ) -> Result<(), RuntimeError> {
         for id in desired.instances.keys() {
@@ -227,6 +240,10 @@ impl ProcessRuntime {
             }
         }
         let mut entries = self.shared.entries();
+        // Asked with the entries locked, so that nothing newer can come in between.
+        if !self.shared.is_newest(environment, version) {
+            return Ok(());
+        }
         for (id, entry) in entries
             .iter()
             .filter(|(_, entry)| entry.environment == *environment)
@@ -263,9 +280,10 @@ impl Runtime for ProcessRuntime {
     fn apply<'a>(
         &'a self,
         environment: &'a EnvironmentId,
+        version: u64,
         desired: &'a Workloads,
     ) -> BoxFuture<'a, Result<(), RuntimeError>> {
-        Box::pin(async { self.take_in(environment, desired) })
+        Box::pin(async move { self.take_in(environment, version, desired) })
     }
 
     fn observe<'a>(

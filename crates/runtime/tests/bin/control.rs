@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build()?
         .block_on(async {
             let runtime = ProcessRuntime::start(Config::new(state, shim)).await?;
-            runtime.apply(&environment, &workloads).await?;
+            runtime.apply(&environment, 1, &workloads).await?;
             std::future::pending().await
         })
 }

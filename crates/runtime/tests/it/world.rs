@@ -93,7 +93,7 @@ impl World {
     pub(crate) async fn want(&self, count: u16, service: &Service) {
         let workloads = self.workloads(count, service);
         self.runtime()
-            .apply(&self.environment, &workloads)
+            .apply(&self.environment, 1, &workloads)
             .await
             .unwrap();
     }
