@@ -141,6 +141,19 @@ pub enum OpenError {
         /// The newest schema version that this program knows.
         known: i64,
     },
+    /// The file was written by an older version of this program, and has to be opened for writing
+    /// once before it can be read: that brings its schema up to date.
+    #[error(
+        "event log `{path}` has schema version {found}, which this program first brings to {known}"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The schema version of the file.
+        found: i64,
+        /// The schema version that this program works with.
+        known: i64,
+    },
     /// Another process is writing the file and does not stop.
     #[error("event log `{path}` is locked by another process")]
     Locked {
@@ -191,6 +204,29 @@ pub enum VerifyError {
     /// The log could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+}
+
+/// No snapshot of a log could be taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// There is no log that could be read.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The log could not be read, or the snapshot not be written.
+    #[error("failed to copy event log `{path}` to `{to}`")]
+    Copy {
+        /// The log.
+        path: PathBuf,
+        /// The snapshot.
+        to: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: Cause,
+    },
+    /// What was copied is not what was recorded.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
 }
 
 /// What is wrong at a position of a log.

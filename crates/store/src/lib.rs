@@ -23,7 +23,7 @@ pub mod sqlite;
 mod stream;
 
 pub use chain::{Hash, Verified};
-pub use error::{AppendError, Cause, Fault, OpenError, ReadError, VerifyError};
+pub use error::{AppendError, Cause, Fault, OpenError, ReadError, SnapshotError, VerifyError};
 pub use event::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, NewEvent, Recorded};
 pub use figure::FigureRow;
 pub use log::{BoxFuture, EventLog, FigureLog};

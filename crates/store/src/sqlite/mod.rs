@@ -9,6 +9,7 @@ mod events;
 mod figures;
 mod integer;
 mod schema;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -18,6 +19,8 @@ use std::sync::Arc;
 
 use leadsman_core::time::Timestamp;
 use rusqlite::Connection;
+
+pub use self::snapshot::snapshot_file;
 
 use self::connection::{Readers, Settings, open_error};
 use self::figures::{AppendFigures, PruneFigures};
@@ -110,16 +113,21 @@ fn open_connection(path: &Path, settings: Settings) -> Result<Connection, OpenEr
 ///
 /// As [`EventLog::verify`], and [`VerifyError::Open`] if there is no log that could be read.
 pub fn verify_file(path: &Path) -> Result<Verified, VerifyError> {
+    let mut connection = open_to_read(path)?;
+    events::verify(&mut connection, path)
+}
+
+/// Opens the log that somebody else may be writing to.
+fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing {
             path: path.to_owned(),
-        }
-        .into());
+        });
     }
-    let mut connection = connection::open_reader(path, Settings::default())
+    let connection = connection::open_reader(path, Settings::default())
         .map_err(|error| open_error(path, error))?;
     schema::check_readable(&connection, path)?;
-    events::verify(&mut connection, path)
+    Ok(connection)
 }
 
 impl EventLog for SqliteLog {

@@ -92,7 +92,12 @@ fn contents(connection: &Connection, path: &Path) -> Result<Contents, OpenError>
 pub(super) fn check_readable(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     match contents(connection, path)? {
         Contents::Log(version) if version == known_version() => Ok(()),
-        Contents::Log(_) | Contents::Nothing => Err(OpenError::Foreign {
+        Contents::Log(version) => Err(OpenError::Older {
+            path: path.to_owned(),
+            found: version,
+            known: known_version(),
+        }),
+        Contents::Nothing => Err(OpenError::Foreign {
             path: path.to_owned(),
         }),
     }

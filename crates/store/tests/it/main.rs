@@ -8,5 +8,6 @@ mod agreement;
 mod contract;
 mod durability;
 mod opening;
+mod snapshot;
 mod support;
 mod tampering;
