@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use leadsman_store::sqlite::{SqliteLog, verify_file};
@@ -18,17 +18,28 @@ type Acknowledged = BTreeMap<String, u64>;
 const SIGKILL: i32 = 9;
 
 /// A process that is killed when the test ends early.
-struct Appender(Child);
+pub(crate) struct Appender(Child);
 
 impl Appender {
-    fn start(path: &Path) -> Self {
+    pub(crate) fn start(path: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_append-until-killed"));
         Self(command.arg(path).stdout(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Returns what it says of what was acknowledged.
+    pub(crate) fn said(&mut self) -> BufReader<ChildStdout> {
+        BufReader::new(self.0.stdout.take().unwrap())
+    }
+
+    /// Kills the process, and waits until it is gone.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
     /// Kills the process once it has acknowledged `count` appends; returns all it acknowledged.
     fn kill_after(mut self, count: usize) -> Acknowledged {
-        let output = BufReader::new(self.0.stdout.take().unwrap());
+        let output = self.said();
         let mut acknowledged = Acknowledged::new();
         for (index, line) in (1..).zip(output.lines()) {
             if index == count {

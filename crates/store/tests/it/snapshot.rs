@@ -1,10 +1,9 @@
 //! Copies of a log that is being written to.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufRead as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,6 +14,7 @@ use leadsman_store::{
 };
 use rusqlite::Connection;
 
+use crate::durability::Appender;
 use crate::support::{append, block_on, folder};
 
 fn figure(at: u64) -> FigureRow {
@@ -148,18 +148,13 @@ fn a_snapshot_beside_a_writer_is_a_prefix() {
 #[test]
 fn what_another_process_acknowledged_is_in_the_snapshot() {
     let (folder, path) = folder();
-    let mut writer = Command::new(env!("CARGO_BIN_EXE_append-until-killed"))
-        .arg(&path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut said = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let mut writer = Appender::start(&path);
+    let mut said = writer.said().lines();
     for round in 0..4 {
         // What is said was acknowledged before the snapshot is begun.
         let acknowledged: Vec<String> = said.by_ref().take(20).map(Result::unwrap).collect();
         if round == 3 {
-            writer.kill().unwrap();
-            writer.wait().unwrap();
+            writer.kill();
         }
         let to = folder.path().join(format!("{round}.db"));
         let verified = snapshot_file(&path, &to, true).unwrap();
