@@ -14,6 +14,7 @@ mod command;
 mod context;
 mod control;
 mod demo;
+mod export;
 mod failure;
 mod folder;
 mod follow;

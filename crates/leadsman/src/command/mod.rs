@@ -30,6 +30,7 @@ pub(crate) mod schema;
 pub(crate) mod serve;
 pub(crate) mod shim;
 pub(crate) mod ship;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod up;
 pub(crate) mod why;

@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod exporting;
+#[cfg(test)]
 mod judging;
 #[cfg(test)]
 mod live;

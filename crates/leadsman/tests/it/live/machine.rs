@@ -44,9 +44,14 @@ impl Machine {
     pub(super) fn new() -> Self {
         // A port that was free a moment ago is as near to a free one as one can get.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(free.local_addr().unwrap())
+    }
+
+    /// Makes the folder of a machine whose only environment listens at an address.
+    pub(super) fn at(address: SocketAddr) -> Self {
         Self {
             place: Place::new(),
-            address: free.local_addr().unwrap(),
+            address,
             tls: String::new(),
             up: None,
             program: PROGRAM.into(),

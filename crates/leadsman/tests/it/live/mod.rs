@@ -21,6 +21,7 @@ mod full_disk;
 mod gap;
 mod log;
 mod metrics;
+mod moving;
 mod observing;
 mod output;
 mod port;
