@@ -1,20 +1,23 @@
 //! The data plane beside control: a process of its own, under a shim of its own, so that it is
-//! started again whoever else is gone.
+//! started again whoever else is gone. Should it be the shim, control starts both anew.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use leadsman_proxy::control::{Client, Status};
 use leadsman_runtime::shim::{OutputSpec, Pauses, Spec};
 use leadsman_runtime::{SuperviseError, Supervised};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::codes::Code;
 use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::folder::StateFolder;
+use crate::output::Output;
 
 /// How long the data plane may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -22,10 +25,22 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the data plane may take to end after its requests in flight had their time.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The data plane, and the shim that holds it.
+/// How long after a shim could not be started it is tried again.
+const START_AGAIN: Duration = Duration::from_millis(200);
+
+/// The data plane, and who sees to it that a shim holds it.
 pub(super) struct DataPlane {
-    supervised: Supervised,
     client: Client,
+    stop: oneshot::Sender<()>,
+    keeper: JoinHandle<()>,
+}
+
+/// What is started anew if the shim of the data plane is gone.
+struct Anew {
+    executable: PathBuf,
+    folder: PathBuf,
+    spec: Spec,
+    output: Output,
 }
 
 /// Finds the data plane that runs already, or starts one; returns when it answers. One that is
@@ -49,7 +64,56 @@ pub(super) async fn start(context: &Context, setup: &Setup) -> Result<DataPlane,
         };
         context.output.talk(&said);
     }
-    Ok(DataPlane { supervised, client })
+    let anew = Anew {
+        executable,
+        folder: state.proxy_shim(),
+        // What runs is known to work, also where it could not be upgraded.
+        spec: supervised.spec().unwrap_or(spec),
+        output: context.output,
+    };
+    let (stop, stopped) = oneshot::channel();
+    let keeper = tokio::spawn(keep(supervised, anew, stopped));
+    Ok(DataPlane {
+        client,
+        stop,
+        keeper,
+    })
+}
+
+/// Sees to it that the data plane has a shim, until it is told to stop both; where nobody is left to
+/// tell, they go on.
+async fn keep(mut supervised: Supervised, anew: Anew, mut stopped: oneshot::Receiver<()>) {
+    loop {
+        let told = tokio::select! {
+            told = &mut stopped => Some(told),
+            // A status is of no concern here; none means that nothing is left of the shim.
+            status = supervised.next() => match status {
+                Some(_) => continue,
+                None => None,
+            },
+        };
+        match told {
+            Some(Ok(())) => return supervised.stop().await,
+            Some(Err(_)) => return,
+            None => anew
+                .output
+                .talk("warning: the data plane's shim is gone, and both are started anew"),
+        }
+        supervised = loop {
+            match Supervised::start(&anew.executable, &anew.folder, &anew.spec).await {
+                Ok(supervised) => break supervised,
+                Err(error) => {
+                    let why = leadsman_runtime::words(&error);
+                    let said = format!("warning: the data plane cannot be started: {why}");
+                    anew.output.talk(&said);
+                }
+            }
+            tokio::select! {
+                _ = &mut stopped => return,
+                () = tokio::time::sleep(START_AGAIN) => {}
+            }
+        };
+    }
 }
 
 fn spec(state: &StateFolder, executable: &Path, setup: &Setup, output: &Path) -> Spec {
@@ -138,6 +202,8 @@ impl DataPlane {
 
     /// Lets requests in flight end, then ends the data plane.
     pub(super) async fn stop(self) {
-        self.supervised.stop().await;
+        // Closed means that there was no shim to stop, and that none is started any more.
+        let _told_or_gone = self.stop.send(());
+        let _ended = self.keeper.await;
     }
 }

@@ -131,6 +131,27 @@ fn the_data_plane_comes_back_with_its_last_table_also_without_control() {
 }
 
 #[test]
+fn the_data_plane_comes_back_after_its_shim_was_killed() {
+    let mut machine = Machine::with_first_release();
+    let before = machine.proxy();
+    processes::kill(before.parent);
+    machine.wait_until("nothing is left of them", || {
+        [before.pid, before.parent]
+            .into_iter()
+            .all(|pid| !processes::is_alive(pid))
+    });
+    machine.wait_for_version("one");
+    let after = machine.proxy();
+    assert_ne!(after.parent, before.parent);
+    // Both are what control knows: it ends them with everything else.
+    machine.project("two", QUICK);
+    machine.ship_detached();
+    machine.wait_for_version("two");
+    assert_eq!(machine.proxy(), after);
+    machine.down();
+}
+
+#[test]
 fn an_instance_that_is_killed_is_started_again() {
     let machine = Machine::with_first_release();
     let [killed] = &machine.instances()[..] else {
