@@ -175,6 +175,40 @@ fn the_benchmark_of_the_data_plane_gets_what_it_compares_with() {
     }
 }
 
+#[test]
+fn the_torture_is_told_how_long_and_its_report_is_all_that_is_printed() {
+    let cargo = r#"echo "$LEADSMAN_TORTURE_ROUNDS $LEADSMAN_TORTURE_SEED" \
+    >"${LEADSMAN_TORTURE_JSON:-$LEADSMAN_TORTURE_REPORT}"
+echo noise
+exit "$LEADSMAN_TORTURE_ROUNDS""#;
+    let tools = tools(&[("cargo", cargo)]);
+    for (arguments, told, status) in [
+        ("--rounds 0 --seed 7", "0 7\n", 0),
+        ("--json --rounds 3", "3 \n", 1),
+        ("--rounds", "", 2),
+        ("--seed x", "", 2),
+        ("--loud", "", 2),
+    ] {
+        let target = tools.path().join("target folder");
+        let target = target.display();
+        let script = format!("prepare() {{ :; }}; target='{target}'; torture {arguments}");
+        let output = with_dev(&script, tools.path());
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let found = (&*stdout, output.status.code());
+        assert_eq!(found, (told, Some(status)), "{arguments}: {output:?}");
+    }
+}
+
+#[test]
+fn the_torture_is_a_test_that_there_is() {
+    let script = "echo \"$TORTURE\"";
+    let output = with_dev(script, tools(&[]).path());
+    let name = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let test = tree::root().join("crates/leadsman/tests/it/live/torture/mod.rs");
+    let test = fs::read_to_string(test).expect("it can be read");
+    assert!(test.contains(&format!("fn {name}()")), "{name}");
+}
+
 /// Says where Prometheus is, or why there is none, on a machine that has none installed.
 const FIND_PROMETHEUS: &str = r#"
 here() { [ "$1" != prometheus ] && command -v "$1" >/dev/null 2>&1; }

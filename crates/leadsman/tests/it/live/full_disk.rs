@@ -1,63 +1,26 @@
 //! A state folder on a disk that is full.
 
-use std::fs::File;
-use std::io::Write as _;
-use std::path::Path;
-use std::process::Command;
-
 use super::client::Traffic;
 use super::machine::{Machine, QUICK};
-
-/// Set for the run of the test inside its own mount namespace.
-const INSIDE: &str = "IN_A_NAMESPACE";
+use super::small_disk::{self, Ran, fill, in_a_namespace};
 
 /// This test.
 const NAME: &str = "live::full_disk::nothing_moves_on_a_full_disk_and_everything_goes_on_after_it";
 
 #[test]
 fn nothing_moves_on_a_full_disk_and_everything_goes_on_after_it() {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let allowed = Command::new("unshare").args(["--mount", "true"]).output();
-    if !allowed.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("skipped: a mount namespace of its own is not allowed here: {allowed:?}");
-        return;
-    }
-    // Mounts are seen by this run of the test alone, and end with it.
-    let inner = Command::new("unshare")
-        .arg("--mount")
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(INSIDE, "yes")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&inner.stdout);
-    let complained = String::from_utf8_lossy(&inner.stderr);
-    assert!(inner.status.success(), "{said}\n{complained}");
-}
-
-/// Writes until there is no room for a single byte.
-fn fill(path: &Path) {
-    let mut file = File::create(path).unwrap();
-    let mut piece = vec![0; 64 << 10];
-    while !piece.is_empty() {
-        if file.write_all(&piece).is_err() {
-            piece.truncate(piece.len() / 2);
-        }
+    match in_a_namespace(NAME, &[]) {
+        Ran::Inside => inside(),
+        Ran::Outside { passed } => assert!(passed, "it failed in its namespace"),
+        Ran::Nowhere(why) => println!("skipped: {why}"),
     }
 }
 
 fn inside() {
     let mut machine = Machine::new();
     let state = machine.state();
-    std::fs::create_dir(&state).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs"])
-        .arg(&state)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        println!("skipped: a small disk cannot be mounted here");
+    if let Err(why) = small_disk::mount(&state, 4) {
+        println!("skipped: a small disk cannot be mounted here: {why}");
         return;
     }
     machine.up();

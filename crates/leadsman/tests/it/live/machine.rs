@@ -121,7 +121,8 @@ impl Machine {
         self.launch_with(&[]);
     }
 
-    fn launch_with(&mut self, options: &[&str]) {
+    /// The same with options.
+    pub(super) fn launch_with(&mut self, options: &[&str]) {
         assert!(self.up.is_none(), "control runs already");
         let arguments = [&["up"], options].concat();
         let mut command = self.place.command_of(&self.program, &arguments);
@@ -143,6 +144,15 @@ impl Machine {
         let mut up = self.up.take().unwrap();
         up.kill().unwrap();
         up.wait().unwrap();
+    }
+
+    /// Returns how control has ended, once it has.
+    pub(super) fn control_has_ended(&mut self) -> Option<ExitStatus> {
+        let ended = self.up.as_mut()?.try_wait().unwrap();
+        if ended.is_some() {
+            self.up = None;
+        }
+        ended
     }
 
     /// Waits for control to end by itself.

@@ -35,6 +35,13 @@ pub(super) fn kill(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).ok();
 }
 
+/// Keeps a process from doing anything, or lets it go on.
+pub(super) fn stop(pid: i32, stops: bool) {
+    let signal = if stops { Signal::STOP } else { Signal::CONT };
+    // One that is gone meanwhile needs neither.
+    kill_process(Pid::from_raw(pid).unwrap(), signal).ok();
+}
+
 /// Asks a process to end.
 pub(super) fn terminate(pid: i32) {
     kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
@@ -48,6 +55,13 @@ pub(super) fn is_there(pid: i32) -> bool {
 /// Whether a process is there and is not a zombie.
 pub(super) fn is_alive(pid: i32) -> bool {
     parent(pid).is_some()
+}
+
+/// Whether nothing of a process runs any more. One whose first thread has ended is a zombie already
+/// while the others still hold its sockets.
+pub(super) fn has_ended(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    !is_alive(pid) && threads <= 1
 }
 
 fn look(pid: i32, folder: &Path) -> Option<Process> {

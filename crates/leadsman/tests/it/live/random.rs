@@ -9,6 +9,11 @@ impl Random {
         Self(seed)
     }
 
+    /// Parts another sequence off, which moves by itself.
+    pub(super) fn fork(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
+
     /// Returns the next number, from 0 to below `bound`.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

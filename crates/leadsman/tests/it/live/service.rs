@@ -13,14 +13,19 @@ use super::client;
 /// and, after a blank, how it behaves.
 const TIDEWATER: &str = "TIDEWATER";
 
+/// How much is hoarded, in MiB.
+const HOARD_MAX: usize = 256;
+
 /// The test that is the service.
 const NAME: &str = "live::service::the_service_answers_with_its_name";
 
 /// Returns the lines of a project file that run the service. `version` may say after a blank how
 /// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
-/// folder, `frail` does so once there is a file `sick`, `unhealthy` is never ready, and `mute` never
-/// answers `/health`. `/give/N` is answered with so many bytes, and `/take` with how many came. What `/metrics` shows is in the file `metrics-VERSION` of its working folder,
-/// if it is there.
+/// folder, `frail` does so once there is a file `sick`, `unhealthy` is never ready, `mute` never
+/// answers `/health`, and `brood` has a child in a session of its own. `/give/N` is answered with so
+/// many bytes, `/take` with how many came, and `/wait/N` after so many milliseconds; `/hoard` takes
+/// memory and is never answered. What `/metrics` shows is in the file `metrics-VERSION` of its
+/// working folder, if it is there.
 pub(super) fn lines(version: &str) -> String {
     let program = std::env::current_exe().unwrap();
     let program = program.display();
@@ -70,6 +75,12 @@ fn serve(told: &str) -> ! {
     let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     println!("{told} listens");
+    if told.ends_with(" brood") {
+        // Nobody tells it to end: that is for who supervises.
+        let mut child = Command::new("setsid");
+        let mut child = child.args(["sleep", "1000000"]).spawn().unwrap();
+        std::thread::spawn(move || child.wait());
+    }
     loop {
         let (stream, _) = listener.accept().unwrap();
         let told = told.to_owned();
@@ -116,6 +127,12 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
             give(&mut stream, length.parse().unwrap())?;
             continue;
         }
+        if let Some(millis) = path.strip_prefix("/wait/") {
+            std::thread::sleep(Duration::from_millis(millis.parse().unwrap()));
+        }
+        if path == "/hoard" {
+            hoard();
+        }
         if path == "/say" {
             println!("{name} was asked to say something");
         }
@@ -133,6 +150,18 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
         if is_last {
             return Ok(());
         }
+    }
+}
+
+/// Takes memory that is in use, up to a bound at which a machine still lives.
+fn hoard() -> ! {
+    let mut hoarded = Vec::new();
+    for _ in 0..HOARD_MAX {
+        hoarded.push(vec![1_u8; 1 << 20]);
+    }
+    loop {
+        std::thread::park();
+        std::hint::black_box(&hoarded);
     }
 }
 

@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a user thinks between an answer and the next request, on average.
 const THINK: Duration = Duration::from_millis(50);
 
+/// How many letters of each body are kept; what is longer is all the same letter.
+const BODY_KEPT_MAX: usize = 256;
+
 /// Users, as long as they are held.
 pub(super) struct Users {
     ends: Arc<AtomicBool>,
@@ -39,16 +42,57 @@ pub(super) struct Place {
 impl Place {
     /// Asks once, on a connection of its own. Returns the body of a good answer.
     pub(super) fn ask(&self) -> Result<String, String> {
-        match ask(None, self) {
+        match ask(None, self, &Wish::look()) {
             Ok((_, body)) => Ok(body),
             Err(Lost::Silent(why) | Lost::Broken(why)) => Err(why),
         }
     }
 }
 
+/// What a user asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) path: String,
+    /// How many bytes are sent with it; with one or more it is a `POST`.
+    pub(super) body: usize,
+    /// What it is called in `x-request-id`.
+    pub(super) name: Option<String>,
+    /// Whether it goes out on a connection of its own: who sends what may not be done twice could
+    /// not ask again on a connection that turns out to be closed.
+    pub(super) alone: bool,
+}
+
+impl Wish {
+    /// Returns the wish of nearly everybody: the front page.
+    fn look() -> Self {
+        Self {
+            path: "/".to_owned(),
+            body: 0,
+            name: None,
+            alone: false,
+        }
+    }
+
+    fn request(&self, host: SocketAddr) -> String {
+        let Self { path, body, .. } = self;
+        let method = if *body > 0 { "POST" } else { "GET" };
+        let named = |name: &String| format!("x-request-id: {name}\r\n");
+        let name = self.name.as_ref().map(named).unwrap_or_default();
+        let length = if *body > 0 {
+            format!("content-length: {body}\r\n")
+        } else {
+            String::new()
+        };
+        let body = "x".repeat(*body);
+        format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{name}{length}\r\n{body}")
+    }
+}
+
 /// One request of a user.
 #[derive(Clone, Debug)]
 pub(super) struct Visit {
+    /// What it was called.
+    pub(super) name: Option<String>,
     pub(super) asked_at: Instant,
     pub(super) over_at: Instant,
     /// When the connection that it went out on first turned out to be closed.
@@ -66,10 +110,15 @@ pub(super) struct Outcome {
 impl Users {
     /// Lets `count` users come to `place`.
     pub(super) fn start(place: &Place, count: usize) -> Self {
+        Self::asking(place, count, |_, _| Wish::look())
+    }
+
+    /// The same where each user, by number, says what is asked for in each visit, by number.
+    pub(super) fn asking(place: &Place, count: usize, wish: fn(usize, usize) -> Wish) -> Self {
         let ends = Arc::new(AtomicBool::new(false));
         let user = |index| {
             let (ends, place) = (Arc::clone(&ends), place.clone());
-            std::thread::spawn(move || visit_until(&ends, &place, index))
+            std::thread::spawn(move || visit_until(&ends, &place, index, wish))
         };
         let threads = (0..count).map(user).collect();
         Self { ends, threads }
@@ -106,20 +155,26 @@ impl Outcome {
     }
 }
 
-fn visit_until(ends: &AtomicBool, place: &Place, index: usize) -> Vec<Visit> {
+fn visit_until(
+    ends: &AtomicBool,
+    place: &Place,
+    index: usize,
+    wish: fn(usize, usize) -> Wish,
+) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut connection = None;
     while !ends.load(Ordering::SeqCst) {
+        let wish = wish(index, visits.len());
         let asked_at = Instant::now();
         let mut asked_again_at = None;
-        let used = connection.take();
+        let used = connection.take().filter(|_| !wish.alone);
         let was_used = used.is_some();
-        let mut came = ask(used, place);
+        let mut came = ask(used, place, &wish);
         if let Err(Lost::Silent(_)) = &came
             && was_used
         {
             asked_again_at = Some(Instant::now());
-            came = ask(None, place);
+            came = ask(None, place, &wish);
         }
         let over_at = Instant::now();
         let came = match came {
@@ -130,6 +185,7 @@ fn visit_until(ends: &AtomicBool, place: &Place, index: usize) -> Vec<Visit> {
             Err(Lost::Silent(why) | Lost::Broken(why)) => Err(why),
         };
         visits.push(Visit {
+            name: wish.name,
             asked_at,
             over_at,
             asked_again_at,
@@ -161,13 +217,14 @@ type Connection = BufReader<Box<dyn Stream>>;
 fn ask(
     connection: Option<Connection>,
     place: &Place,
+    wish: &Wish,
 ) -> Result<(Option<Connection>, String), Lost> {
     let silent = |error: io::Error| Lost::Silent(error.to_string());
     let mut connection = match connection {
         Some(connection) => connection,
         None => connect(place).map_err(silent)?,
     };
-    let request = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", place.address);
+    let request = wish.request(place.address);
     let asked = connection.get_mut().write_all(request.as_bytes());
     asked.map_err(silent)?;
     let mut head = String::new();
@@ -215,7 +272,9 @@ fn rest(mut connection: Connection, mut head: String) -> io::Result<(Option<Conn
     }
     let mut body = vec![0; length];
     connection.read_exact(&mut body)?;
-    let body = String::from_utf8(body).map_err(io::Error::other)?;
+    let mut body = String::from_utf8(body).map_err(io::Error::other)?;
+    // Long ones say nothing after a few letters, and there are many.
+    body = body.chars().take(BODY_KEPT_MAX).collect();
     match &head[..first] {
         line if line.contains(" 200 ") => Ok(((!closes).then_some(connection), body)),
         _ => Err(io::Error::other(format!("{head}{body}"))),
