@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -37,6 +37,8 @@ pub(super) struct Machine {
     up: Option<Child>,
     /// What control is started with.
     program: PathBuf,
+    /// What commands are given with.
+    commands: PathBuf,
 }
 
 impl Machine {
@@ -55,6 +57,7 @@ impl Machine {
             tls: String::new(),
             up: None,
             program: PROGRAM.into(),
+            commands: PROGRAM.into(),
         }
     }
 
@@ -63,6 +66,12 @@ impl Machine {
         let newer = self.place.path().join("leadsman-newer");
         fs::copy(PROGRAM, &newer).unwrap();
         self.program = newer;
+    }
+
+    /// Starts control with another program from now on, and gives commands with it.
+    pub(super) fn install(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
+        program.clone_into(&mut self.commands);
     }
 
     /// Makes the folder and starts Leadsman.
@@ -188,7 +197,7 @@ impl Machine {
 
     /// Starts a command, and captures what it says.
     pub(super) fn start(&self, arguments: &[&str]) -> Child {
-        let mut command = self.place.command(arguments);
+        let mut command = self.place.command_of(&self.commands, arguments);
         with_path(&mut command);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()

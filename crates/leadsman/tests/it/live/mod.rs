@@ -34,4 +34,5 @@ mod streams;
 mod torture;
 mod traffic;
 mod tripwire;
+mod upgrade;
 mod waiting;
