@@ -26,6 +26,7 @@ mod rates;
 mod retention;
 mod rows;
 mod traffic;
+mod understood;
 mod view;
 
 pub use application::{Application, NewRelease, ReleaseRecord};
@@ -40,4 +41,5 @@ pub use proxy_plane::ProxyPlane;
 pub use rates::Rate;
 pub use rows::ToldRow;
 pub use traffic::Traffic;
+pub use understood::understand;
 pub use view::{View, Views};

@@ -18,6 +18,7 @@ mod export;
 mod failure;
 mod folder;
 mod follow;
+mod format;
 mod lines;
 mod output;
 mod pages;

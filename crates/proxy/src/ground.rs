@@ -16,6 +16,7 @@ use crate::control;
 use crate::deposit::fetch;
 use crate::keeper::{Sockets, sockets_of_doors};
 use crate::proxy::Error;
+use crate::saved::Saved;
 
 /// What the lock and the control socket are deposited as.
 const LOCK: &str = "lock";
@@ -41,6 +42,7 @@ impl Ground {
             source,
         };
         fs::create_dir_all(&config.state).map_err(failed)?;
+        Saved::new(&config.state).check()?;
         raise_open_files_limit();
         let line = match &config.line {
             None => None,

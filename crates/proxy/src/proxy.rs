@@ -23,6 +23,22 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The last table cannot be understood, because a newer program has written it. It is left as it
+    /// is.
+    #[error(
+        "the last table, `{}`, was written by Leadsman {program} in format {found}; this is Leadsman \
+         {}, which knows formats up to {known}", path.display(), env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of the program that wrote it.
+        program: String,
+        /// Its format.
+        found: u64,
+        /// The newest format that this program knows.
+        known: u64,
+    },
     /// Another proxy runs on the same state folder or control socket.
     #[error("another proxy is running on `{}`", .0.display())]
     Running(PathBuf),

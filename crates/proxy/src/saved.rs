@@ -6,10 +6,15 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::control::Tripped;
+use crate::proxy::Error;
 use crate::table::Table;
+
+/// The newest format of the file that this program knows. It is raised whenever an older program
+/// would take something in it for something else; a field that may be passed over needs no new one.
+const FORMAT: u64 = 1;
 
 /// The sides that were cut off, by name.
 pub(crate) type Cuts = BTreeMap<String, Tripped>;
@@ -17,10 +22,22 @@ pub(crate) type Cuts = BTreeMap<String, Tripped>;
 /// What is written: the table as it was sent, and beside it what was cut off since.
 #[derive(Serialize)]
 struct Written<'a> {
+    format: u64,
+    /// The version of the program that wrote it.
+    program: &'static str,
     #[serde(flatten)]
     table: &'a Table,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tripped: &'a Cuts,
+}
+
+/// What every format says of itself. The first one said nothing.
+#[derive(Deserialize)]
+struct Stamp {
+    #[serde(default)]
+    format: u64,
+    #[serde(default)]
+    program: String,
 }
 
 /// Where the last table is kept.
@@ -48,10 +65,36 @@ impl Saved {
     pub(crate) fn write(&self, table: &Table, tripped: &Cuts) -> io::Result<()> {
         let scratch = self.folder.join("table.json.new");
         let mut file = File::create(&scratch)?;
-        file.write_all(&serde_json::to_vec(&Written { table, tripped })?)?;
+        file.write_all(&serde_json::to_vec(&Written {
+            format: FORMAT,
+            program: env!("CARGO_PKG_VERSION"),
+            table,
+            tripped,
+        })?)?;
         file.sync_all()?;
         fs::rename(&scratch, self.path())?;
         File::open(&self.folder)?.sync_all()
+    }
+
+    /// Refuses a table that this program would misread. It stays as it is, and whoever comes next
+    /// may know it: going on without it would cost more than to say so.
+    ///
+    /// # Errors
+    /// The table was written by a newer program.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let path = self.path();
+        // What cannot be read, or is none, is dealt with when it is read.
+        let stamp = fs::read(&path).ok();
+        let stamp = stamp.and_then(|text| serde_json::from_slice::<Stamp>(&text).ok());
+        match stamp {
+            Some(Stamp { format, program }) if format > FORMAT => Err(Error::Newer {
+                path,
+                program,
+                found: format,
+                known: FORMAT,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the last table. Whatever is wrong with it is said in the log and costs as little as
@@ -129,6 +172,40 @@ mod tests {
         fs::write(file, b"{\"generation\": 5, \"listeners\": []}").unwrap();
         let (table, cuts) = Saved::new(folder.path()).read();
         assert_eq!((table.generation, cuts.len()), (5, 0));
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_with_both_and_the_program_that_wrote_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved::new(folder.path());
+        assert!(saved.check().is_ok(), "there is none");
+        let file = folder.path().join("table.json");
+        for (text, newer) in [
+            ("{\"generation\": 5, \"listeners\": []}", false),
+            (
+                "{\"generation\": 5, \"listeners\": [], \"format\": 1}",
+                false,
+            ),
+            ("{\"generation\": 5, \"lis", false),
+            (
+                "{\"format\": 2, \"program\": \"7.1.0\", \"doors\": {}}",
+                true,
+            ),
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(saved.check().is_err(), newer, "{text}");
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+        let error = saved.check().unwrap_err().to_string();
+        for word in [
+            "by Leadsman 7.1.0 in format 2",
+            "this is Leadsman",
+            "up to 1",
+        ] {
+            assert!(error.contains(word), "{error}");
+        }
+        saved.write(&Table::default(), &Cuts::new()).unwrap();
+        assert!(saved.check().is_ok());
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! `leadsman audit`: shows that the log is what was recorded.
 
-use leadsman_store::VerifyError;
 use leadsman_store::sqlite::verify_file;
+use leadsman_store::{OpenError, VerifyError};
 
 use crate::codes::Code;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::format;
 use crate::render::words;
 
 /// Work with the audit log
@@ -36,6 +37,9 @@ fn verify(context: &Context) -> Result<(), Failure> {
                 "stop trusting this log from that position on, and keep the file as it is: it is \
                  evidence",
             )
+        }
+        VerifyError::Open(OpenError::Newer { .. }) => {
+            Failure::of(Code::NewerState, &error).hint(format::who_knows(&context.state))
         }
         // Whatever else there will be: nothing was found out about the log.
         _ => Failure::of(Code::LogUnreadable, &error)

@@ -69,7 +69,11 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     if args.deposit {
         config.line = Some(Arc::new(line()?));
     }
-    leadsman_proxy::run(config).map_err(|error| Failure::of(Code::NotStarted, &error))
+    leadsman_proxy::run(config).map_err(|error| match &error {
+        leadsman_proxy::Error::Newer { program, .. } => Failure::of(Code::NewerState, &error)
+            .hint(format!("use Leadsman {program} or a newer one")),
+        _ => Failure::of(Code::NotStarted, &error),
+    })
 }
 
 /// Returns the line that this process was given.

@@ -8,12 +8,11 @@ mod tell;
 
 use std::sync::Arc;
 
-use leadsman_core::time::Timestamp;
 use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, SystemClock};
 use leadsman_runtime::process::ProcessRuntime;
 use leadsman_server::Server;
 use leadsman_store::sqlite::SqliteLog;
-use leadsman_store::{EventLog, FigureLog};
+use leadsman_store::{EventLog, FigureLog, OpenError};
 use tokio::sync::watch;
 
 pub(crate) use data_plane::program;
@@ -24,14 +23,21 @@ use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::folder::StateFolder;
+use crate::format;
 
 /// Runs control on the context's state folder until it is told to end.
 pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure> {
     let state = &context.state;
     state.create()?;
     let _lock = lock::take(state)?;
+    // All that this program does not understand has to be found before anything is done: neither
+    // a data plane nor an instance is touched by a program that is too old.
+    format::check(state)?;
     let log = open_log(state)?;
-    let clock = SystemClock::not_before(last_recorded(&*log).await?);
+    let last_recorded = leadsman_engine::understand(&*log).await;
+    let last_recorded = last_recorded.map_err(|error| unreadable(state, &error))?;
+    format::claim(state, context.output)?;
+    let clock = SystemClock::not_before(last_recorded);
     let proxy = data_plane::start(context, setup).await?;
     let runtime = start_runtime(state).await?;
     let plane = ProxyPlane::connect(proxy.client()).await;
@@ -45,7 +51,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
     };
     let engine = Engine::start(parts)
         .await
-        .map_err(|error| Failure::of(Code::LogUnreadable, &error))?;
+        .map_err(|error| unreadable(state, &error))?;
     let (down, down_wanted) = watch::channel(false);
     let (ended, end) = watch::channel(false);
     let server = Server {
@@ -84,21 +90,27 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
 }
 
 fn open_log(state: &StateFolder) -> Result<Arc<SqliteLog>, Failure> {
-    SqliteLog::open(state.log()).map(Arc::new).map_err(|error| {
-        Failure::of(Code::LogUnreadable, &error)
-            .hint("check it with `leadsman audit verify`; free the disk if it is full")
+    let log = SqliteLog::open(state.log()).map(Arc::new);
+    log.map_err(|error| match &error {
+        OpenError::Newer { .. } => {
+            Failure::of(Code::NewerState, &error).hint(format::who_knows(state))
+        }
+        _ => Failure::of(Code::LogUnreadable, &error)
+            .hint("check it with `leadsman audit verify`; free the disk if it is full"),
     })
 }
 
-/// Returns the moment of the last recorded event, so that time goes on from there.
-async fn last_recorded(log: &dyn EventLog) -> Result<Timestamp, Failure> {
-    let unreadable = |error| Failure::of(Code::LogUnreadable, &error);
-    let mut last = Timestamp::default();
-    for stream in log.streams().await.map_err(unreadable)? {
-        let events = log.read_stream(&stream, 0).await.map_err(unreadable)?;
-        last = events.last().map_or(last, |event| last.max(event.at));
+fn unreadable(state: &StateFolder, error: &leadsman_engine::Error) -> Failure {
+    match error {
+        leadsman_engine::Error::NotUnderstood { .. } => {
+            let version = env!("CARGO_PKG_VERSION");
+            Failure::of(Code::NewerState, error).hint(format!(
+                "this is Leadsman {version}: {}",
+                format::who_knows(state)
+            ))
+        }
+        _ => Failure::of(Code::LogUnreadable, error),
     }
-    Ok(last)
 }
 
 async fn start_runtime(state: &StateFolder) -> Result<Arc<ProcessRuntime>, Failure> {

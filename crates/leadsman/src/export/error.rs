@@ -9,6 +9,7 @@ use leadsman_store::{OpenError, SnapshotError, VerifyError};
 use super::manifest::FORMAT;
 use crate::codes::Code;
 use crate::failure::Failure;
+use crate::format;
 
 /// An export could not be made, or not be taken in.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,12 @@ pub(crate) enum Error {
          knows formats up to {FORMAT}", env!("CARGO_PKG_VERSION")
     )]
     Newer { program: String, found: u64 },
+    /// A newer program has written the state that it is of.
+    #[error(
+        "the export is of a state that was written by Leadsman {program} in format {found}; this is \
+         Leadsman {}, which knows formats up to {}", env!("CARGO_PKG_VERSION"), format::FORMAT
+    )]
+    NewerState { program: String, found: u64 },
     /// It is no export, or one that something was done to.
     #[error("the export is refused: `{entry}` {problem}")]
     Refused {
@@ -117,8 +124,10 @@ impl From<Error> for Failure {
                 digest.hex()
             )),
             Error::Changed(_) => failure(Code::NotExported).hint("try again"),
-            Error::Newer { program, .. } => failure(Code::NewerState)
-                .hint(format!("import it with Leadsman {program} or a newer one")),
+            Error::Newer { program, .. } | Error::NewerState { program, .. } => {
+                failure(Code::NewerState)
+                    .hint(format!("import it with Leadsman {program} or a newer one"))
+            }
             Error::Log(OpenError::Newer { .. }) => failure(Code::NewerState)
                 .hint("import it with the version of Leadsman that exported it, or a newer one"),
             Error::Read(_)

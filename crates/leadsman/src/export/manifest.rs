@@ -4,6 +4,7 @@ use leadsman_core::id::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::error::Error;
+use crate::format;
 
 /// The newest format that this program knows. It is raised whenever an older program would take
 /// something in an export for something else.
@@ -33,6 +34,9 @@ pub(crate) struct Manifest {
     pub(crate) format: u64,
     /// The version of the program that made it.
     pub(crate) program: String,
+    /// The format of the state folder that it is of.
+    #[serde(default = "first_format")]
+    pub(crate) state: u64,
     /// When it was made, in milliseconds since 1970.
     pub(crate) at_ms: u64,
     /// How many events the log has.
@@ -62,8 +66,14 @@ pub(crate) struct Listed {
 #[derive(Deserialize)]
 struct Head {
     format: u64,
+    #[serde(default = "first_format")]
+    state: u64,
     #[serde(default)]
     program: String,
+}
+
+fn first_format() -> u64 {
+    1
 }
 
 impl Manifest {
@@ -74,6 +84,12 @@ impl Manifest {
             return Err(Error::Newer {
                 program: head.program,
                 found: head.format,
+            });
+        }
+        if head.state > format::FORMAT {
+            return Err(Error::NewerState {
+                program: head.program,
+                found: head.state,
             });
         }
         let manifest: Self = serde_json::from_slice(text).map_err(Error::Manifest)?;

@@ -18,6 +18,7 @@ use super::manifest::{
 };
 use super::{Error, PIECE, Progress};
 use crate::folder::StateFolder;
+use crate::format;
 
 /// What an export should have beside the events and the artifacts.
 #[derive(Clone, Copy, Debug)]
@@ -63,6 +64,7 @@ pub(crate) fn write(
     let manifest = Manifest {
         format: FORMAT,
         program: env!("CARGO_PKG_VERSION").to_owned(),
+        state: format::FORMAT,
         at_ms: u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX),
         events: verified.events,
         head: verified.head.to_string(),

@@ -282,7 +282,7 @@ fn what_was_exported_is_imported_by_a_file_and_by_a_pipe() {
     for folder in ["new", "empty"] {
         let path = place.path().join(folder);
         let mut found = files(&path);
-        found.retain(|(name, _)| name != "events.db");
+        found.retain(|(name, _)| name != "events.db" && name != "format.json");
         assert_eq!(found, expected, "{folder}");
         for (name, _) in files(&path) {
             let mode = fs::metadata(path.join(&name)).unwrap().permissions().mode();
@@ -580,6 +580,13 @@ fn an_export_that_is_none_or_that_something_was_done_to_is_refused_with_the_reas
             })),
         ),
         (
+            "a newer state",
+            says(Box::new(|it| {
+                it["state"] = 99.into();
+                it["program"] = "7.1.0".into();
+            })),
+        ),
+        (
             "an event more",
             says(Box::new(|it| it["events"] = 2.into())),
         ),
@@ -736,6 +743,10 @@ fn an_export_that_is_none_or_that_something_was_done_to_is_refused_with_the_reas
 
         a newer format:
         error[L043]: the export was written by Leadsman 7.1.0 in format 99; this is Leadsman 0.1.0, which knows formats up to 1
+        hint: import it with Leadsman 7.1.0 or a newer one
+
+        a newer state:
+        error[L043]: the export is of a state that was written by Leadsman 7.1.0 in format 99; this is Leadsman 0.1.0, which knows formats up to 1
         hint: import it with Leadsman 7.1.0 or a newer one
 
         an event more:

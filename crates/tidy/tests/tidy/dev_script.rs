@@ -127,7 +127,13 @@ esac"#;
 
 #[test]
 fn what_it_does_not_know_is_refused_with_status_2() {
-    for arguments in [&["sail"][..], &["lint", "fast"], &["build", "--", "x"]] {
+    for arguments in [
+        &["sail"][..],
+        &["lint", "fast"],
+        &["build", "--", "x"],
+        &["upgrade-test"],
+        &["upgrade-test", "no-such-revision"],
+    ] {
         let output = Command::new(tree::root().join("dev"))
             .args(arguments)
             .output();

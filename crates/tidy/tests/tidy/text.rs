@@ -68,9 +68,13 @@ fn check(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Says whether people write the file: locks and goldens are written by programs.
+/// Says whether people write the file: locks, goldens and states that are kept are written by
+/// programs.
 fn is_ours(path: &str) -> bool {
-    !path.ends_with(".lock") && path != "LICENSE" && !path.contains("/golden/")
+    !path.ends_with(".lock")
+        && path != "LICENSE"
+        && !path.contains("/golden/")
+        && !path.contains("/fixtures/state-")
 }
 
 #[test]

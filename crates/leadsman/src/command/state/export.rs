@@ -12,6 +12,7 @@ use crate::codes::Code;
 use crate::context::Context;
 use crate::export::{self, Error, Wanted};
 use crate::failure::{Exit, Failure};
+use crate::format;
 use crate::render::words;
 
 /// What temporary files and folders are called in the beginning.
@@ -43,6 +44,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         figures: !args.without_figures,
         keys: !args.without_keys,
     };
+    format::check(&context.state)?;
     if args.to == Path::new(STANDARD) {
         to_standard_output(context, wanted)
     } else {

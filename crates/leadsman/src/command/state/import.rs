@@ -13,6 +13,8 @@ use crate::codes::Code;
 use crate::context::Context;
 use crate::export::{self, Error};
 use crate::failure::Failure;
+use crate::folder::StateFolder;
+use crate::format;
 
 /// What the folder that is about to become the state folder is called in the beginning.
 const PREFIX: &str = ".leadsman-import-";
@@ -49,6 +51,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let mut told = Told::new(context.output, "importing");
     let from = BufReader::with_capacity(128 << 10, from);
     let manifest = export::read(from, unpacked.path(), &mut told)?;
+    format::claim(&StateFolder::new(unpacked.path()), context.output)?;
     put_in_place(unpacked, &state)?;
     told.end();
     let report = json!({

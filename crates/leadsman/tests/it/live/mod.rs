@@ -23,6 +23,7 @@ mod gap;
 mod log;
 mod metrics;
 mod moving;
+mod newer;
 mod observing;
 mod output;
 mod port;

@@ -1,0 +1,91 @@
+//! Whether a log can be understood as a whole, before anything is done that rests on it.
+
+use leadsman_core::time::Timestamp;
+use leadsman_core::{ApplicationEvent, Event};
+use leadsman_store::{EventLog, Recorded};
+
+use crate::error::Error;
+
+/// Reads every event of `log`, and returns the moment of the last one: time goes on from there.
+///
+/// An engine finds out the same when it starts. But by then others have been told to serve, and an
+/// older program must not touch what a newer one has made.
+///
+/// # Errors
+///
+/// The log cannot be read, or holds what this version does not understand.
+pub async fn understand(log: &dyn EventLog) -> Result<Timestamp, Error> {
+    let mut last = Timestamp::default();
+    for stream in log.streams().await.map_err(Error::NotRead)? {
+        let events = log.read_stream(&stream, 0).await.map_err(Error::NotRead)?;
+        for recorded in events {
+            is_understood(&recorded)
+                .map_err(|source| Error::not_understood(&recorded, source))?;
+            last = last.max(recorded.at);
+        }
+    }
+    Ok(last)
+}
+
+fn is_understood(recorded: &Recorded) -> Result<(), serde_json::Error> {
+    // Streams of environments are called by the application, too.
+    if recorded.stream.as_str().contains('/') {
+        serde_json::from_str::<Event>(&recorded.body).map(drop)
+    } else {
+        serde_json::from_str::<ApplicationEvent>(&recorded.body).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leadsman_store::memory::MemoryLog;
+    use leadsman_store::{Append, NewEvent};
+
+    use super::*;
+
+    const RELEASED: &str = r#"{"event":"release_created","number":1,"project":"","origin":"/","artifacts":{},"note":null}"#;
+    const PROMOTED: &str = r#"{"event":"deployment_promoted"}"#;
+
+    #[tokio::test]
+    async fn an_event_of_another_kind_is_named_and_the_last_moment_is_that_of_any_stream() {
+        let log = MemoryLog::new();
+        for (stream, at, body) in [
+            ("shop", 1, RELEASED),
+            ("shop/production", 7, PROMOTED),
+            ("shop/staging", 3, PROMOTED),
+        ] {
+            log.append(append(stream, 0, at, body)).await.unwrap();
+        }
+        assert_eq!(understand(&log).await.unwrap(), Timestamp::from_millis(7));
+        for (stream, version, body) in [
+            ("shop/production", 1, RELEASED),
+            ("shop/staging", 1, r#"{"event":"moon_risen"}"#),
+            ("shop", 1, PROMOTED),
+            ("ship", 0, PROMOTED),
+            ("shop/a/b", 0, r#"{"event":"moon_risen"}"#),
+        ] {
+            let log = MemoryLog::new();
+            if version == 1 {
+                let first = if stream == "shop" { RELEASED } else { PROMOTED };
+                log.append(append(stream, 0, 1, first)).await.unwrap();
+            }
+            log.append(append(stream, version, 2, body)).await.unwrap();
+            let error = understand(&log).await.unwrap_err().to_string();
+            let expected = format!("event {} of `{stream}` (`noted`)", version + 1);
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+
+    fn append(stream: &str, expected_version: u64, at: u64, body: &str) -> Append {
+        Append {
+            stream: stream.parse().unwrap(),
+            expected_version,
+            at: Timestamp::from_millis(at),
+            actor: "mia".to_owned(),
+            events: vec![NewEvent {
+                kind: "noted".to_owned(),
+                body: body.to_owned(),
+            }],
+        }
+    }
+}
