@@ -24,6 +24,7 @@ pub use self::snapshot::snapshot_file;
 
 use self::connection::{Readers, Settings, open_error};
 use self::figures::{AppendFigures, PruneFigures};
+use self::schema::SCHEMA;
 use self::writer::Writer;
 use crate::chain::Verified;
 use crate::error::{AppendError, OpenError, ReadError, VerifyError};
@@ -92,11 +93,11 @@ impl SqliteLog {
 fn open_connection(path: &Path, settings: Settings) -> Result<Connection, OpenError> {
     let failed = |error| open_error(path, error);
     let mut connection = connection::open_writer(path, settings).map_err(failed)?;
-    schema::check(&connection, path)?;
+    SCHEMA.check(&connection, path)?;
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(failed)?;
-    schema::migrate(&mut connection, path)?;
+    SCHEMA.migrate(&mut connection, path)?;
     if events::ends_at_head(&connection).map_err(failed)? {
         Ok(connection)
     } else {
@@ -126,7 +127,7 @@ fn open_to_read(path: &Path) -> Result<Connection, OpenError> {
     }
     let connection = connection::open_reader(path, Settings::default())
         .map_err(|error| open_error(path, error))?;
-    schema::check_readable(&connection, path)?;
+    SCHEMA.check_readable(&connection, path)?;
     Ok(connection)
 }
 
