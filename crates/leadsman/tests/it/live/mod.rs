@@ -20,6 +20,7 @@ mod ends;
 mod files;
 mod full_disk;
 mod gap;
+mod kept;
 mod log;
 mod metrics;
 mod moving;

@@ -40,7 +40,7 @@ fn another_machine_goes_on_where_this_one_was_exported() {
     first.ship_detached();
     first.wait_for_soak();
     let exported = export(&first, &file);
-    let before = history(&first);
+    let mut before = history(&first);
     drop(traffic.end_without_failure());
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -70,9 +70,9 @@ fn another_machine_goes_on_where_this_one_was_exported() {
 
     // What was recorded before is word for word the same; the rest is one story with it.
     let after = history(&second);
-    let events = usize::try_from(events).unwrap();
-    let told = before.len().min(events);
-    assert_eq!(after[..told], before[..told]);
+    // The judge may have said something between the export and the question.
+    before.retain(|event| event.pointer("/position").unwrap().as_u64().unwrap() <= events);
+    assert_eq!(after[..before.len()], before);
     let kinds = second.events();
     let count = |kind: &str| kinds.iter().filter(|other| *other == kind).count();
     assert_eq!(count("deployment_started"), 2, "{kinds:?}");
