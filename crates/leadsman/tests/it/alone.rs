@@ -43,6 +43,7 @@ fn help_shows_what_there_is() {
           judge        Judge windows from standard input, one JSON object a line; say a verdict after each
           logs         Print what instances wrote
           audit        Work with the audit log
+          state        Back up the state of Leadsman, or take it to another machine
           explain      Explain a code such as `L001`, or list all of them
           demo         Play the whole story on this machine: good releases, bad ones, a crash
           completions  Print a script that lets a shell complete the command line
@@ -77,7 +78,7 @@ fn what_is_no_subcommand_is_wrong_usage() {
         --- stderr
         error: unrecognized subcommand 'statsu'
 
-          tip: a similar subcommand exists: 'status'
+          tip: some similar subcommands exist: 'state', 'status'
 
         Usage: leadsman [OPTIONS] <COMMAND>
 
