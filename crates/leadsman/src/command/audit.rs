@@ -31,7 +31,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 
 fn verify(context: &Context) -> Result<(), Failure> {
     let path = context.state.log();
-    let verified = verify_file(&path).map_err(|error| match &error {
+    let verified = verify_file(&path).map_err(|error| {
+        match &error {
         VerifyError::Broken { .. } | VerifyError::Corrupt { .. } => {
             Failure::of(Code::LogBroken, &error).hint(
                 "stop trusting this log from that position on, and keep the file as it is: it is \
@@ -41,9 +42,14 @@ fn verify(context: &Context) -> Result<(), Failure> {
         VerifyError::Open(OpenError::Newer { .. }) => {
             Failure::of(Code::NewerState, &error).hint(format::who_knows(&context.state))
         }
+        VerifyError::Open(OpenError::Older { .. }) => Failure::of(Code::LogUnreadable, &error).hint(
+            "verify it with the version of Leadsman that has written it, or start this one with \
+             `leadsman up` first",
+        ),
         // Whatever else there will be: nothing was found out about the log.
         _ => Failure::of(Code::LogUnreadable, &error)
             .hint("name the folder that holds it with `--state`"),
+    }
     })?;
     let report = serde_json::json!({
         "events": verified.events,

@@ -108,6 +108,16 @@ impl From<Error> for Failure {
                     .hint("whoever read it has ended: what it kept is not the whole export")
             }
             Error::Write(_) => failure(Code::NotWritten),
+            Error::Snapshot(SnapshotError::Open(OpenError::Newer { .. })) => {
+                failure(Code::NewerState)
+                    .hint("export it with the version of Leadsman that has written it")
+            }
+            Error::Snapshot(SnapshotError::Open(OpenError::Older { .. })) => {
+                failure(Code::LogUnreadable).hint(
+                    "export it with the version of Leadsman that has written it, or start this one \
+                     with `leadsman up` first",
+                )
+            }
             Error::Snapshot(SnapshotError::Open(_)) => {
                 failure(Code::LogUnreadable).hint("name the folder that holds it with `--state`")
             }

@@ -65,6 +65,26 @@ impl Standing {
     }
 }
 
+/// Ships a version under users, and returns them once a step is held for longer than any test waits.
+fn ship_into_a_soak(machine: &Machine) -> Users {
+    machine.project("one", QUICK);
+    machine.ship().succeeds();
+    machine.wait_for_version("one");
+    machine.project("two", LONG);
+    machine.ship_detached();
+    let users = users_of(machine);
+    machine.wait_for_soak();
+    users
+}
+
+fn users_of(machine: &Machine) -> Users {
+    let place = Place {
+        address: machine.address,
+        tls: None,
+    };
+    Users::start(&place, USERS)
+}
+
 #[test]
 fn an_upgrade_in_the_middle_of_a_rollout_is_noticed_by_no_user_no_instance_and_no_release() {
     let mut machine = Machine::new();
@@ -72,17 +92,7 @@ fn an_upgrade_in_the_middle_of_a_rollout_is_noticed_by_no_user_no_instance_and_n
     println!("upgraded from `{}`", previous.display());
     machine.install(&previous);
     machine.up();
-    machine.project("one", QUICK);
-    machine.ship().succeeds();
-    machine.wait_for_version("one");
-    machine.project("two", LONG);
-    machine.ship_detached();
-    let place = Place {
-        address: machine.address,
-        tls: None,
-    };
-    let users = Users::start(&place, USERS);
-    machine.wait_for_soak();
+    let users = ship_into_a_soak(&machine);
     let rollout = |machine: &Machine| {
         let environment = machine.environment();
         let rollout = environment.pointer("/services/0/rollout").unwrap();
@@ -134,7 +144,7 @@ fn an_upgrade_in_the_middle_of_a_rollout_is_noticed_by_no_user_no_instance_and_n
     assert_eq!(of("one") + of("two"), count);
 
     // It goes on from there, by what a person says and by what the judge says.
-    let users = Users::start(&place, USERS);
+    let users = users_of(&machine);
     machine.json(&["promote"]);
     machine.wait_until("the next step holds", || {
         let environment = machine.environment();
@@ -148,6 +158,52 @@ fn an_upgrade_in_the_middle_of_a_rollout_is_noticed_by_no_user_no_instance_and_n
     let failed = users.end();
     assert!(failed.failed().is_empty(), "{:#?}", failed.failed());
     machine.run(&["replay"]).succeeds();
+    machine.run(&["audit", "verify"]).succeeds();
+    machine.down();
+}
+
+/// The version before may be one that this one has left behind. Then it says so and touches nothing.
+#[test]
+fn the_version_before_goes_on_from_what_this_one_leaves_or_keeps_away_from_it() {
+    let mut machine = Machine::new();
+    let previous = previous(&machine);
+    machine.up();
+    let users = ship_into_a_soak(&machine);
+    let before = Standing::of(&machine);
+    let proxy = machine.proxy();
+    processes::terminate(machine.control());
+    machine.control_ends();
+    machine.install(&previous);
+    machine.launch();
+    let begins = machine.wait_for("the version before begins, or says why not", || {
+        let is_there = processes::is_alive(machine.control());
+        let answers = is_there && machine.run(&["status", "--json"]).status == 0;
+        (answers || !is_there).then_some(answers)
+    });
+    let name = previous.to_str().unwrap();
+    if begins {
+        println!("the way back to `{name}` is open");
+        machine.wait_until("the data plane is that program", || {
+            let now = machine.proxy();
+            now.command.starts_with(name) && !processes::is_there(proxy.pid)
+        });
+    } else {
+        println!("the way back to `{name}` is closed: {}", machine.said());
+        machine.control_ends();
+        assert!(machine.said().contains("error[L043]"), "{}", machine.said());
+        assert_eq!(machine.proxy(), proxy);
+        machine.install(PROGRAM.as_ref());
+        machine.up();
+    }
+    assert_eq!(Standing::of(&machine), before, "{}", machine.said());
+    let outcome = users.end();
+    let failed = outcome.failed();
+    println!("{} requests, {} failed", outcome.visits.len(), failed.len());
+    assert!(failed.is_empty(), "{failed:#?}");
+    machine.json(&["promote"]);
+    machine.wait_until("the next step is on its way", || {
+        number(&machine.environment(), "/services/0/rollout/step") == 2
+    });
     machine.run(&["audit", "verify"]).succeeds();
     machine.down();
 }
