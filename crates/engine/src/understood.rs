@@ -19,8 +19,7 @@ pub async fn understand(log: &dyn EventLog) -> Result<Timestamp, Error> {
     for stream in log.streams().await.map_err(Error::NotRead)? {
         let events = log.read_stream(&stream, 0).await.map_err(Error::NotRead)?;
         for recorded in events {
-            is_understood(&recorded)
-                .map_err(|source| Error::not_understood(&recorded, source))?;
+            is_understood(&recorded).map_err(|source| Error::not_understood(&recorded, source))?;
             last = last.max(recorded.at);
         }
     }
