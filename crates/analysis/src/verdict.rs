@@ -96,3 +96,11 @@ pub struct Evidence {
     /// After how many more seconds it would pass if things go on like this; `None` is never.
     pub passes_in: Option<f64>,
 }
+
+impl Evidence {
+    /// Whether it would fail if things go on like this, and no later than it would pass.
+    pub fn fails_first(&self) -> bool {
+        let passes = self.passes_in.unwrap_or(f64::INFINITY);
+        self.fails_in.is_some_and(|fails| fails < passes)
+    }
+}

@@ -143,7 +143,9 @@ fn no_silent_pass(environment: &Environment, plan: &Plan, broken: &mut Broken<'_
                 let wanted = rollout.is_some_and(|rollout| {
                     rollout.strategy.on_inconclusive == OnInconclusive::Advance
                 });
-                let clean = verdict.evidence.is_some_and(|evidence| !evidence.warn);
+                let clean = verdict
+                    .evidence
+                    .is_some_and(|evidence| !evidence.warn && !evidence.fails_first());
                 wanted && clean && verdict.outcome == Outcome::Inconclusive && verdict.requests > 0
             }
             Passed::Ready => !soaked,

@@ -256,7 +256,9 @@ impl Comparison {
         if self.block.is_over(self.split(), self.seconds) {
             self.close_block();
         }
-        let requests = window.canary.requests + baseline.map_or(0, |figures| figures.requests);
+        let beside = baseline.map_or(0, |figures| figures.requests);
+        // Figures from elsewhere may claim any number.
+        let requests = window.canary.requests.saturating_add(beside);
         self.remember(
             window.seconds,
             requests as f64,

@@ -101,6 +101,8 @@ impl Judge {
             "worse than stable, but not shown to be worse than is tolerated"
         } else if self.comparison.is_suspicious() {
             "under suspicion"
+        } else if evidence.fails_first() {
+            "what was seen so far speaks against it"
         } else {
             "nothing speaks against it"
         };
@@ -111,7 +113,7 @@ impl Judge {
             format!("in about {} ({more} more requests)", words::rough(seconds))
         };
         let outlook = match (evidence.fails_in, evidence.passes_in) {
-            (Some(fails), passes) if passes.is_none_or(|passes| fails < passes) => {
+            (Some(fails), _) if evidence.fails_first() => {
                 format!("at this rate it fails {}", needed(fails))
             }
             (_, Some(passes)) => format!("at this rate it passes {}", needed(passes)),

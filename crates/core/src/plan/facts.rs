@@ -423,12 +423,15 @@ fn is_judged(rollout: &Rollout) -> bool {
 
 /// Whether `verdict` lets a step go on that has been inconclusive for as long as it may: there were
 /// requests, and they speak no more against the new revision than chance does. That is evidence of
-/// less than half of what it takes to fail, the bound that a verdict of pass keeps as well.
+/// less than half of what it takes to fail, the bound that a verdict of pass keeps as well; and with
+/// more of the same requests it would not fail: four failures of four are little evidence, and yet
+/// all there is.
 fn advances(rollout: &Rollout, verdict: &Verdict) -> bool {
     let risk = rollout.to.service.spec.limits.risk;
     let is_weak = |log_e: f64, alpha: f64| log_e < -alpha.ln() / 2.0;
     let nothing_against = verdict.evidence.is_some_and(|evidence| {
         !evidence.warn
+            && !evidence.fails_first()
             && is_weak(evidence.log_e, risk.steps)
             && evidence
                 .log_e_alone
