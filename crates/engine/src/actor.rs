@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::judging::{Judging, series};
 use crate::kept;
 use crate::metrics::{MetricSources, Polling};
+use crate::moments::Moments;
 use crate::rates::Rates;
 use crate::rows::Rows;
 use crate::traffic::{self, Minute, Record};
@@ -85,6 +86,7 @@ pub(crate) struct Actor {
     /// Figures that are to be kept.
     unkept: Vec<FigureRow>,
     observed: Observed,
+    moments: Moments,
     /// The routes that were told last, so as not to repeat them for nothing.
     applied: Option<Routes>,
     /// The workloads that were told last.
@@ -129,6 +131,7 @@ impl Actor {
             rates: Rates::default(),
             unkept: Vec::new(),
             observed: Observed::default(),
+            moments: Moments::default(),
             applied: None,
             wanted: None,
             problem: None,
@@ -281,11 +284,14 @@ impl Actor {
     async fn observe(&mut self) {
         match self.tools.runtime.observe(&self.state.id).await {
             Ok(instances) => self.observed.instances = instances,
+            // What was seen last is told in this control's own time already.
             Err(error) => {
                 tracing::warn!(environment = %self.state.id, %error, "instances were not observed");
             }
         }
         self.observed.routes = self.tools.data_plane.acknowledged(&self.state.id);
+        self.moments
+            .make_own(&mut self.observed, self.tools.clock.now());
         self.judging
             .follow(&self.state, &self.observed, &self.traffic);
         self.observed.verdicts = self.judging.verdicts();
@@ -391,46 +397,58 @@ impl Actor {
 
     /// Tells the world what the plan wants of it. Returns whether anything may have changed.
     async fn carry_out(&mut self, plan: &Plan) -> bool {
-        let mut changed = false;
         let version = self.state.version;
         // Routes first: whatever is to be stopped must have no requests coming.
-        if let Some(routes) = &plan.routes
-            && (self.applied.as_ref() != Some(routes)
-                || !in_force(routes, self.observed.routes.as_ref()))
-        {
-            let before = self.observed.routes.clone();
-            let plane = Arc::clone(&self.tools.data_plane);
-            plane.apply(&self.state.id, version, routes).await;
-            self.applied = Some(routes.clone());
-            let after = plane.acknowledged(&self.state.id);
-            changed |= before != after;
-            if !in_force(routes, after.as_ref()) {
-                // Where somebody else has recorded more, this plan is outdated.
-                drop(self.catch_up().await);
-                changed |= version != self.state.version;
+        let routed = match &plan.routes {
+            Some(routes) => self.put_in_force(routes).await,
+            None => false,
+        };
+        // Where somebody else has recorded more, this plan is outdated.
+        if version != self.state.version {
+            return true;
+        }
+        self.have_run(&plan.workloads).await || routed
+    }
+
+    async fn put_in_force(&mut self, routes: &Routes) -> bool {
+        let is_told = self.applied.as_ref() == Some(routes);
+        if is_told && in_force(routes, self.observed.routes.as_ref()) {
+            return false;
+        }
+        let plane = Arc::clone(&self.tools.data_plane);
+        let before = plane.acknowledged(&self.state.id);
+        plane
+            .apply(&self.state.id, self.state.version, routes)
+            .await;
+        self.applied = Some(routes.clone());
+        let after = plane.acknowledged(&self.state.id);
+        if !in_force(routes, after.as_ref()) {
+            // It may have been overtaken by somebody who knows more.
+            drop(self.catch_up().await);
+        }
+        before != after
+    }
+
+    async fn have_run(&mut self, workloads: &Workloads) -> bool {
+        let is_told = self.wanted.as_ref() == Some(workloads);
+        if is_told && runs(workloads, &self.observed) {
+            return false;
+        }
+        let runtime = Arc::clone(&self.tools.runtime);
+        let told = runtime.apply(&self.state.id, self.state.version, workloads);
+        match told.await {
+            Ok(()) => {
+                self.wanted = Some(workloads.clone());
+                // Told again because an effect seems lost, it need not be seen at once.
+                !is_told
+            }
+            Err(error) => {
+                let problem = words(&error);
+                tracing::error!(environment = %self.state.id, problem, "not applied");
+                self.problem = Some(problem);
+                false
             }
         }
-        let overtaken = version != self.state.version;
-        let is_told = self.wanted.as_ref() == Some(&plan.workloads);
-        if !overtaken && !(is_told && runs(&plan.workloads, &self.observed)) {
-            let runtime = Arc::clone(&self.tools.runtime);
-            match runtime
-                .apply(&self.state.id, version, &plan.workloads)
-                .await
-            {
-                Ok(()) => {
-                    // Told again because an effect seems lost, it need not be seen at once.
-                    changed |= !is_told;
-                    self.wanted = Some(plan.workloads.clone());
-                }
-                Err(error) => {
-                    let problem = words(&error);
-                    tracing::error!(environment = %self.state.id, problem, "not applied");
-                    self.problem = Some(problem);
-                }
-            }
-        }
-        changed
     }
 
     fn show(&self, plan: &Plan, now: Timestamp) {
@@ -467,6 +485,9 @@ fn runs(wanted: &Workloads, observed: &Observed) -> bool {
     let surplus = seen.iter().filter(|(id, seen)| {
         !wanted.instances.contains_key(*id) && seen.state != InstanceState::Stopping
     });
-    let is_there = |id| seen.get(id).is_some_and(|seen| seen.state != InstanceState::Stopping);
+    let is_there = |id| {
+        seen.get(id)
+            .is_some_and(|seen| seen.state != InstanceState::Stopping)
+    };
     wanted.instances.keys().all(is_there) && surplus.count() == 0
 }

@@ -21,6 +21,7 @@ mod judging;
 mod kept;
 mod measured;
 mod metrics;
+mod moments;
 mod proxy_plane;
 mod rates;
 mod retention;

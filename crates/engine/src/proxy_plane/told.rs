@@ -158,7 +158,7 @@ mod tests {
     use leadsman_proxy::table::Table;
 
     use super::super::samples::{environment, exchanged, rollout, web};
-        use super::*;
+    use super::*;
 
     fn status(table: Table) -> Status {
         Status {

@@ -225,7 +225,7 @@ mod tests {
     use leadsman_proxy::table::Table;
 
     use super::super::samples::{environment, exchanged, rollout, web};
-        use super::*;
+    use super::*;
 
     /// Everything that can be said, each with its bounds on one side or the other.
     const EVERYTHING: &str = r#"

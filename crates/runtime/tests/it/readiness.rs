@@ -103,7 +103,11 @@ async fn instances_of_another_environment_are_refused_and_left_alone() {
         environment: "staging".parse().unwrap(),
     };
     let workloads = world.workloads(1, &service(&[]));
-    let error = world.runtime().apply(&other, 1, &workloads).await.unwrap_err();
+    let error = world
+        .runtime()
+        .apply(&other, 1, &workloads)
+        .await
+        .unwrap_err();
     assert_eq!(
         words(&error),
         "failed to take `shop.production.web.r1.d1.1` for one of `shop/staging`"
