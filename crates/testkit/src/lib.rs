@@ -10,6 +10,7 @@ mod clock;
 mod metrics;
 mod plane;
 mod runtime;
+pub mod sim;
 mod world;
 
 pub use clock::TestClock;

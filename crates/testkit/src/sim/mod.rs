@@ -1,0 +1,26 @@
+//! A world in a box: the real engine, core, judge and store contract; a simulated runtime, data
+//! plane, disk and users. Seeded, on one thread, on time that waits for nobody.
+//!
+//! A [`Script`] follows from a seed; [`play`] says what came of it. The same script comes out the
+//! same to the last line of its timeline.
+
+mod chance;
+mod check;
+mod control;
+mod gate;
+mod hand_log;
+mod hands;
+mod instances;
+mod many;
+mod minimise;
+mod play;
+mod proxy;
+mod script;
+mod sea;
+
+pub use chance::Chance;
+pub use check::Violation;
+pub use many::{Many, play_many};
+pub use minimise::minimise;
+pub use play::{Played, broke_off, play};
+pub use script::{Act, Effect, Fault, Nature, Receiver, Script, Setting, Shipped, What, Wish};
