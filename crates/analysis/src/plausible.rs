@@ -2,11 +2,20 @@
 
 use crate::{Figures, History, Split, Window};
 
+/// More requests than these in a second cannot be true: it is one in every nanosecond.
+const REQUESTS_PER_SECOND: f64 = 1e9;
+
 /// Why a window cannot be true.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Implausible {
     #[error("an interval of {0} s")]
     Interval(f64),
+    #[error("{requests} requests in {seconds} s on {arm}")]
+    Requests {
+        arm: &'static str,
+        requests: u64,
+        seconds: f64,
+    },
     #[error("{errors} errors in {requests} requests on {arm}")]
     Errors {
         arm: &'static str,
@@ -32,16 +41,17 @@ pub(crate) enum Implausible {
 /// Checks that `window` can be true.
 pub(crate) fn window(window: &Window) -> Result<(), Implausible> {
     interval(window.seconds)?;
-    arm("the canary", &window.canary)?;
+    let seconds = window.seconds;
+    arm("the canary", &window.canary, seconds)?;
     let mut others = window.baseline.iter().chain(&window.reference);
-    others.try_for_each(|figures| arm("stable", figures))
+    others.try_for_each(|figures| arm("stable", figures, seconds))
 }
 
 /// Checks that `history` can be true.
 pub(crate) fn history(history: &History) -> Result<(), Implausible> {
     interval(history.seconds)?;
     let mut figures = std::iter::once(&history.baseline).chain(&history.reference);
-    figures.try_for_each(|figures| arm("stable", figures))
+    figures.try_for_each(|figures| arm("stable", figures, history.seconds))
 }
 
 /// Checks that requests can be split like this.
@@ -61,13 +71,21 @@ fn interval(seconds: f64) -> Result<(), Implausible> {
     Err(Implausible::Interval(seconds))
 }
 
-fn arm(arm: &'static str, figures: &Figures) -> Result<(), Implausible> {
+fn arm(arm: &'static str, figures: &Figures, seconds: f64) -> Result<(), Implausible> {
     let Figures {
         requests,
         errors,
         ref latency,
         over,
     } = *figures;
+    // Requests of which nothing else is known would show that hardly any failed.
+    if requests as f64 > REQUESTS_PER_SECOND * seconds {
+        return Err(Implausible::Requests {
+            arm,
+            requests,
+            seconds,
+        });
+    }
     if errors > requests {
         return Err(Implausible::Errors {
             arm,

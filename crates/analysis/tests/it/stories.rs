@@ -220,6 +220,10 @@ fn figures_that_cannot_be_true_are_not_counted() {
             "5 latencies of 4 requests on the canary",
         ),
         (
+            with(&|w| w.canary.requests = u64::MAX),
+            "18446744073709551615 requests in 1 s on the canary",
+        ),
+        (
             with(&|w| w.canary.over = Some([0, 9])),
             "9 of 5 latencies over a limit on the canary",
         ),
