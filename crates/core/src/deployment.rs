@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leadsman_analysis::Verdict;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,9 @@ pub struct Rollout {
     pub stage: Stage,
     /// The last recorded verdict on the present step.
     pub verdict: Option<Verdict>,
+    /// For how long the present step was paused while it soaked. The patience with it is that much
+    /// longer: it is not its fault that somebody took time to think.
+    pub paused: Duration,
 }
 
 /// What the new revision of a rollout is compared with.
@@ -289,6 +293,13 @@ impl Deployment {
 }
 
 impl Rollout {
+    /// Returns the moment at which the patience with `step` ends, which has soaked since `since`;
+    /// `None` if it does not soak.
+    pub fn patient_until(&self, step: usize, since: Timestamp) -> Option<Timestamp> {
+        let soak = self.step(step).soak?;
+        Some(since + soak + self.strategy.patience + self.paused)
+    }
+
     /// Returns the new revision's share of requests that is decided at present.
     pub fn weight(&self) -> Weight {
         match self.stage {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::closing::Closing;
 use crate::deployment::{
@@ -135,7 +136,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
         }
         Event::DeploymentResumed { by: _ } => {
             if let Some(deployment) = &mut environment.deployment {
-                deployment.paused = None;
+                resume(deployment, at);
             }
         }
         Event::RollbackStarted { services, cause } => {
@@ -220,6 +221,7 @@ fn start_rollouts(
                 strategy: strategy.clone(),
                 stage: Stage::Waiting { since: at },
                 verdict: None,
+                paused: Duration::ZERO,
             };
             Some((name.clone(), rollout))
         })
@@ -255,6 +257,18 @@ fn set_stage(
     if let Some(rollout) = rollout(environment, service) {
         rollout.stage = stage(rollout);
         rollout.verdict = None;
+        rollout.paused = Duration::ZERO;
+    }
+}
+
+fn resume(deployment: &mut Deployment, at: Timestamp) {
+    let Some(pause) = deployment.paused.take() else {
+        return;
+    };
+    for rollout in deployment.rollouts.values_mut() {
+        if let Stage::Soaking { since, .. } = rollout.stage {
+            rollout.paused += at.since(since.max(pause.since));
+        }
     }
 }
 

@@ -136,10 +136,10 @@ impl Look<'_> {
         let Stage::Soaking { step, since } = rollout.stage else {
             return None;
         };
-        let patience = rollout.step(step).soak? + rollout.strategy.patience;
+        let patient_until = rollout.patient_until(step, since)?;
         let lost_patience = rollout.strategy.on_inconclusive == OnInconclusive::Rollback
             && self.deployment.paused.is_none()
-            && self.now.since(since) >= patience
+            && self.now >= patient_until
             && verdict.is_none_or(|verdict| verdict.outcome != Outcome::Pass);
         lost_patience.then(|| Cause::Inconclusive {
             service,
@@ -321,13 +321,14 @@ impl Look<'_> {
             Stage::Soaking { step, since } => {
                 let soak = rollout.step(step).soak.unwrap_or_default();
                 let verdict = self.observed.verdicts.get(name)?;
-                let over = |after| !held && self.now.since(since) >= after;
+                let over = |until| !held && self.now >= until;
+                let impatient = rollout.patient_until(step, since).is_some_and(over);
                 // `no-silent-pass`: time alone never ends a step.
-                let passes = if over(soak) && verdict.outcome == Outcome::Pass {
+                let passes = if over(since + soak) && verdict.outcome == Outcome::Pass {
                     Passed::Judged {
                         verdict: verdict.clone(),
                     }
-                } else if over(soak + rollout.strategy.patience) && advances(rollout, verdict) {
+                } else if impatient && advances(rollout, verdict) {
                     Passed::Unproven {
                         verdict: verdict.clone(),
                     }

@@ -175,7 +175,7 @@ fn of_rollout(
             if verdict.is_some_and(|verdict| verdict.outcome == Outcome::Pass) {
                 return None;
             }
-            let patient_until = until + rollout.strategy.patience;
+            let patient_until = rollout.patient_until(step, since).unwrap_or(until);
             let then = rollout.strategy.on_inconclusive;
             let undecided = verdict.is_some_and(|v| v.outcome == Outcome::Inconclusive);
             // What has no figures waits for a person, whatever the strategy says.
