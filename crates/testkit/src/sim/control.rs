@@ -13,7 +13,6 @@ use super::gate::{End, Gate};
 use super::hand_log::HandLog;
 use super::hands::{HandClock, HandPlane, HandRuntime, Hands};
 use super::sea::{Sea, environment};
-use crate::metrics::FakeMetrics;
 
 /// How long whoever looks after control waits before it starts it again when it did not start.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -143,7 +142,7 @@ impl Control {
             figures: log,
             runtime: Arc::new(HandRuntime(Arc::clone(&hands))),
             data_plane: Arc::new(HandPlane(Arc::clone(&hands))),
-            metrics: Arc::new(FakeMetrics::default()),
+            metrics: Arc::new(self.sea.metrics.clone()),
             clock: Arc::new(HandClock(hands)),
         };
         self.tell("starts");

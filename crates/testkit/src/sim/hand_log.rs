@@ -59,7 +59,15 @@ impl EventLog for HandLog {
             if let Some(refusal) = self.refusal() {
                 return Err(refusal);
             }
-            let recorded = self.0.sea.log.append(append).await?;
+            let appended = self.0.sea.log.append(append).await;
+            if let Err(error) = &appended {
+                let (now, control) = (self.0.sea.moment(), self.0.control);
+                let mut truth = self.0.sea.truth();
+                truth.checks.tell(now, || {
+                    format!("control {control} records nothing: {error}")
+                });
+            }
+            let recorded = appended?;
             {
                 let mut truth = self.0.sea.truth();
                 let truth = &mut *truth;

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::check::Checks;
 use super::gate::{Extent, Gate};
 use super::instances::Moment;
-use super::script::{Effect, Receiver};
+use super::script::{Effect, Fault, Receiver};
 use super::sea::{Kind, Sea};
 
 /// For how long what the data plane said is believed while nothing is heard of it, in milliseconds.
@@ -175,13 +175,12 @@ impl Hands {
     fn next_effect(&self, receiver: Receiver) -> Option<Effect> {
         let mut truth = self.sea.truth();
         let effect = truth.trouble.next_effect(receiver)?;
-        truth.trouble.count(match effect {
-            Effect::Lost => "effect lost",
-            Effect::Late(_) => "effect late or out of order",
-            Effect::Repeated(_) => "effect repeated",
-            Effect::Slow(_) => "effect answered late",
-            Effect::Failing => "effect refused",
-        });
+        let fault = Fault::Effect(receiver, effect).kind();
+        truth.trouble.count(fault);
+        let now = self.sea.moment();
+        truth
+            .checks
+            .tell(now, || format!("{fault} on its way to the {receiver}"));
         Some(effect)
     }
 }

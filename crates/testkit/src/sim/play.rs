@@ -18,6 +18,7 @@ use super::chance::Chance;
 use super::check::{Checks, Violation};
 use super::control::Control;
 use super::gate::End;
+use super::instances::Running;
 use super::script::{Act, Fault, Script, Shipped, What, Wish};
 use super::sea::{Kind, Sea, environment};
 
@@ -120,12 +121,37 @@ impl World {
     }
 
     fn act(&mut self, act: &Act) {
+        if let What::Look = act.what {
+            return self.look();
+        }
         let now = self.sea.moment();
         self.sea.truth().checks.tell(now, || act.what.to_string());
         match &act.what {
             What::Ship(shipped) => self.ship(shipped),
             What::Ask(wish) => self.ask(*wish),
             What::Fault(fault) => self.fault(*fault),
+            What::Look => {}
+        }
+    }
+
+    /// Tells what is waited for.
+    fn look(&self) {
+        let now = self.sea.moment();
+        let mut truth = self.sea.truth();
+        let Some(view) = self.view() else {
+            return truth.checks.tell(now, || "nobody can be asked".to_owned());
+        };
+        if view.reasons.is_empty() {
+            return truth.checks.tell(now, || "waits for nothing".to_owned());
+        }
+        for reason in &view.reasons {
+            let who = match reason.who {
+                Who::Leadsman => String::new(),
+                Who::Person(how) => format!(" [a person: {}]", how.join(", ")),
+                Who::Either(how) => format!(" [or a person: {}]", how.join(", ")),
+            };
+            let sentence = reason.sentence();
+            truth.checks.tell(now, || format!("waits: {sentence}{who}"));
         }
     }
 
@@ -155,6 +181,7 @@ impl World {
                 Err(error) => return refused(&sea, &error),
             };
             sea.truth().natures.entry(release).or_insert(nature);
+            sea.metrics.set(release, Some(1.0));
             match engine.ship(&application, release, None, "ann").await {
                 Ok((_, recorded)) => acknowledge(&acknowledged, &recorded),
                 Err(error) => refused(&sea, &error),
@@ -215,6 +242,14 @@ impl World {
             Fault::DiskFull(length) => begin(Kind::DiskFull, length),
             Fault::LogLies(length) => begin(Kind::LogLies, length),
             Fault::LogUnreadable(length) => begin(Kind::LogUnreadable, length),
+            Fault::MetricsFail(length) => {
+                sea.metrics.fail(Some("connection refused"));
+                let metrics = sea.metrics.clone();
+                self.tasks.spawn(async move {
+                    sleep(length).await;
+                    metrics.fail(None);
+                });
+            }
             Fault::Silent(length) => begin(Kind::Silent, length),
             Fault::Unsaved(length) => begin(Kind::Unsaved, length),
             Fault::PlaneCrash(length) => {
@@ -266,6 +301,20 @@ impl World {
                 }
                 sea.instances_changed.notify_waiters();
             }
+            Fault::KillAll(release) | Fault::HangAll(release, _) => {
+                truth.trouble.count(fault.kind());
+                let of = |running: &&mut Running| running.what.revision.release.0 == release;
+                for running in truth.instances.all.values_mut().filter(of) {
+                    match fault {
+                        Fault::HangAll(_, length) => {
+                            let length = u64::try_from(length.as_millis()).unwrap_or(0);
+                            running.hang(now + length);
+                        }
+                        _ => running.kill(now),
+                    }
+                }
+                sea.instances_changed.notify_waiters();
+            }
             Fault::ClockForth(by) => truth.set_clock(millis(by)),
             Fault::ClockBack(by) => truth.set_clock(-millis(by)),
         }
@@ -295,6 +344,7 @@ impl World {
         let now = self.sea.moment();
         let mut truth = self.sea.truth();
         truth.trouble.end();
+        self.sea.metrics.fail(None);
         truth.calm = true;
         truth
             .checks
@@ -553,8 +603,10 @@ fn project(shipped: &Shipped, services: u16) -> String {
         chained,
         steady,
         path,
+        limits,
         ..
     } = shipped;
+    let limits = limits.map_or_else(String::new, |limits| format!("limits: {{ {limits} }}, "));
     let ready = if *steady {
         "ready: { http: /health, steady: 2s }, "
     } else {
@@ -563,7 +615,7 @@ fn project(shipped: &Shipped, services: u16) -> String {
     let service = |name: &str, after: &str| {
         format!(
             "  {name}: {{ run: serve {name} {version}, instances: {instances}, memory: 1GiB, \
-             {ready}{after}strategy: {{ {strategy} }}, stop: {{ drain: 30s }} }}\n"
+             {ready}{after}{limits}strategy: {{ {strategy} }}, stop: {{ drain: 30s }} }}\n"
         )
     };
     let mut project = format!("application: shop\nservices:\n{}", service("web", ""));

@@ -47,6 +47,8 @@ pub enum What {
     Ask(Wish),
     /// Something breaks.
     Fault(Fault),
+    /// Somebody looks what is waited for. Nothing follows from it.
+    Look,
 }
 
 /// A release that somebody ships.
@@ -66,6 +68,8 @@ pub struct Shipped {
     pub steady: bool,
     /// The path at which requests find the first service: how they are routed is a part of it.
     pub path: &'static str,
+    /// What its release must keep, as it stands in a project file; `None` is what is so by default.
+    pub limits: Option<&'static str>,
 }
 
 /// How the instances of a release behave.
@@ -157,6 +161,12 @@ pub enum Fault {
     Kill(u64),
     /// An instance stops answering for a while.
     Hang(u64, Duration),
+    /// All instances of a release are killed.
+    KillAll(u64),
+    /// All instances of a release stop answering for a while.
+    HangAll(u64, Duration),
+    /// What is no count of requests cannot be read.
+    MetricsFail(Duration),
     /// No figures are had.
     FiguresMissing(Duration),
     /// Figures come late.
@@ -178,6 +188,15 @@ pub enum Receiver {
     Runtime,
     /// The data plane.
     Plane,
+}
+
+impl fmt::Display for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Runtime => "runtime",
+            Self::Plane => "data plane",
+        })
+    }
 }
 
 /// How an effect fares.
@@ -275,6 +294,7 @@ impl Shipped {
             chained: chance.one_in(2),
             steady: chance.one_in(3),
             path: chance.pick(&["/", "/", "/shop"]),
+            limits: None,
         }
     }
 }
@@ -394,6 +414,9 @@ impl Fault {
             Self::Trip => "cut off by the data plane",
             Self::Kill(_) => "instance killed",
             Self::Hang(..) => "instance hangs",
+            Self::KillAll(_) => "all instances of a release killed",
+            Self::HangAll(..) => "all instances of a release hang",
+            Self::MetricsFail(_) => "metrics cannot be read",
             Self::FiguresMissing(_) => "figures missing",
             Self::FiguresLate(_) => "figures late",
             Self::FiguresTwice(_) => "figures twice",
@@ -422,6 +445,7 @@ impl fmt::Display for What {
             }
             Self::Ask(wish) => write!(f, "ask: {wish:?}"),
             Self::Fault(fault) => write!(f, "fault: {}: {fault:?}", fault.kind()),
+            Self::Look => f.write_str("looks"),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::check::Checks;
 use super::instances::{Instances, Moment};
 use super::proxy::{Now, Proxy};
 use super::script::{Effect, Nature, Receiver, Setting};
+use crate::metrics::FakeMetrics;
 
 /// What the machine's clock shows at the beginning, in milliseconds.
 const BEGINNING: u64 = 1_800_000_000_000;
@@ -26,6 +27,8 @@ pub(super) struct Sea {
     pub(super) log: MemoryLog,
     started: Instant,
     truth: Mutex<Truth>,
+    /// What is no count of requests.
+    pub(super) metrics: FakeMetrics,
     /// Something about an instance may have changed.
     pub(super) instances_changed: Notify,
     /// Something about the data plane may have changed.
@@ -89,6 +92,7 @@ impl Sea {
                 clock_offset: 0,
                 calm: false,
             }),
+            metrics: FakeMetrics::default(),
             instances_changed: Notify::new(),
             proxy_changed: Notify::new(),
             window_closed: Notify::new(),

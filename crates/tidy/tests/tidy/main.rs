@@ -8,6 +8,7 @@ mod arrows;
 mod dependencies;
 mod dev_script;
 mod error_codes;
+mod failure_modes;
 mod finding;
 mod manifests;
 mod markdown;
