@@ -560,7 +560,10 @@ fn in_words(routes: &Routes) -> String {
                 side.instances.len()
             )
         });
-        format!("{name} [{}]", sides.collect::<Vec<_>>().join(", "))
+        let rule = routes.rules.iter().find(|rule| rule.service == *name);
+        let path = rule.filter(|rule| rule.path != "/");
+        let path = path.map_or_else(String::new, |rule| format!(" at {}", rule.path));
+        format!("{name} [{}]{path}", sides.collect::<Vec<_>>().join(", "))
     };
     routes
         .services

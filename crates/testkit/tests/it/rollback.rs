@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use leadsman_core::id::ReleaseNumber;
-use leadsman_testkit::sim::{Fault, Nature, Wish};
+use leadsman_testkit::sim::{Fault, Nature, Shipped, Wish};
 
 use crate::story::{BLUE_GREEN, Story, by, release, seconds};
 
@@ -164,6 +164,52 @@ fn r4_a_rollback_that_cannot_be_done_freezes_and_keeps_what_serves() {
         200.500 s  waits: frozen, a person must decide: 0 of 2 instances of `web` of release 1 are ready to take over again [a person: retry, ship, abort]
         251.000 s  puts in force: web [r1.d1 100 % on 2]
     "#]].assert_eq(&story.play().since(10, &[]));
+}
+
+/// Elsewhere the code went back and what belongs to it did not. Here the second release has other
+/// instances and is found at another path: first it goes back while it comes in, then after it had
+/// settled, and each time its path and its number of instances go with its program.
+#[test]
+fn r5_a_release_goes_back_with_all_that_belongs_to_it() {
+    let second = Shipped {
+        instances: 3,
+        path: "/shop",
+        ..by(2, Nature::Good, "blue_green: { soak: 10s }, keep_warm: 0s")
+    };
+    let story = Story::serving(80, by(1, Nature::Good, "rolling: {}"))
+        .ship(10, second)
+        .ask(18, Wish::Rollback)
+        .ask(20, Wish::Retry)
+        .ask(50, Wish::RollbackTo(1));
+    expect![[r#"
+        0.500 s  records deployment_started: deployment 1, release 1 (web)
+        0.500 s  puts in force: web []
+        4.000 s  puts in force: web [r1.d1 100 % on 2]
+        4.000 s  records deployment_promoted
+        4.000 s  records deployment_ended: Settled
+        10.500 s  records deployment_started: deployment 2, release 2 (web)
+        13.000 s  puts in force: web [r1.d1 0 % on 2, r2.d2 100 % on 3]
+        18.500 s  ask: Rollback
+        18.500 s  puts in force: web [r1.d1 100 % on 2]
+        18.500 s  records deployment_ended: RolledBack
+        20.500 s  ask: Retry
+        20.500 s  records deployment_started: deployment 3, release 2 (web)
+        24.000 s  puts in force: web [r1.d1 0 % on 2, r2.d3 100 % on 3]
+        34.000 s  records deployment_promoted
+        34.000 s  records deployment_ended: Settled
+        34.000 s  puts in force: web [r2.d3 100 % on 3] at /shop
+        50.500 s  ask: RollbackTo(1)
+        50.500 s  records deployment_started: deployment 4, release 1 (web)
+        53.000 s  puts in force: web [r2.d3 0 % on 3, r1.d4 100 % on 2] at /shop
+        53.000 s  records deployment_promoted
+        53.000 s  records deployment_ended: Settled
+        53.000 s  puts in force: web [r1.d4 100 % on 2]
+    "#]]
+    .assert_eq(
+        &story
+            .play()
+            .since(0, &["in force", "deployment_", "ask", "refused"]),
+    );
 }
 
 /// Elsewhere there was no quick way back after promotion. Here the release before is kept warm, and
