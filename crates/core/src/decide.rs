@@ -233,9 +233,14 @@ fn promote_service(service: &ServiceName, rollout: &Rollout, all: bool, by: &str
 fn abort(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
     let deployment = active(environment)?;
     if matches!(deployment.phase, Phase::Frozen { .. }) {
-        return Ok(vec![Event::DeploymentEnded {
+        let ended = Event::DeploymentEnded {
             end: End::Abandoned,
-        }]);
+        };
+        let after = crate::evolve(environment.clone(), deployment.started_at, &ended);
+        // What waited for this one to be gone need not wait any longer.
+        let next = environment.queued.clone();
+        let next = next.map(|queued| start(&after, queued));
+        return Ok(std::iter::once(ended).chain(next).collect());
     }
     moving(environment)?;
     let services = deployment.rollouts.keys().cloned().collect();

@@ -362,8 +362,8 @@ fn a_pause_holds_but_does_not_blind() {
     assert_eq!(world.share("web", 2), Weight::NONE);
 }
 
-#[test]
-fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
+/// A world in which release 2 shall go back to release 1, which does not start any more.
+fn on_a_blocked_way_back() -> World {
     let mut world = serving(1, &blue_green());
     world.ship(2, &content(&[("web", service(2, 1, &blue_green()))], false));
     world.pass(5);
@@ -381,6 +381,12 @@ fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
         scope: Scope::All,
     };
     world.ask(&back).expect("it is asked for");
+    world
+}
+
+#[test]
+fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
+    let mut world = on_a_blocked_way_back();
     world.pass(120);
     assert_eq!(world.share("web", 2), Weight::ALL);
     let reasons = world.settle().reasons;
@@ -405,6 +411,18 @@ fn a_way_back_that_is_blocked_freezes_and_keeps_what_serves() {
         126 s: deployment_promoted
     "#]]
     .assert_eq(&world.timeline);
+}
+
+#[test]
+fn what_waits_for_a_blocked_way_back_comes_in_when_that_is_given_up() {
+    let mut world = on_a_blocked_way_back();
+    world.ship(3, &content(&[("web", service(3, 1, &blue_green()))], false));
+    world.pass(120);
+    assert!(world.environment.queued.is_some(), "{}", world.timeline);
+    world.ask(&Command::Abort).expect("a person may");
+    world.pass(5);
+    assert_eq!(world.share("web", 3), Weight::ALL, "{}", world.timeline);
+    assert_eq!(world.environment.queued, None);
 }
 
 #[test]
