@@ -50,6 +50,10 @@ const ROWS_WAITING: usize = 1_000;
 /// How far back the minutes lie at the most that a new control takes in, in milliseconds.
 const LOOK_BACK: u64 = 20 * 60 * 1_000;
 
+/// After how many windows it is read what somebody else may have recorded. There should be one control
+/// only; should there ever be two, the one that is left must not go on without what the other did.
+const CATCH_UP_EVERY: u64 = 30;
+
 /// What an actor works with; shared by all of them.
 #[derive(Clone)]
 pub(crate) struct Tools {
@@ -83,6 +87,8 @@ pub(crate) struct Actor {
     polling: Polling,
     traffic: Record,
     rates: Rates,
+    /// How many windows it has heard of.
+    heard: u64,
     /// Figures that are to be kept.
     unkept: Vec<FigureRow>,
     observed: Observed,
@@ -129,6 +135,7 @@ impl Actor {
             polling: Polling::default(),
             traffic: Record::default(),
             rates: Rates::default(),
+            heard: 0,
             unkept: Vec::new(),
             observed: Observed::default(),
             moments: Moments::default(),
@@ -206,6 +213,11 @@ impl Actor {
         self.unkept.extend(minutes);
         self.judging.observe(&self.state, &self.observed, window);
         self.keep_if_due().await;
+        self.heard += 1;
+        if self.heard.is_multiple_of(CATCH_UP_EVERY) {
+            // Where it cannot be read, whatever is to be recorded finds out.
+            drop(self.catch_up().await);
+        }
     }
 
     async fn keep_if_due(&mut self) {

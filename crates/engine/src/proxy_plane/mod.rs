@@ -106,6 +106,17 @@ impl ProxyPlane {
         Ok(())
     }
 
+    /// Whether the table that the proxy told last is as it should be already. A control that has just
+    /// started finds that of every environment.
+    fn is_in_force(&self, environment: &EnvironmentId, version: u64, routes: &Routes) -> bool {
+        let known = lock(&self.status);
+        let Some(status) = known.as_ref().filter(|status| status.unsaved.is_none()) else {
+            return false;
+        };
+        let wanted = table::exchange(status.table.clone(), environment, version, routes);
+        wanted.is_some_and(|wanted| wanted.listeners == status.table.listeners)
+    }
+
     /// Keeps why the routes of `environment` were refused, if they were: that concerns who wrote
     /// them. Why the proxy could not be asked is seen elsewhere, and passes.
     fn keep_refusal(&self, environment: &EnvironmentId, done: Result<(), ClientError>) {
@@ -167,6 +178,10 @@ impl DataPlane for ProxyPlane {
         routes: &'a Routes,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if self.is_in_force(environment, version, routes) {
+                self.keep_refusal(environment, Ok(()));
+                return;
+            }
             let done = self.change(environment, version, routes).await;
             self.keep_refusal(environment, done);
             self.refresh().await;
