@@ -10,7 +10,7 @@ use std::thread;
 use leadsman_store::sqlite::{SqliteLog, verify_file};
 use leadsman_store::{EventLog as _, Verified};
 
-use crate::support::{block_on, folder};
+use crate::support::{append, block_on, folder};
 
 /// The last acknowledged version of each stream.
 type Acknowledged = BTreeMap<String, u64>;
@@ -121,4 +121,43 @@ fn a_running_log_can_be_verified_from_outside() {
         .map(|_| verify_file(&path).unwrap().events)
         .collect();
     assert!(counts[0] >= 3 && counts.is_sorted(), "{counts:?}");
+}
+
+/// A power cut leaves any beginning of what was written last, and perhaps something else behind it.
+#[test]
+fn a_torn_last_row_is_no_row_and_the_log_goes_on_before_it() {
+    let (whole, path) = folder();
+    let log = SqliteLog::open(&path).unwrap();
+    let mut lengths = Vec::new();
+    let journal = whole.path().join("events.db-wal");
+    for version in 0..6 {
+        block_on(log.append(append("a", version, &["a1"]))).unwrap();
+        lengths.push(std::fs::metadata(&journal).unwrap().len());
+    }
+    let (database, journal) = (
+        std::fs::read(&path).unwrap(),
+        std::fs::read(&journal).unwrap(),
+    );
+    let from = usize::try_from(lengths[0]).unwrap();
+    for cut in (from..=journal.len()).step_by(509) {
+        for torn in [false, true] {
+            let (_cut, path) = folder();
+            std::fs::write(&path, &database).unwrap();
+            let mut left = journal[..cut].to_vec();
+            if torn {
+                left.resize(journal.len(), 0x5a);
+            }
+            std::fs::write(path.with_extension("db-wal"), left).unwrap();
+            let log = SqliteLog::open(&path).unwrap();
+            let events = block_on(log.verify()).unwrap().events;
+            // Everything whose last byte is there, and nothing of what is cut.
+            let written = lengths
+                .iter()
+                .filter(|length| **length <= cut as u64)
+                .count();
+            assert_eq!(events, written as u64, "cut at {cut}, torn: {torn}");
+            block_on(log.append(append("a", events, &["a9"]))).unwrap();
+            assert_eq!(block_on(log.verify()).unwrap().events, events + 1);
+        }
+    }
 }
