@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use leadsman_testkit::sim::{Many, Script, minimise, play, play_many};
+use leadsman_testkit::sim::{Many, Script, broke_off, minimise, play, play_many};
 
 const USAGE: &str = "\
 sim --runs N [--seed N] [--seconds N]   plays N worlds (10000), from a seed on, for so long at the most
+sim --seed N --until-found              plays worlds from a seed on until one of them shows something
 sim --seed N [--minimise]               plays one world and tells what happens in it; with --minimise
                                         it leaves out first what is not needed to show what is wrong";
 
@@ -16,6 +17,7 @@ struct Asked {
     seed: Option<u64>,
     seconds: Option<u64>,
     minimise: bool,
+    until_found: bool,
 }
 
 #[expect(clippy::print_stdout, reason = "it is what it was called for")]
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         }
     };
     match (asked.seed, asked.runs) {
+        (Some(seed), runs) if asked.until_found => until_found(seed, runs.unwrap_or(10_000)),
         (Some(seed), None) => one(seed, asked.minimise),
         (seed, runs) => many(seed, runs.unwrap_or(10_000), asked.seconds),
     }
@@ -50,8 +53,12 @@ fn asked() -> Result<Asked, String> {
     let mut asked = Asked::default();
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        if name == "--minimise" {
-            asked.minimise = true;
+        match name.as_str() {
+            "--minimise" => asked.minimise = true,
+            "--until-found" => asked.until_found = true,
+            _ => {}
+        }
+        if name == "--minimise" || name == "--until-found" {
             continue;
         }
         let number = match name.as_str() {
@@ -75,7 +82,10 @@ fn one(seed: u64, minimised: bool) -> ExitCode {
             note("nothing is wrong in this world");
             return ExitCode::SUCCESS;
         };
-        let (shortest, played) = minimise(&script, first.invariant);
+        let (shortest, played) = minimise(&script, |shorter| {
+            let mut found = play(shorter, false).violations.into_iter();
+            found.any(|violation| violation.invariant == first.invariant)
+        });
         let (before, after) = (script.acts.len(), shortest.acts.len());
         note(&format!(
             "{after} of {before} things that happen are needed; {played} worlds were played"
@@ -96,6 +106,22 @@ fn one(seed: u64, minimised: bool) -> ExitCode {
         ));
     }
     ExitCode::from(u8::from(!played.violations.is_empty()))
+}
+
+/// Says after how many worlds what was found, or that nothing was.
+fn until_found(seed: u64, runs: u64) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| broke_off(panic.to_string())));
+    for run in 1..=runs {
+        let played = play(&Script::new(seed.wrapping_add(run - 1)), false);
+        if let Some(violation) = played.violations.first() {
+            say(&format!(
+                "{run} {} {}",
+                violation.invariant, violation.detail
+            ));
+            return ExitCode::from(1);
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn many(seed: Option<u64>, runs: u64, seconds: Option<u64>) -> ExitCode {

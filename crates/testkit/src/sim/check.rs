@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use leadsman_analysis::Outcome;
+use leadsman_analysis::{Outcome, Verdict};
 use leadsman_core::id::{InstanceId, ReleaseNumber, RevisionId, ServiceName};
 use leadsman_core::route::Routes;
 use leadsman_core::spec::Sizing;
@@ -23,6 +23,7 @@ use super::instances::{Instances, Moment, Process, Running};
 use super::proxy::Proxy;
 use super::script::Nature;
 use super::sea::environment;
+use super::words::{in_words, told};
 
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(super) struct Checks {
     routes: u64,
     /// How many requests each side has really had in closed windows.
     answered: BTreeMap<RevisionId, u64>,
-    /// How many it had had when its present step began.
+    /// How many it had had when the weight of its present step was decided.
     answered_before: BTreeMap<ServiceName, u64>,
     /// Whether nothing ever breaks in this world.
     pub(super) faultless: bool,
@@ -144,6 +145,7 @@ impl Checks {
         proxy: &Proxy,
         natures: &BTreeMap<ReleaseNumber, Nature>,
     ) {
+        self.held(at, event);
         match event {
             Event::DeploymentStarted {
                 release, origin, ..
@@ -162,6 +164,12 @@ impl Checks {
                 let broken = returns.then(|| format!("{release} comes in again"));
                 self.check("rejected-stays-rejected", at, broken);
             }
+            Event::WeightShifted { service, .. } => {
+                let revision = self.rollout(service).map(|rollout| rollout.to.id.clone());
+                let had = revision.and_then(|revision| self.answered.get(&revision).copied());
+                self.answered_before
+                    .insert(service.clone(), had.unwrap_or_default());
+            }
             Event::SoakStarted { service, step } => {
                 let rollout = self.rollout(service);
                 let wanted = rollout.map(|r| (r.to.id.clone(), r.step(*step).weight));
@@ -172,8 +180,6 @@ impl Checks {
                     let broken = (is_less && !self.two_controls)
                         .then(|| format!("{revision} has {in_force} of {weight}"));
                     self.check("ack-before-soak", at, broken);
-                    let had = self.answered.get(&revision).copied().unwrap_or_default();
-                    self.answered_before.insert(service.clone(), had);
                 }
             }
             Event::StepPassed {
@@ -182,7 +188,11 @@ impl Checks {
             | Event::ServicePromoted { service, passed } => {
                 self.passed(at, service, passed, natures);
             }
-            Event::VerdictReached { service, verdict } if verdict.outcome == Outcome::Fail => {
+            Event::VerdictReached { service, verdict } => {
+                self.told_once(at, service, verdict);
+                if verdict.outcome != Outcome::Fail {
+                    return;
+                }
                 let can_return = self.rollout(service).is_some_and(|r| r.from.is_some());
                 let returns = |event: &Event| matches!(event, Event::RollbackStarted { .. });
                 let broken = (can_return && !next.iter().any(returns))
@@ -260,6 +270,67 @@ impl Checks {
             let broken = (plainly_bad && judged).then(|| format!("{to} passed a step"));
             self.check("bad-is-not-promoted", at, broken);
         }
+    }
+
+    /// What moves by itself moves only while nothing holds it.
+    fn held(&mut self, at: Moment, event: &Event) {
+        let by_hand = |passed: &Passed| matches!(passed, Passed::ByHand { .. });
+        let service = match event {
+            Event::RolloutStarted { service } | Event::WeightShifted { service, .. } => service,
+            Event::StepPassed {
+                service, passed, ..
+            }
+            | Event::ServicePromoted { service, passed }
+                if !by_hand(passed) =>
+            {
+                service
+            }
+            _ => return,
+        };
+        let Some(deployment) = &self.state().deployment else {
+            return;
+        };
+        // What was shifted already is passed by its acknowledgement.
+        let waits = !matches!(
+            deployment
+                .rollouts
+                .get(service)
+                .map(|rollout| rollout.stage),
+            Some(Stage::Shifting { .. })
+        );
+        let paused = deployment.paused.as_ref().filter(|_| waits);
+        let paused = paused.map(|pause| format!("`{service}` moves, paused by {}", pause.by));
+        let first = deployment.rollouts.get(service).and_then(|rollout| {
+            let mut after = rollout.to.service.spec.after.iter();
+            let promoted = |name: &&ServiceName| {
+                let needed = deployment.rollouts.get(*name);
+                needed.is_none_or(|needed| matches!(needed.stage, Stage::Promoted { .. }))
+            };
+            after.find(|name| !promoted(name)).cloned()
+        });
+        let starts = matches!(event, Event::RolloutStarted { .. });
+        let early = first.filter(|_| starts);
+        let early = early.map(|first| format!("`{service}` moves before `{first}`"));
+        self.check("paused-holds", at, paused);
+        self.check("after-holds", at, early);
+    }
+
+    /// A verdict rests on requests that were really answered, each told once.
+    fn told_once(&mut self, at: Moment, service: &ServiceName, verdict: &Verdict) {
+        let Some(rollout) = self.rollout(service) else {
+            return;
+        };
+        let answered = self
+            .answered
+            .get(&rollout.to.id)
+            .copied()
+            .unwrap_or_default();
+        if self.figures_tampered || self.two_controls {
+            return;
+        }
+        let broken = (verdict.requests > answered)
+            .then(|| format!("`{service}`: {} of {answered} requests", verdict.requests));
+        self.check("told-once", at, broken);
     }
 
     fn rollout(&self, service: &ServiceName) -> Option<&Rollout> {
@@ -491,84 +562,4 @@ fn without_way_back(state: &Environment, desired: &Workloads) -> Option<String> 
                 .then(|| format!("{kept} of {wanted} instances of {} are kept", from.id))
         })
         .next()
-}
-
-/// Returns what happened, in a line.
-fn told(event: &Event) -> String {
-    let kind = event.kind();
-    match event {
-        Event::DeploymentStarted {
-            number,
-            release,
-            rollouts,
-            ..
-        } => {
-            let services: Vec<&str> = rollouts.keys().map(ServiceName::as_str).collect();
-            format!("{kind}: {number}, {release} ({})", services.join(", "))
-        }
-        Event::DeploymentQueued { release, .. } => format!("{kind}: {release}"),
-        Event::WeightShifted {
-            service, weight, ..
-        } => format!("{kind}: {service} {weight}"),
-        Event::VerdictReached { service, verdict } => {
-            format!(
-                "{kind}: {service} {:?}: {}",
-                verdict.outcome, verdict.sentence
-            )
-        }
-        Event::StepPassed {
-            service, passed, ..
-        }
-        | Event::ServicePromoted { service, passed } => {
-            let how = match passed {
-                Passed::Judged { verdict } => format!("judged: {}", verdict.sentence),
-                Passed::Unproven { verdict } => format!("unproven: {}", verdict.sentence),
-                Passed::Ready => "ready".to_owned(),
-                Passed::ByHand { by } => format!("by {by}"),
-            };
-            format!("{kind}: {service} {how}")
-        }
-        Event::RollbackStarted { cause, .. } => format!("{kind}: {cause}"),
-        Event::DeploymentFrozen { why } => format!("{kind}: {why}"),
-        Event::DeploymentEnded { end } => format!("{kind}: {end:?}"),
-        Event::BaselineGivenUp { service, why } => format!("{kind}: {service} {why}"),
-        Event::SoakStarted { service, step } => format!("{kind}: {service} step {}", step + 1),
-        Event::RolloutStarted { service }
-        | Event::StepsSkipped { service, .. }
-        | Event::ServiceReturned { service } => format!("{kind}: {service}"),
-        Event::DeploymentPromoted {}
-        | Event::DeploymentPaused { .. }
-        | Event::DeploymentResumed { .. }
-        | Event::ServicesClosed { .. }
-        | Event::ServicesOpened { .. } => kind.to_owned(),
-    }
-}
-
-fn in_words(routes: &Routes) -> String {
-    let service = |(name, sides): (&ServiceName, &Vec<leadsman_core::route::Side>)| {
-        let sides = sides.iter().map(|side| {
-            let RevisionId {
-                release,
-                deployment,
-                ..
-            } = &side.revision;
-            format!(
-                "r{}.d{} {} on {}",
-                release.0,
-                deployment.0,
-                side.weight,
-                side.instances.len()
-            )
-        });
-        let rule = routes.rules.iter().find(|rule| rule.service == *name);
-        let path = rule.filter(|rule| rule.path != "/");
-        let path = path.map_or_else(String::new, |rule| format!(" at {}", rule.path));
-        format!("{name} [{}]{path}", sides.collect::<Vec<_>>().join(", "))
-    };
-    routes
-        .services
-        .iter()
-        .map(service)
-        .collect::<Vec<_>>()
-        .join(", ")
 }

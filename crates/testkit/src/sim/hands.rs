@@ -132,7 +132,7 @@ impl Hands {
             return None;
         }
         let mut acknowledged = truth.proxy.acknowledged(environment, now);
-        if is(Kind::Unsaved) {
+        if truth.proxy.is_unsaved() {
             acknowledged.unsaved = Some("no space is left".to_owned());
         }
         Some(acknowledged)

@@ -1,13 +1,12 @@
 //! Makes a script that shows something shorter, until nothing can be left out of it.
 
-use super::play::play;
 use super::script::Script;
 
-/// Returns the shortest script that could be found, by leaving things out of `script`, in which
-/// the same invariant does not hold; and how many worlds were played for it.
-pub fn minimise(script: &Script, invariant: &str) -> (Script, usize) {
+/// Returns the shortest script that could be found, by leaving things out of `script`, of which
+/// `shows` says that it still shows what it should; and how many were tried for it.
+pub fn minimise(script: &Script, mut shows: impl FnMut(&Script) -> bool) -> (Script, usize) {
     let mut shortest = script.clone();
-    let mut played = 0;
+    let mut tried = 0;
     let mut part = shortest.acts.len().div_ceil(2).max(1);
     loop {
         let before = shortest.acts.len();
@@ -16,16 +15,15 @@ pub fn minimise(script: &Script, invariant: &str) -> (Script, usize) {
             let to = (from + part).min(shortest.acts.len());
             let mut shorter = shortest.clone();
             shorter.acts.drain(from..to);
-            played += 1;
-            let violations = play(&shorter, false).violations;
-            if violations.iter().any(|it| it.invariant == invariant) {
+            tried += 1;
+            if shows(&shorter) {
                 shortest = shorter;
             } else {
                 from = to;
             }
         }
         if part == 1 && shortest.acts.len() == before {
-            return (shortest, played);
+            return (shortest, tried);
         }
         part = (part / 2).max(1);
     }

@@ -4,9 +4,13 @@
 //! A [`Script`] follows from a seed; [`play`] says what came of it. The same script comes out the
 //! same to the last line of its timeline.
 
+mod asking;
 mod chance;
 mod check;
 mod control;
+mod counting;
+mod evidence;
+mod faults;
 mod gate;
 mod hand_log;
 mod hands;
@@ -17,6 +21,7 @@ mod play;
 mod proxy;
 mod script;
 mod sea;
+mod words;
 
 pub use chance::Chance;
 pub use check::Violation;

@@ -5,22 +5,20 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use leadsman_core::id::ReleaseNumber;
-use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
-use leadsman_core::{Closed, Command, Environment, Reason, Scope, Who};
+use leadsman_core::{Environment, Reason, Who};
 use leadsman_engine::{Engine, NewRelease};
 use leadsman_store::EventLog as _;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
-use super::chance::Chance;
+use super::asking::{command, project};
 use super::check::{Checks, Violation};
 use super::control::Control;
-use super::gate::End;
-use super::instances::Running;
+use super::counting::count;
+use super::evidence;
 use super::script::{Act, Fault, Script, Shipped, What, Wish};
-use super::sea::{Kind, Sea, environment};
+use super::sea::{Sea, environment};
 
 /// For how long everything may take to come to rest once nothing breaks any more: longer than the
 /// longest that a script lets anything take.
@@ -49,8 +47,8 @@ thread_local! {
 
 /// Remembers that a task of this thread broke off, and where: for a panic hook. Whoever plays a world
 /// then finds it among what did not hold.
-pub fn broke_off(where_: String) {
-    BROKEN_OFF.with(|known| *known.borrow_mut() = Some(where_));
+pub fn broke_off(told: String) {
+    BROKEN_OFF.with(|known| *known.borrow_mut() = Some(told));
 }
 
 /// Plays a script from beginning to end; with `told`, it tells what happens.
@@ -81,15 +79,39 @@ async fn play_in(script: &Script, told: bool) -> Played {
         world.calm_down();
         world.come_to_rest().await;
     }
+    // It costs as much as the judging did.
+    if !world.is_broken() && script.seed.is_multiple_of(3) && keeps_figures(script) {
+        world.judge_anew().await;
+    }
     world.end().await
 }
 
-struct World {
-    sea: Arc<Sea>,
-    first: Arc<Control>,
-    others: Vec<Arc<Control>>,
-    controls: u64,
-    tasks: JoinSet<()>,
+/// Whether everything that a judge was told was kept, in order and as it was.
+fn keeps_figures(script: &Script) -> bool {
+    !script.acts.iter().any(|act| {
+        matches!(
+            act.what,
+            What::Fault(
+                Fault::LogRefuses(_)
+                    | Fault::DiskFull(_)
+                    | Fault::LogUnreadable(_)
+                    | Fault::FiguresAbsurd(_)
+                    | Fault::Second(_)
+                    | Fault::Freeze {
+                        overtaken: true,
+                        ..
+                    }
+            )
+        )
+    })
+}
+
+pub(super) struct World {
+    pub(super) sea: Arc<Sea>,
+    pub(super) first: Arc<Control>,
+    pub(super) others: Vec<Arc<Control>>,
+    pub(super) controls: u64,
+    pub(super) tasks: JoinSet<()>,
     /// What was acknowledged: the last position of each answer.
     acknowledged: Arc<Mutex<Vec<u64>>>,
     begun: tokio::time::Instant,
@@ -203,138 +225,6 @@ impl World {
         });
     }
 
-    fn fault(&mut self, fault: Fault) {
-        let now = self.sea.moment();
-        let sea = Arc::clone(&self.sea);
-        let mut truth = sea.truth();
-        let counted = !matches!(
-            fault,
-            Fault::Effect(..) | Fault::Trip | Fault::Kill(_) | Fault::Hang(..)
-        );
-        if counted {
-            truth.trouble.count(fault.kind());
-        }
-        let mut begin = |kind, length| truth.trouble.begin(kind, now, length);
-        match fault {
-            Fault::Crash { steps, half, down } => {
-                drop(truth);
-                self.first.end_after(steps, End::Killed { half }, down);
-            }
-            Fault::Freeze {
-                steps,
-                length,
-                overtaken,
-            } => {
-                truth.checks.two_controls |= overtaken;
-                drop(truth);
-                let down = Duration::from_secs(1);
-                self.first.end_after(steps, End::Stopped(length), down);
-                if overtaken {
-                    self.second(length + Duration::from_secs(20));
-                }
-            }
-            Fault::Second(length) => {
-                truth.checks.two_controls = true;
-                drop(truth);
-                self.second(length);
-            }
-            Fault::LogRefuses(length) => begin(Kind::LogRefuses, length),
-            Fault::DiskFull(length) => begin(Kind::DiskFull, length),
-            Fault::LogLies(length) => begin(Kind::LogLies, length),
-            Fault::LogUnreadable(length) => begin(Kind::LogUnreadable, length),
-            Fault::MetricsFail(length) => {
-                sea.metrics.fail(Some("connection refused"));
-                let metrics = sea.metrics.clone();
-                self.tasks.spawn(async move {
-                    sleep(length).await;
-                    metrics.fail(None);
-                });
-            }
-            Fault::Silent(length) => begin(Kind::Silent, length),
-            Fault::Unsaved(length) => begin(Kind::Unsaved, length),
-            Fault::PlaneCrash(length) => {
-                begin(Kind::PlaneDown, length);
-                let truth = &mut *truth;
-                truth.proxy.restart();
-                truth.checks.came_back(&truth.proxy);
-            }
-            Fault::FiguresMissing(length) => begin(Kind::FiguresMissing, length),
-            Fault::FiguresLate(length) => begin(Kind::FiguresLate, length),
-            Fault::FiguresTwice(length) => {
-                begin(Kind::FiguresTwice, length);
-                truth.checks.figures_tampered = true;
-            }
-            Fault::FiguresAbsurd(length) => {
-                begin(Kind::FiguresAbsurd, length);
-                truth.checks.figures_tampered = true;
-            }
-            Fault::Effect(receiver, effect) => {
-                truth
-                    .trouble
-                    .effects
-                    .entry(receiver)
-                    .or_default()
-                    .push_back(effect);
-            }
-            Fault::Trip => {
-                let wall = truth.wall(now);
-                if truth.proxy.trip(wall) {
-                    truth.proxy.save();
-                    truth.trouble.count(fault.kind());
-                }
-                drop(truth);
-                sea.proxy_changed.notify_waiters();
-            }
-            Fault::Kill(which) | Fault::Hang(which, _) => {
-                let truth = &mut *truth;
-                let count = truth.instances.all.len();
-                let index = usize::try_from(which).unwrap_or(0) % count.max(1);
-                if let Some(running) = truth.instances.all.values_mut().nth(index) {
-                    truth.trouble.count(fault.kind());
-                    match fault {
-                        Fault::Hang(_, length) => {
-                            let length = u64::try_from(length.as_millis()).unwrap_or(0);
-                            running.hang(now + length);
-                        }
-                        _ => running.kill(now),
-                    }
-                }
-                sea.instances_changed.notify_waiters();
-            }
-            Fault::KillAll(release) | Fault::HangAll(release, _) => {
-                truth.trouble.count(fault.kind());
-                let of = |running: &&mut Running| running.what.revision.release.0 == release;
-                for running in truth.instances.all.values_mut().filter(of) {
-                    match fault {
-                        Fault::HangAll(_, length) => {
-                            let length = u64::try_from(length.as_millis()).unwrap_or(0);
-                            running.hang(now + length);
-                        }
-                        _ => running.kill(now),
-                    }
-                }
-                sea.instances_changed.notify_waiters();
-            }
-            Fault::ClockForth(by) => truth.set_clock(millis(by)),
-            Fault::ClockBack(by) => truth.set_clock(-millis(by)),
-        }
-    }
-
-    /// Another control runs beside the first for a while. Then the first one ends as well, and is
-    /// started again.
-    fn second(&mut self, length: Duration) {
-        self.controls += 1;
-        let second = Control::new(&self.sea, self.controls);
-        self.tasks.spawn(Arc::clone(&second).live());
-        self.others.push(Arc::clone(&second));
-        let first = Arc::clone(&self.first);
-        self.tasks.spawn(async move {
-            sleep(length).await;
-            second.retire();
-            first.gate().kill();
-        });
-    }
-
     /// From now on nothing breaks.
     fn calm_down(&mut self) {
         for control in self.others.drain(..) {
@@ -381,6 +271,30 @@ impl World {
         self.sea.truth().checks.finally("converges", now, None);
     }
 
+    /// Judges every rollout again from what was kept of it.
+    async fn judge_anew(&self) {
+        let Some(engine) = self.first.engine() else {
+            return;
+        };
+        let stream = leadsman_store::StreamName::from(&environment());
+        let recorded = self.sea.log.read_stream(&stream, 0).await;
+        let events: Vec<_> = recorded
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|recorded| serde_json::from_str(&recorded.body).ok())
+            .collect();
+        // Control may be killed just now, by what was to happen so many steps later.
+        let judging = evidence::unfounded(&engine, &events);
+        let Ok(unfounded) = tokio::time::timeout(Duration::from_secs(60), judging).await else {
+            return;
+        };
+        let now = self.sea.moment();
+        let mut truth = self.sea.truth();
+        truth
+            .checks
+            .finally("evidence-before-verdict", now, unfounded);
+    }
+
     fn view(&self) -> Option<Arc<leadsman_engine::View>> {
         let engine = self.first.engine()?;
         let views = engine.views();
@@ -407,6 +321,9 @@ impl World {
         let state = truth.checks.state();
         if state.version == 0 {
             return None;
+        }
+        if let Some(queued) = state.queued.as_ref().filter(|_| state.deployment.is_none()) {
+            return Some(format!("{} waits for nothing", queued.release));
         }
         if let Some(deployment) = &state.deployment {
             let reasons = self.view().map(|view| {
@@ -459,62 +376,6 @@ impl World {
     }
 }
 
-/// Closes a window after the other.
-async fn count(sea: Arc<Sea>) {
-    let length = sea.setting.window;
-    loop {
-        sleep(length).await;
-        {
-            let mut truth = sea.truth();
-            let truth = &mut *truth;
-            let now = sea.now(truth);
-            let is = |kind| truth.trouble.is(kind, now.moment);
-            if is(Kind::PlaneDown) || is(Kind::FiguresMissing) {
-                continue;
-            }
-            let seconds = length.as_secs_f64();
-            let requests = sea.setting.requests * length.as_secs();
-            let late = is(Kind::FiguresLate);
-            let absurd = is(Kind::FiguresAbsurd);
-            if !is(Kind::Unsaved) {
-                truth.proxy.save();
-            }
-            let mut window = truth
-                .proxy
-                .count(&truth.instances, requests, seconds, sea.seed, now);
-            truth
-                .checks
-                .window(now.moment, &window, &truth.proxy, &truth.instances);
-            if absurd {
-                make_absurd(
-                    &mut window,
-                    &mut Chance::of(sea.seed, &format!("absurd {}", now.moment)),
-                );
-            }
-            let readable = now.moment + if late { 20_000 } else { 0 };
-            truth.proxy.keep(window, readable);
-        }
-        sea.window_closed.notify_waiters();
-    }
-}
-
-fn make_absurd(window: &mut leadsman_engine::SideWindow, chance: &mut Chance) {
-    match chance.below(6) {
-        0 => window.seconds = 0.0,
-        1 => window.seconds = f64::NAN,
-        2 => window.seconds = -5.0,
-        3 => window.started_at = Timestamp::from_millis(u64::MAX / 4),
-        4 => window
-            .sides
-            .values_mut()
-            .for_each(|figures| figures.requests = u64::MAX),
-        _ => window
-            .sides
-            .values_mut()
-            .for_each(|figures| figures.errors = figures.requests * 9 + 3),
-    }
-}
-
 /// Returns what is missing where nothing is on its way: every service is served by its stable
 /// revision, whole and alone.
 fn unserved(
@@ -553,10 +414,6 @@ fn unserved(
     surplus.map(|(id, _)| format!("{id} is left over"))
 }
 
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
 fn acknowledge(acknowledged: &Mutex<Vec<u64>>, recorded: &[leadsman_store::Recorded]) {
     let mut all = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
     all.extend(recorded.last().map(|recorded| recorded.position));
@@ -565,65 +422,4 @@ fn acknowledge(acknowledged: &Mutex<Vec<u64>>, recorded: &[leadsman_store::Recor
 fn refused(sea: &Sea, error: &leadsman_engine::Error) {
     let now = sea.moment();
     sea.truth().checks.tell(now, || format!("refused: {error}"));
-}
-
-fn command(wish: Wish) -> Command {
-    let rollback = |to, scope| Command::Rollback { to, scope };
-    match wish {
-        Wish::Pause => Command::Pause,
-        Wish::Resume => Command::Resume,
-        Wish::Promote => Command::Promote { all: false },
-        Wish::PromoteAll => Command::Promote { all: true },
-        Wish::Abort => Command::Abort,
-        Wish::Retry => Command::Retry,
-        Wish::Rollback => rollback(None, Scope::All),
-        Wish::RollbackCanary => rollback(None, Scope::Canary),
-        Wish::RollbackService => {
-            let web = "web".parse().expect("a usable name");
-            rollback(None, Scope::Service(web))
-        }
-        Wish::RollbackTo(release) => rollback(Some(ReleaseNumber(release)), Scope::All),
-        Wish::Hold => Command::Close {
-            how: Closed::Held,
-            service: None,
-        },
-        Wish::Open => Command::Open {
-            how: Closed::Held,
-            service: None,
-        },
-    }
-}
-
-/// Returns the project file of a release.
-fn project(shipped: &Shipped, services: u16) -> String {
-    let Shipped {
-        version,
-        strategy,
-        instances,
-        chained,
-        steady,
-        path,
-        limits,
-        ..
-    } = shipped;
-    let limits = limits.map_or_else(String::new, |limits| format!("limits: {{ {limits} }}, "));
-    let ready = if *steady {
-        "ready: { http: /health, steady: 2s }, "
-    } else {
-        ""
-    };
-    let service = |name: &str, after: &str| {
-        format!(
-            "  {name}: {{ run: serve {name} {version}, instances: {instances}, memory: 1GiB, \
-             {ready}{after}{limits}strategy: {{ {strategy} }}, stop: {{ drain: 30s }} }}\n"
-        )
-    };
-    let mut project = format!("application: shop\nservices:\n{}", service("web", ""));
-    let mut routes = format!("routes:\n  - {{ path: {path}, service: web }}\n");
-    if services > 1 {
-        let after = if *chained { "after: [web], " } else { "" };
-        project += &service("api", after);
-        routes += "  - { path: /api, service: api }\n";
-    }
-    project + &routes
 }

@@ -131,6 +131,11 @@ impl Proxy {
         }
     }
 
+    /// Whether what is in force would not come back after a crash.
+    pub(super) fn is_unsaved(&self) -> bool {
+        self.unsaved
+    }
+
     /// Whether requests may still be on their way to or from this instance.
     pub(super) fn is_busy(&self, id: &InstanceId, now: Moment) -> bool {
         let routed = || {

@@ -236,6 +236,10 @@ impl Script {
         let mut acts = vec![first];
         for version in 2..=chance.between(2, 6) {
             let shipped = Shipped::new(&mut chance, version, None);
+            // Some ship the very same once more, whatever became of it.
+            if chance.one_in(4) {
+                acts.push(Act::new(&mut chance, length, What::Ship(shipped.clone())));
+            }
             acts.push(Act::new(&mut chance, length, What::Ship(shipped)));
         }
         for _ in 0..chance.below(5) {
@@ -250,7 +254,14 @@ impl Script {
         };
         for _ in 0..faults {
             let fault = Fault::new(&mut chance);
-            acts.push(Act::new(&mut chance, length, What::Fault(fault)));
+            let act = Act::new(&mut chance, length, What::Fault(fault));
+            // What could not be saved is missed only by whoever comes after a crash.
+            if matches!(fault, Fault::Unsaved(_)) {
+                let what = What::Fault(Fault::PlaneCrash(seconds(1)));
+                let at = act.at + chance.time(seconds(1), seconds(60));
+                acts.push(Act { at, what });
+            }
+            acts.push(act);
         }
         acts.sort_by_key(|act| act.at);
         Self {
@@ -346,6 +357,8 @@ impl Fault {
         let short = chance.time(Duration::from_millis(50), seconds(15));
         let steps = u32::try_from(chance.below(60)).unwrap_or(0);
         let effect = chance.pick(&[
+            Effect::Lost,
+            Effect::Lost,
             Effect::Lost,
             Effect::Late(short),
             Effect::Repeated(short),
