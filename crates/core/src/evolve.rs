@@ -117,6 +117,9 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             });
         }
         Event::StepsSkipped { service, by: _ } => {
+            if let Some(rollout) = rollout(&mut environment, service) {
+                leave_out_steps(rollout);
+            }
             set_stage(&mut environment, service, |rollout| Stage::Preparing {
                 step: rollout.strategy.steps.len().saturating_sub(1),
                 since: at,
@@ -246,6 +249,24 @@ fn baseline(to: &RevisionId, from: Option<&Revision>, strategy: &Strategy) -> Ba
 
 fn rollout<'a>(environment: &'a mut Environment, service: &ServiceName) -> Option<&'a mut Rollout> {
     environment.deployment.as_mut()?.rollouts.get_mut(service)
+}
+
+/// Leaves out the steps between the one whose weight is decided and the last one. Were they counted as
+/// passed, the new revision would seem to have a weight that it never got, and the old side would
+/// shrink for it.
+fn leave_out_steps(rollout: &mut Rollout) {
+    let next = match rollout.stage {
+        Stage::Preparing { step, .. } => step,
+        Stage::Shifting { step, .. } | Stage::Soaking { step, .. } => step + 1,
+        Stage::Waiting { .. }
+        | Stage::Promoted { .. }
+        | Stage::Returning { .. }
+        | Stage::Returned => return,
+    };
+    let last = rollout.strategy.steps.len().saturating_sub(1);
+    if next < last {
+        rollout.strategy.steps.drain(next..last);
+    }
 }
 
 /// Moves a rollout to another stage. What the judge said belongs to the stage that is left.

@@ -362,6 +362,28 @@ fn a_pause_holds_but_does_not_blind() {
     assert_eq!(world.share("web", 2), Weight::NONE);
 }
 
+#[test]
+fn leaving_out_steps_takes_nothing_from_what_serves() {
+    let mut world = serving(4, &rolling(4));
+    world.never_ready.insert(ReleaseNumber(2));
+    world.ship(2, &content(&[("web", service(2, 4, &rolling(4)))], false));
+    world.settle();
+    world
+        .ask(&Command::Promote { all: true })
+        .expect("a person may");
+    world.pass(30);
+    // Not one of the new instances is ready: all of the old ones are still needed.
+    assert_eq!((world.running(1), world.share("web", 2)), (4, Weight::NONE));
+    world.pass(60);
+    assert_eq!(
+        (world.running(1), world.running(2)),
+        (4, 0),
+        "{}",
+        world.timeline
+    );
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(1)));
+}
+
 /// A world in which release 2 shall go back to release 1, which does not start any more.
 fn on_a_blocked_way_back() -> World {
     let mut world = serving(1, &blue_green());
