@@ -117,7 +117,6 @@ fn s2_a_release_replaces_a_stable_one_that_is_gone() {
         40.500 s  waits: `web` stays at 10 % until the judge is sure or somebody says `leadsman promote`: not sure of p95 and p99 after 1,160 requests: nothing speaks against it, at this rate p95 and p99 cannot be told [or a person: promote, abort, pause]
         41.500 s  ask: PromoteAll
         41.500 s  records steps_skipped: web
-        41.500 s  puts in force: web [r1.d1 50 % on 2, r2.d2 50 % on 1]
         41.500 s  starts web.r2.d2.2
         43.000 s  records weight_shifted: web 100 %
         43.000 s  puts in force: web [r1.d1 0 % on 2, r2.d2 100 % on 2]
