@@ -133,12 +133,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "self.tools.log.append(append).await.unwrap_or_default()",
     },
     Mutation {
-        name: "a conflict is not read up on",
-        file: "engine/src/actor.rs",
-        from: "self.catch_up().await.map_err(|_| AGAIN)",
-        to: "Err(AGAIN)",
-    },
-    Mutation {
         name: "routes carry no version",
         file: "engine/src/actor.rs",
         from: "plane\n            .apply(&self.state.id, self.state.version, routes)\n            .await",
