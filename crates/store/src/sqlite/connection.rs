@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
@@ -13,6 +14,9 @@ use crate::error::{AppendError, OpenError, ReadError};
 
 /// The most idle reading connections that are kept for the next read.
 const IDLE_READERS_MAX: usize = 4;
+
+/// How soon a lock is tried again where SQLite itself does not wait.
+const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
 /// What differs between a log in use and one under test.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +36,7 @@ impl Default for Settings {
     }
 }
 
-/// Makes sure that there is a file, readable by its owner only, and that it can be written.
+/// Makes sure that there is a file. A new one is readable by its owner only.
 pub(super) fn create_file(path: &Path) -> Result<(), OpenError> {
     let io_error = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => OpenError::FolderMissing {
@@ -50,13 +54,21 @@ pub(super) fn create_file(path: &Path) -> Result<(), OpenError> {
         },
     };
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    match options.clone().create_new(true).open(path) {
+    options.write(true).create_new(true).mode(0o600);
+    match options.open(path) {
         Ok(_) => {
             let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
             File::open(folder.unwrap_or(Path::new("."))).and_then(|it| it.sync_all())
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path).map(drop),
+        // Not opened to see whether it can be written, SQLite will say: closing it would let go of
+        // the locks that this process holds on it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_dir() {
+                Err(io::ErrorKind::IsADirectory.into())
+            } else {
+                Ok(())
+            }
+        }
         Err(error) => Err(error),
     }
     .map_err(io_error)
@@ -73,6 +85,29 @@ pub(super) fn open_writer(path: &Path, settings: Settings) -> rusqlite::Result<C
         connection.pragma_update(None, "max_page_count", count)?;
     }
     Ok(connection)
+}
+
+/// Keeps the journal beside the file, where those who read do not wait for the one who writes. Blocks.
+///
+/// When two make the file at once, SQLite tells one of them that it is locked without the wait that
+/// it grants elsewhere: that wait is here.
+pub(super) fn write_ahead(connection: &Connection, settings: Settings) -> rusqlite::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_locked(&error) && started.elapsed() < settings.lock_timeout => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_locked(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+    )
 }
 
 /// Opens the file for reading, while it may be written.
@@ -141,7 +176,7 @@ pub(super) fn open_error(path: &Path, error: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path },
+        _ if is_locked(&error) => OpenError::Locked { path },
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
             OpenError::NotWritable {
                 path,

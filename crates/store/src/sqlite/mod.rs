@@ -94,9 +94,7 @@ fn open_connection(path: &Path, settings: Settings) -> Result<Connection, OpenEr
     let failed = |error| open_error(path, error);
     let mut connection = connection::open_writer(path, settings).map_err(failed)?;
     SCHEMA.check(&connection, path)?;
-    connection
-        .pragma_update(None, "journal_mode", "WAL")
-        .map_err(failed)?;
+    connection::write_ahead(&connection, settings).map_err(failed)?;
     SCHEMA.migrate(&mut connection, path)?;
     if events::ends_at_head(&connection).map_err(failed)? {
         Ok(connection)

@@ -66,7 +66,15 @@ impl Schema<'_> {
 
     /// Refuses a file that this program cannot use, without changing it.
     pub(super) fn check(self, connection: &Connection, path: &Path) -> Result<(), OpenError> {
-        self.contents(connection, path).map(drop)
+        self.seen_at_once(connection, path).map(drop)
+    }
+
+    /// The contents at one moment: another process may be making the tables.
+    fn seen_at_once(self, connection: &Connection, path: &Path) -> Result<Contents, OpenError> {
+        let tx = connection
+            .unchecked_transaction()
+            .map_err(|error| open_error(path, error))?;
+        self.contents(&tx, path)
     }
 
     fn contents(self, connection: &Connection, path: &Path) -> Result<Contents, OpenError> {
@@ -100,7 +108,7 @@ impl Schema<'_> {
         path: &Path,
     ) -> Result<(), OpenError> {
         let known = self.known_version();
-        match self.contents(connection, path)? {
+        match self.seen_at_once(connection, path)? {
             Contents::Log(version) if version == known => Ok(()),
             Contents::Log(found) => Err(OpenError::Older {
                 path: path.to_owned(),

@@ -1,6 +1,8 @@
 //! What needs a smaller disk or a shorter patience than a log in use has.
 
 use std::path::PathBuf;
+use std::sync::Barrier;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::{FutureExt as _, join, join_all};
@@ -173,6 +175,24 @@ async fn an_append_is_answered_only_when_it_is_in_the_file() {
         .query_row("SELECT count(*) FROM event", [], |row| row.get(0))
         .unwrap();
     assert_eq!(count, recorded.len() as i64);
+}
+
+#[test]
+fn several_may_make_the_same_log_at_once() {
+    for _ in 0..50 {
+        let (_folder, path) = folder();
+        let start = Barrier::new(4);
+        let open = || {
+            start.wait();
+            SqliteLog::open(&path).map(drop)
+        };
+        thread::scope(|scope| {
+            let opened = [(); 4].map(|()| scope.spawn(open));
+            for opened in opened {
+                opened.join().unwrap().unwrap();
+            }
+        });
+    }
 }
 
 #[tokio::test]
