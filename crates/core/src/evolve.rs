@@ -255,14 +255,11 @@ fn rollout<'a>(environment: &'a mut Environment, service: &ServiceName) -> Optio
 /// passed, the new revision would seem to have a weight that it never got, and the old side would
 /// shrink for it.
 fn leave_out_steps(rollout: &mut Rollout) {
-    let next = match rollout.stage {
-        Stage::Preparing { step, .. } => step,
-        Stage::Shifting { step, .. } | Stage::Soaking { step, .. } => step + 1,
-        Stage::Waiting { .. }
-        | Stage::Promoted { .. }
-        | Stage::Returning { .. }
-        | Stage::Returned => return,
+    let Some(step) = rollout.step_index() else {
+        return;
     };
+    let decided = !matches!(rollout.stage, Stage::Preparing { .. });
+    let next = step + usize::from(decided);
     let last = rollout.strategy.steps.len().saturating_sub(1);
     if next < last {
         rollout.strategy.steps.drain(next..last);

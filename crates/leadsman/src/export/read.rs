@@ -9,10 +9,9 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use leadsman_core::id::Digest;
+use leadsman_runtime::artifact::Hashing;
 use leadsman_store::EventLog as _;
 use leadsman_store::sqlite::SqliteLog;
-use sha2::{Digest as _, Sha256};
 use tar::{Archive, Entry, EntryType};
 
 use super::manifest::{LOG, Listed, MANIFEST, MANIFEST_BYTES_MAX, Manifest, why_not};
@@ -165,10 +164,8 @@ fn unpack(
     made.map_err(Error::at("make the folder", folder))?;
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&path);
-    let mut file = file.map_err(Error::at("create", &path))?;
-    let mut hasher = Sha256::new();
+    let mut file = Hashing::new(file.map_err(Error::at("create", &path))?);
     let mut buffer = vec![0; PIECE];
-    let mut done = 0;
     loop {
         let count = match entry.read(&mut buffer) {
             Ok(0) => break,
@@ -176,17 +173,15 @@ fn unpack(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(unread(&listed.path, error)),
         };
-        hasher.update(&buffer[..count]);
         file.write_all(&buffer[..count])
             .map_err(Error::at("write", &path))?;
-        done += count as u64;
-        told(done);
+        told(file.count());
     }
-    if done < listed.bytes {
+    if file.count() < listed.bytes {
         return Err(Error::Truncated(listed.path.clone()));
     }
+    let (file, found) = file.finish();
     file.sync_all().map_err(Error::at("write", &path))?;
-    let found = Digest::from_bytes(hasher.finalize().into());
     if found != listed.digest {
         return Err(Error::Digest {
             entry: listed.path.clone(),

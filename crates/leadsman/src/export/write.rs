@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 use std::time::SystemTime;
 
 use leadsman_core::ApplicationEvent;
 use leadsman_core::id::Digest;
+use leadsman_runtime::artifact::Hashing;
 use leadsman_store::EventLog as _;
 use leadsman_store::sqlite::{SqliteLog, snapshot_file};
-use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
 use super::manifest::{
@@ -49,7 +49,7 @@ pub(crate) fn write(
     let verified = snapshot_file(&state.log(), &log, wanted.figures)?;
     let needed = artifacts_of_releases(&log)?;
     let mut log = Source::file(LOG, log)?;
-    let hashed = digest(&mut log.open()?);
+    let hashed = digest(log.open()?);
     log.listed.digest = hashed.map_err(Error::at("read", Path::new(LOG)))?;
     let mut sources = vec![log];
     sources.extend(artifacts(state)?);
@@ -130,9 +130,7 @@ impl Source {
         told: impl FnMut(u64),
     ) -> Result<(), Error> {
         let mut watched = Watched {
-            inner: reader.take(self.listed.bytes),
-            hasher: Sha256::new(),
-            bytes: 0,
+            inner: Hashing::new(reader.take(self.listed.bytes)),
             failed: false,
             told,
         };
@@ -143,8 +141,8 @@ impl Source {
             }
             other => other?,
         }
-        let found = Digest::from_bytes(watched.hasher.finalize().into());
-        let more = watched.inner.into_inner().read(&mut [0]);
+        let (inner, found) = watched.inner.finish();
+        let more = inner.into_inner().read(&mut [0]);
         let ends = more.map_err(Error::at("read", Path::new(&self.listed.path)))? == 0;
         if found == self.listed.digest && ends {
             return Ok(());
@@ -161,9 +159,7 @@ impl Source {
 
 /// Passes on what is read, and takes note of it.
 struct Watched<R, T> {
-    inner: R,
-    hasher: Sha256,
-    bytes: u64,
+    inner: Hashing<R>,
     failed: bool,
     told: T,
 }
@@ -177,9 +173,7 @@ impl<R: Read, T: FnMut(u64)> Read for Watched<R, T> {
                 return Err(error);
             }
         };
-        self.hasher.update(&buffer[..count]);
-        self.bytes += count as u64;
-        (self.told)(self.bytes);
+        (self.told)(self.inner.count());
         Ok(count)
     }
 }
@@ -267,7 +261,7 @@ fn certificates(state: &StateFolder) -> Result<Vec<Source>, Error> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             other => other.map_err(Error::at("read", &file))?,
         };
-        let digest = Digest::from_bytes(Sha256::digest(&content).into());
+        let digest = digest(&content[..]).map_err(Error::at("read", &file))?;
         found.push(Source {
             listed: Listed {
                 path,
@@ -295,15 +289,9 @@ fn names(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-fn digest(reader: &mut dyn Read) -> io::Result<Digest> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; PIECE];
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => return Ok(Digest::from_bytes(hasher.finalize().into())),
-            Ok(count) => hasher.update(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+fn digest(reader: impl Read) -> io::Result<Digest> {
+    let mut reader = BufReader::with_capacity(PIECE, reader);
+    let mut hashing = Hashing::new(io::sink());
+    io::copy(&mut reader, &mut hashing)?;
+    Ok(hashing.finish().1)
 }

@@ -7,14 +7,15 @@ use sha2::{Digest as _, Sha256};
 
 /// Passes on what is read or written, and remembers its digest.
 #[derive(Debug)]
-pub(super) struct Hashing<T> {
-    pub(super) inner: T,
+pub struct Hashing<T> {
+    inner: T,
     hasher: Sha256,
-    pub(super) bytes: u64,
+    bytes: u64,
 }
 
 impl<T> Hashing<T> {
-    pub(super) fn new(inner: T) -> Self {
+    /// Returns what passes on to or from `inner`.
+    pub fn new(inner: T) -> Self {
         Self {
             inner,
             hasher: Sha256::new(),
@@ -22,7 +23,18 @@ impl<T> Hashing<T> {
         }
     }
 
-    pub(super) fn finish(self) -> (T, Digest) {
+    /// Returns how many bytes passed by.
+    pub fn count(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns what the bytes come from or go to.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// Returns what the bytes came from or went to, with the digest of all that passed by.
+    pub fn finish(self) -> (T, Digest) {
         (
             self.inner,
             Digest::from_bytes(self.hasher.finalize().into()),

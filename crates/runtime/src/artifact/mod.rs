@@ -15,6 +15,7 @@ use std::path::PathBuf;
 
 use leadsman_core::id::Digest;
 
+pub use hashing::Hashing;
 pub use pack::{PackError, pack};
 pub use store::{Incoming, Store};
 

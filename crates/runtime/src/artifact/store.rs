@@ -144,10 +144,10 @@ impl Incoming {
     /// When the artifact gets too large, or cannot be written.
     pub fn take(&mut self, piece: &[u8]) -> Result<(), ArtifactError> {
         let max = self.store.limits.bytes_max;
-        if self.file.bytes.saturating_add(piece.len() as u64) > max {
+        if self.file.count().saturating_add(piece.len() as u64) > max {
             return Err(ArtifactError::TooLarge { max, unit: "bytes" });
         }
-        let path = self.file.inner.path().to_owned();
+        let path = self.file.get_ref().path().to_owned();
         Ok(self.file.write_all(piece).at("write", &path)?)
     }
 

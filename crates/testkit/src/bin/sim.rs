@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use leadsman_testkit::sim::{Many, Script, broke_off, minimise, play, play_many};
+use leadsman_testkit::sim::{Many, Script, finding_panics, minimise, play, play_many};
 
 const USAGE: &str = "\
 sim --runs N [--seed N] [--seconds N]   plays N worlds (10000), from a seed on, for so long at the most
@@ -43,8 +43,10 @@ fn main() -> ExitCode {
         }
     };
     match (asked.seed, asked.runs) {
-        (Some(seed), runs) if asked.until_found => until_found(seed, runs.unwrap_or(10_000)),
-        (Some(seed), None) => one(seed, asked.minimise),
+        (Some(seed), runs) if asked.until_found => {
+            finding_panics(|| until_found(seed, runs.unwrap_or(10_000)))
+        }
+        (Some(seed), None) => finding_panics(|| one(seed, asked.minimise)),
         (seed, runs) => many(seed, runs.unwrap_or(10_000), asked.seconds),
     }
 }
@@ -110,7 +112,6 @@ fn one(seed: u64, minimised: bool) -> ExitCode {
 
 /// Says after how many worlds what was found, or that nothing was.
 fn until_found(seed: u64, runs: u64) -> ExitCode {
-    std::panic::set_hook(Box::new(|panic| broke_off(panic.to_string())));
     for run in 1..=runs {
         let played = play(&Script::new(seed.wrapping_add(run - 1)), false);
         if let Some(violation) = played.violations.first() {

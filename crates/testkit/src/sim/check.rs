@@ -89,7 +89,7 @@ impl Checks {
     }
 
     /// Checks one thing: `broken` says where it does not hold.
-    fn check(&mut self, invariant: &'static str, at: Moment, broken: Option<String>) {
+    pub(super) fn check(&mut self, invariant: &'static str, at: Moment, broken: Option<String>) {
         *self.counts.entry(invariant).or_default() += 1;
         if let Some(detail) = broken {
             self.tell(at, || format!("VIOLATION of `{invariant}`: {detail}"));
@@ -99,11 +99,6 @@ impl Checks {
                 detail,
             });
         }
-    }
-
-    /// Checks what is not the world's: liveness, at the end.
-    pub(super) fn finally(&mut self, invariant: &'static str, at: Moment, broken: Option<String>) {
-        self.check(invariant, at, broken);
     }
 
     pub(super) fn state(&self) -> &Environment {

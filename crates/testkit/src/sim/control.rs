@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use leadsman_core::time::Timestamp;
-use leadsman_engine::{Engine, Parts};
-use leadsman_store::EventLog as _;
+use leadsman_engine::{Engine, Parts, understand};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -117,7 +115,7 @@ impl Control {
                     self.tell("is killed");
                     let now = self.sea.moment();
                     let spins = gate.spins().then(|| "passes follow on passes".to_owned());
-                    self.sea.truth().checks.finally("comes-to-rest", now, spins);
+                    self.sea.truth().checks.check("comes-to-rest", now, spins);
                     return;
                 }
                 End::Stopped(length) => {
@@ -134,7 +132,7 @@ impl Control {
 
     /// Starts an engine and shows what it shows. Ends when it could not be started.
     async fn run(&self, gate: &Arc<Gate>) {
-        let recorded = self.last_recorded().await;
+        let recorded = understand(&self.sea.log).await.unwrap_or_default();
         let hands = Arc::new(Hands::new(&self.sea, gate, self.number, recorded));
         let log = Arc::new(HandLog(Arc::clone(&hands)));
         let parts = Parts {
@@ -165,15 +163,6 @@ impl Control {
                 std::future::pending::<()>().await;
             }
         }
-    }
-
-    async fn last_recorded(&self) -> Timestamp {
-        let all = self.sea.log.read_all(0, usize::MAX).await;
-        let moments = all
-            .unwrap_or_default()
-            .into_iter()
-            .map(|recorded| recorded.at);
-        moments.max().unwrap_or_default()
     }
 
     fn tell(&self, what: &str) {

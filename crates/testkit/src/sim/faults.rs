@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::chance::Chance;
 use super::control::Control;
 use super::gate::End;
-use super::instances::Running;
+use super::instances::{Moment, Running};
 use super::play::World;
 use super::script::Fault;
 use super::sea::Kind;
@@ -102,13 +102,7 @@ impl World {
                 let index = usize::try_from(which).unwrap_or(0) % count.max(1);
                 if let Some(running) = truth.instances.all.values_mut().nth(index) {
                     truth.trouble.count(fault.kind());
-                    match fault {
-                        Fault::Hang(_, length) => {
-                            let length = u64::try_from(length.as_millis()).unwrap_or(0);
-                            running.hang(now + length);
-                        }
-                        _ => running.kill(now),
-                    }
+                    strike(running, fault, now);
                 }
                 sea.instances_changed.notify_waiters();
             }
@@ -116,13 +110,7 @@ impl World {
                 truth.trouble.count(fault.kind());
                 let of = |running: &&mut Running| running.what.revision.release.0 == release;
                 for running in truth.instances.all.values_mut().filter(of) {
-                    match fault {
-                        Fault::HangAll(_, length) => {
-                            let length = u64::try_from(length.as_millis()).unwrap_or(0);
-                            running.hang(now + length);
-                        }
-                        _ => running.kill(now),
-                    }
+                    strike(running, fault, now);
                 }
                 sea.instances_changed.notify_waiters();
             }
@@ -147,6 +135,16 @@ impl World {
                 first.gate().kill();
             }
         });
+    }
+}
+
+/// An instance hangs for a while, or is killed.
+fn strike(running: &mut Running, fault: Fault, now: Moment) {
+    match fault {
+        Fault::Hang(_, length) | Fault::HangAll(_, length) => {
+            running.hang(now + u64::try_from(length.as_millis()).unwrap_or(0));
+        }
+        _ => running.kill(now),
     }
 }
 

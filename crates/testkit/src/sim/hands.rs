@@ -79,7 +79,7 @@ impl Hands {
             Extent::Whole => usize::MAX,
             Extent::Half => 1,
         };
-        let natures = truth.natures.clone();
+        let natures = &truth.natures;
         let nature = |instance: &leadsman_core::workload::Instance| {
             let release = instance.revision.release;
             natures

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::check::Violation;
-use super::play::{Played, broke_off, play};
+use super::play::{Played, finding_panics, play};
 use super::script::Script;
 
 /// What came of many worlds.
@@ -64,9 +64,6 @@ impl Many {
 /// Plays the worlds of `runs` seeds from `seed` on with as many threads as there are cores, until all
 /// were played, `within` is over or as many as `enough` of them showed something. `progress` is told
 /// how many were played, now and then, by one thread.
-///
-/// A panic of the engine is one of the things that are found: from now on this process remembers them
-/// instead of printing them.
 pub fn play_many(
     seed: u64,
     runs: u64,
@@ -74,7 +71,6 @@ pub fn play_many(
     enough: usize,
     progress: impl Fn(u64) + Send + Sync,
 ) -> Many {
-    std::panic::set_hook(Box::new(|panic| broke_off(panic.to_string())));
     let begun = Instant::now();
     let next = AtomicU64::new(0);
     let found = AtomicU64::new(0);
@@ -100,19 +96,21 @@ pub fn play_many(
             }
         }
     };
-    let mut all = std::thread::scope(|scope| {
-        let work = &work;
-        let threads: Vec<_> = (0..threads)
-            .map(|thread| scope.spawn(move || work(thread == 0)))
-            .collect();
-        let mut all = Many::default();
-        for thread in threads {
-            all.add(thread.join().expect("a world's panics stay in it"));
-        }
-        all.violations.sort_by_key(|(seed, _)| *seed);
-        all
-    });
+    let play_all = || {
+        std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = (0..threads)
+                .map(|thread| scope.spawn(move || work(thread == 0)))
+                .collect();
+            let mut all = Many::default();
+            for thread in threads {
+                all.add(thread.join().expect("a world's panics stay in it"));
+            }
+            all.violations.sort_by_key(|(seed, _)| *seed);
+            all
+        })
+    };
+    let mut all = finding_panics(play_all);
     all.took = begun.elapsed();
-    drop(std::panic::take_hook());
     all
 }

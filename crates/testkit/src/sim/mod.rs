@@ -27,5 +27,5 @@ pub use chance::Chance;
 pub use check::Violation;
 pub use many::{Many, play_many};
 pub use minimise::minimise;
-pub use play::{Played, broke_off, play};
+pub use play::{Played, finding_panics, play};
 pub use script::{Act, Effect, Fault, Nature, Receiver, Script, Setting, Shipped, What, Wish};

@@ -2,6 +2,7 @@
 //! come to rest.
 
 use std::collections::BTreeMap;
+use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,13 +43,21 @@ pub struct Played {
 }
 
 thread_local! {
+    /// Where a task of this thread broke off.
     static BROKEN_OFF: std::cell::RefCell<Option<String>> = const { std::cell::RefCell::new(None) };
 }
 
-/// Remembers that a task of this thread broke off, and where: for a panic hook. Whoever plays a world
-/// then finds it among what did not hold.
-pub fn broke_off(told: String) {
-    BROKEN_OFF.with(|known| *known.borrow_mut() = Some(told));
+/// Returns what `playing` returns. A panic of the engine is one of the things that are found: while
+/// it plays, panics of this process are not printed but remembered, and whoever plays the world finds
+/// them among what did not hold.
+pub fn finding_panics<T>(playing: impl FnOnce() -> T) -> T {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(|panic| {
+        BROKEN_OFF.with(|known| *known.borrow_mut() = Some(panic.to_string()));
+    }));
+    let played = playing();
+    panic::set_hook(before);
+    played
 }
 
 /// Plays a script from beginning to end; with `told`, it tells what happens.
@@ -255,7 +264,7 @@ impl World {
             let Some(why) = unrest else { break };
             if Duration::from_millis(now - begun) > REST_WITHIN {
                 let mut truth = self.sea.truth();
-                truth.checks.finally("converges", now, Some(why));
+                truth.checks.check("converges", now, Some(why));
                 return;
             }
             if now > asked_at + 60_000 && self.waits_for_a_person() {
@@ -268,7 +277,7 @@ impl World {
             }
         }
         let now = self.sea.moment();
-        self.sea.truth().checks.finally("converges", now, None);
+        self.sea.truth().checks.check("converges", now, None);
     }
 
     /// Judges every rollout again from what was kept of it.
@@ -292,7 +301,7 @@ impl World {
         let mut truth = self.sea.truth();
         truth
             .checks
-            .finally("evidence-before-verdict", now, unfounded);
+            .check("evidence-before-verdict", now, unfounded);
     }
 
     fn view(&self) -> Option<Arc<leadsman_engine::View>> {
@@ -350,20 +359,18 @@ impl World {
         self.tasks.shutdown().await;
         let mut truth = self.sea.truth();
         let broken = verified.err().map(|error| error.to_string());
-        truth.checks.finally("log-verifies", now, broken);
+        truth.checks.check("log-verifies", now, broken);
         let last = all.last().map_or(0, |recorded| recorded.position);
         let acknowledged = self
             .acknowledged
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let broken = BROKEN_OFF.with(|known| known.borrow_mut().take());
-        truth.checks.finally("never-breaks-off", now, broken);
+        truth.checks.check("never-breaks-off", now, broken);
         let lost = acknowledged.iter().find(|position| **position > last);
         let broken =
             lost.map(|position| format!("event {position} was acknowledged and is not there"));
-        truth
-            .checks
-            .finally("acknowledged-is-recorded", now, broken);
+        truth.checks.check("acknowledged-is-recorded", now, broken);
         let checks = &mut truth.checks;
         Played {
             violations: std::mem::take(&mut checks.violations),
