@@ -9,24 +9,32 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "leadsman",
         &[
-            "analysis", "api", "bundle", "core", "engine", "proxy", "runtime", "server", "store",
+            "analysis", "api", "bundle", "core", "engine", "gates", "proxy", "runtime", "server",
+            "store",
         ],
     ),
-    ("server", &["analysis", "api", "core", "engine", "store"]),
-    ("engine", &["analysis", "core", "proxy", "runtime", "store"]),
+    (
+        "server",
+        &["analysis", "api", "core", "engine", "gates", "store"],
+    ),
+    (
+        "engine",
+        &["analysis", "core", "gates", "proxy", "runtime", "store"],
+    ),
     ("store", &["core"]),
     ("runtime", &["core", "deposit"]),
     ("bundle", &["core"]),
-    ("core", &["analysis"]),
+    ("core", &["analysis", "gates"]),
     ("proxy", &["analysis", "deposit"]),
     ("api", &[]),
     ("deposit", &[]),
     ("analysis", &[]),
+    ("gates", &[]),
     // For tests only: it stands in for what the others meet.
     (
         "testkit",
         &[
-            "analysis", "api", "core", "engine", "proxy", "runtime", "server", "store",
+            "analysis", "api", "core", "engine", "gates", "proxy", "runtime", "server", "store",
         ],
     ),
     // Checks the repository, so it must compile when nothing else does.
