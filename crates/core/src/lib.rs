@@ -8,6 +8,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+pub mod audit;
 pub mod bundle;
 mod closing;
 mod command;
@@ -21,6 +22,7 @@ pub mod id;
 pub mod invariant;
 pub mod metric;
 mod observed;
+pub mod people;
 mod plan;
 pub mod project;
 mod reason;

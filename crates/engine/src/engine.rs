@@ -10,7 +10,7 @@ use leadsman_core::project::Project;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Command, Environment, ReleaseContent};
 use leadsman_runtime::Runtime;
-use leadsman_store::{EventLog, FigureLog, Recorded};
+use leadsman_store::{EventLog, FigureLog, Recorded, StreamKind};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
@@ -99,24 +99,11 @@ impl Engine {
             .await
             .map_err(Error::NotRead)?
         {
-            match stream.as_str().split_once('/') {
-                None => {
-                    if let Ok(name) = stream.as_str().parse() {
-                        engine.application(&name).await?;
-                    }
-                }
-                Some((application, environment)) => {
-                    if let (Ok(application), Ok(environment)) =
-                        (application.parse(), environment.parse())
-                    {
-                        engine
-                            .actor(&EnvironmentId {
-                                application,
-                                environment,
-                            })
-                            .await?;
-                    }
-                }
+            match stream.kind() {
+                Some(StreamKind::Application(name)) => engine.application(&name).await?,
+                Some(StreamKind::Environment(id)) => drop(engine.actor(&id).await?),
+                // Who there is is read when somebody comes; the audit is only written.
+                Some(StreamKind::People | StreamKind::Audit) | None => {}
             }
         }
         engine.listen().await;

@@ -1,8 +1,9 @@
 //! Whether a log can be understood as a whole, before anything is done that rests on it.
 
 use leadsman_core::time::Timestamp;
-use leadsman_core::{ApplicationEvent, Event};
-use leadsman_store::{EventLog, Recorded};
+use leadsman_core::{ApplicationEvent, Event, audit, people};
+use leadsman_store::{EventLog, Recorded, StreamKind};
+use serde::de::Error as _;
 
 use crate::error::Error;
 
@@ -27,11 +28,17 @@ pub async fn understand(log: &dyn EventLog) -> Result<Timestamp, Error> {
 }
 
 fn is_understood(recorded: &Recorded) -> Result<(), serde_json::Error> {
-    // Streams of environments are called by the application, too.
-    if recorded.stream.as_str().contains('/') {
-        serde_json::from_str::<Event>(&recorded.body).map(drop)
-    } else {
-        serde_json::from_str::<ApplicationEvent>(&recorded.body).map(drop)
+    let body = &recorded.body;
+    match recorded.stream.kind() {
+        Some(StreamKind::Application(_)) => {
+            serde_json::from_str::<ApplicationEvent>(body).map(drop)
+        }
+        Some(StreamKind::Environment(_)) => serde_json::from_str::<Event>(body).map(drop),
+        Some(StreamKind::People) => serde_json::from_str::<people::Event>(body).map(drop),
+        Some(StreamKind::Audit) => serde_json::from_str::<audit::Event>(body).map(drop),
+        None => Err(serde_json::Error::custom(
+            "no stream of such a name is known",
+        )),
     }
 }
 
@@ -52,6 +59,8 @@ mod tests {
             ("shop", 1, RELEASED),
             ("shop/production", 7, PROMOTED),
             ("shop/staging", 3, PROMOTED),
+            ("0.people", 4, r#"{"event":"person_added","person":"mia"}"#),
+            ("0.audit", 5, r#"{"event":"acted","act":"stop"}"#),
         ] {
             log.append(append(stream, 0, at, body)).await.unwrap();
         }
@@ -61,7 +70,10 @@ mod tests {
             ("shop/staging", 1, r#"{"event":"moon_risen"}"#),
             ("shop", 1, PROMOTED),
             ("ship", 0, PROMOTED),
-            ("shop/a/b", 0, r#"{"event":"moon_risen"}"#),
+            ("shop/a/b", 0, PROMOTED),
+            ("0.people", 0, PROMOTED),
+            ("0.audit", 0, PROMOTED),
+            ("0.moon", 0, PROMOTED),
         ] {
             let log = MemoryLog::new();
             if version == 1 {

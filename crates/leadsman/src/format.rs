@@ -22,7 +22,9 @@ use crate::folder::StateFolder;
 use crate::output::Output;
 
 /// The newest format that this program knows, and the one that it writes.
-pub(crate) const FORMAT: u64 = 1;
+///
+/// 2: the log has streams of people and of the audit.
+pub(crate) const FORMAT: u64 = 2;
 
 /// The format of folders that say nothing of it.
 const FIRST: u64 = 1;
@@ -147,8 +149,8 @@ mod tests {
             (r#"{"format":1}"#, None),
             (r#"{"format":1,"program":"0.0.1","more":[]}"#, None),
             (
-                r#"{"format":2,"program":"7.1.0"}"#,
-                Some("written by Leadsman 7.1.0 in format 2"),
+                r#"{"format":3,"program":"7.1.0"}"#,
+                Some("written by Leadsman 7.1.0 in format 3"),
             ),
             (r#"{"form"#, Some("failed to read")),
             ("[]", Some("failed to read")),

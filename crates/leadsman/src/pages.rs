@@ -108,6 +108,16 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("R018", include_str!("../../../docs/errors/R018.md")),
     ("R019", include_str!("../../../docs/errors/R019.md")),
     ("R020", include_str!("../../../docs/errors/R020.md")),
+    ("R101", include_str!("../../../docs/errors/R101.md")),
+    ("R102", include_str!("../../../docs/errors/R102.md")),
+    ("R103", include_str!("../../../docs/errors/R103.md")),
+    ("R104", include_str!("../../../docs/errors/R104.md")),
+    ("R105", include_str!("../../../docs/errors/R105.md")),
+    ("R106", include_str!("../../../docs/errors/R106.md")),
+    ("R107", include_str!("../../../docs/errors/R107.md")),
+    ("R108", include_str!("../../../docs/errors/R108.md")),
+    ("R109", include_str!("../../../docs/errors/R109.md")),
+    ("R110", include_str!("../../../docs/errors/R110.md")),
 ];
 
 /// Returns the page of `code`, in either case.
@@ -139,7 +149,8 @@ mod tests {
         let codes = Code::ALL.iter().map(|code| code.as_str().to_owned());
         let problems = project::CODES.iter().map(|code| code.code.to_owned());
         let answers = leadsman_server::CODES.iter().map(|code| (*code).to_owned());
-        for code in codes.chain(problems).chain(answers).chain(Refusal::codes()) {
+        let refusals = Refusal::codes().chain(leadsman_core::people::Refusal::codes());
+        for code in codes.chain(problems).chain(answers).chain(refusals) {
             assert!(
                 find(&code).is_some(),
                 "docs/errors/{code}.md is missing in the table"

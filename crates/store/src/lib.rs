@@ -27,4 +27,4 @@ pub use error::{AppendError, Cause, Fault, OpenError, ReadError, SnapshotError, 
 pub use event::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, NewEvent, Recorded};
 pub use figure::FigureRow;
 pub use log::{BoxFuture, EventLog, FigureLog};
-pub use stream::{InvalidStreamName, StreamName};
+pub use stream::{InvalidStreamName, StreamKind, StreamName};

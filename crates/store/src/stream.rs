@@ -3,10 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use leadsman_core::id::EnvironmentId;
+use leadsman_core::id::{ApplicationName, EnvironmentId};
 
 /// The most bytes that a stream name has.
 const STREAM_NAME_BYTES_MAX: usize = 128;
+
+const PEOPLE: &str = "0.people";
+const AUDIT: &str = "0.audit";
 
 /// Names a stream: the events that belong together and are ordered by a version of their own.
 ///
@@ -14,6 +17,22 @@ const STREAM_NAME_BYTES_MAX: usize = 128;
 /// digit, joined by `/`. `shop/production` is one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamName(String);
+
+/// What a stream is about, as its name tells.
+///
+/// The names of applications begin with a letter. So what belongs to none of them is kept apart
+/// by a first part that begins with a digit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// The releases of an application: `shop`.
+    Application(ApplicationName),
+    /// What happens in an environment: `shop/production`.
+    Environment(EnvironmentId),
+    /// People, their roles and tokens: `0.people`.
+    People,
+    /// What the audit has beside all others: `0.audit`.
+    Audit,
+}
 
 /// A text is not usable as the name of a stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +46,36 @@ impl StreamName {
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns what the stream is about; `None` if this version of Leadsman makes no such stream.
+    pub fn kind(&self) -> Option<StreamKind> {
+        match (self.as_str(), self.0.split_once('/')) {
+            (PEOPLE, _) => Some(StreamKind::People),
+            (AUDIT, _) => Some(StreamKind::Audit),
+            (name, None) => name.parse().ok().map(StreamKind::Application),
+            (_, Some((application, environment))) => {
+                let both = application.parse().ok().zip(environment.parse().ok());
+                both.map(|(application, environment)| {
+                    StreamKind::Environment(EnvironmentId {
+                        application,
+                        environment,
+                    })
+                })
+            }
+        }
+    }
+}
+
+impl From<&StreamKind> for StreamName {
+    fn from(kind: &StreamKind) -> Self {
+        // Names of applications are of our alphabet, and at most 40 bytes long.
+        match kind {
+            StreamKind::Application(name) => Self(name.to_string()),
+            StreamKind::Environment(id) => Self::from(id),
+            StreamKind::People => Self(PEOPLE.to_owned()),
+            StreamKind::Audit => Self(AUDIT.to_owned()),
+        }
     }
 }
 
@@ -99,6 +148,38 @@ mod tests {
             &"a".repeat(129),
         ] {
             assert!(bad.parse::<StreamName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_tells_what_the_stream_is_about() {
+        let id = |text: &str| {
+            let (application, environment) = text.split_once('/').unwrap();
+            EnvironmentId {
+                application: application.parse().unwrap(),
+                environment: environment.parse().unwrap(),
+            }
+        };
+        for (name, kind) in [
+            ("shop", StreamKind::Application("shop".parse().unwrap())),
+            (
+                "shop/production",
+                StreamKind::Environment(id("shop/production")),
+            ),
+            ("people/audit", StreamKind::Environment(id("people/audit"))),
+            ("0.people", StreamKind::People),
+            ("0.audit", StreamKind::Audit),
+        ] {
+            let stream: StreamName = name.parse().unwrap();
+            assert_eq!(stream.kind(), Some(kind.clone()), "{name}");
+            assert_eq!(StreamName::from(&kind), stream);
+        }
+        for unknown in ["0.other", "0.people/a", "shop/a/b", "a.b", "0/a", "1"] {
+            assert_eq!(
+                unknown.parse::<StreamName>().unwrap().kind(),
+                None,
+                "{unknown}"
+            );
         }
     }
 

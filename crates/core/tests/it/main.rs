@@ -3,6 +3,7 @@
 mod baseline;
 mod chance;
 mod golden;
+mod golden_people;
 mod project;
 mod stories;
 mod treating;

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use leadsman_core::ApplicationEvent;
 use leadsman_core::id::Digest;
 use leadsman_runtime::artifact::Hashing;
-use leadsman_store::EventLog as _;
 use leadsman_store::sqlite::{SqliteLog, snapshot_file};
+use leadsman_store::{EventLog as _, StreamKind};
 use tar::{Builder, EntryType, Header};
 
 use super::manifest::{
@@ -210,7 +210,7 @@ fn artifacts_of_releases(log: &Path) -> Result<BTreeSet<Digest>, Error> {
         .block_on(async {
             for stream in log.streams().await? {
                 // Releases are told in the streams of applications.
-                if stream.as_str().contains('/') {
+                if !matches!(stream.kind(), Some(StreamKind::Application(_))) {
                     continue;
                 }
                 for recorded in log.read_stream(&stream, 0).await? {

@@ -746,7 +746,7 @@ fn an_export_that_is_none_or_that_something_was_done_to_is_refused_with_the_reas
         hint: import it with Leadsman 7.1.0 or a newer one
 
         a newer state:
-        error[L043]: the export is of a state that was written by Leadsman 7.1.0 in format 99; this is Leadsman 0.1.0, which knows formats up to 1
+        error[L043]: the export is of a state that was written by Leadsman 7.1.0 in format 99; this is Leadsman 0.1.0, which knows formats up to 2
         hint: import it with Leadsman 7.1.0 or a newer one
 
         an event more:

@@ -78,7 +78,7 @@ fn control_that_is_too_old_touches_nothing_and_says_which_program_is_needed() {
             &|| stamp(&state, r#"{"format":99,"program":"7.1.0"}"#),
             &[
                 "was written by Leadsman 7.1.0 in format 99; this is Leadsman 0.",
-                "up to 1",
+                "up to 2",
             ],
         ),
         (
