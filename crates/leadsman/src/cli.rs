@@ -82,6 +82,7 @@ pub(crate) enum Subcommand {
     Replay(command::replay::Args),
     Diff(command::diff::Args),
     Judge(command::judge::Args),
+    Load(Box<command::load::Args>),
     Logs(command::logs::Args),
     Audit(command::audit::Args),
     State(command::state::Args),
@@ -174,6 +175,7 @@ impl Subcommand {
             Self::Replay(args) => context.block_on(command::replay::run(context, &args)),
             Self::Diff(args) => context.block_on(command::diff::run(context, &args)),
             Self::Judge(args) => command::judge::run(context, &args),
+            Self::Load(args) => context.block_on(command::load::run(context, &args)),
             Self::Logs(args) => context.block_on(command::logs::run(context, &args)),
             Self::Demo(args) => context.block_on(command::demo::run(context, &args)),
         }

@@ -20,6 +20,7 @@ mod folder;
 mod follow;
 mod format;
 mod lines;
+mod load;
 mod output;
 mod pages;
 mod project;

@@ -74,8 +74,12 @@ pub fn size(bytes: u64) -> String {
     format!("{}{unit}", bytes / factor)
 }
 
-/// Reads a duration such as `500ms`, `30s` or `1h30m`. The error says how to mend it.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Reads a duration such as `500ms`, `30s` or `1h30m`.
+///
+/// # Errors
+///
+/// It is none; the text says how to mend it.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     const FORM: &str = "write it like `500ms`, `30s`, `5m`, `1h30m` or `7d`";
     let mut total: u64 = 0;
     let mut units = DURATION_UNITS.iter();
@@ -128,8 +132,12 @@ fn duration_hint(number: u64, word: &str) -> Option<String> {
     Some(format!("write `{number}{short}`"))
 }
 
-/// Reads a share such as `5%`, 1 being all. The error says how to mend it.
-pub(super) fn parse_share(text: &str) -> Result<f64, String> {
+/// Reads a share such as `5%`, 1 being all.
+///
+/// # Errors
+///
+/// It is none; the text says how to mend it.
+pub fn parse_share(text: &str) -> Result<f64, String> {
     let Some(number) = text.strip_suffix('%') else {
         return Err(match text.parse::<f64>() {
             Ok(number) if number > 0.0 && number < 1.0 => {

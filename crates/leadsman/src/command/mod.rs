@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod init;
 pub(crate) mod judge;
+pub(crate) mod load;
 pub(crate) mod logs;
 pub(crate) mod maintenance;
 pub(crate) mod man;

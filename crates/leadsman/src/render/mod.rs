@@ -10,7 +10,7 @@ pub(crate) mod paint;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod status;
-mod table;
+pub(crate) mod table;
 pub(crate) mod why;
 pub(crate) mod words;
 

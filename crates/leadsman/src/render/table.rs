@@ -4,7 +4,7 @@ use super::words::width;
 
 /// Rows of cells, aligned when they are written.
 #[derive(Default)]
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
@@ -13,13 +13,13 @@ const GAP: usize = 2;
 
 impl Table {
     /// Adds a row. Cells may be styled and may be empty.
-    pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.into());
     }
 
     /// Returns the rows as lines, each after `indent` spaces. The last cell of a row may be as
     /// long as it likes.
-    pub(super) fn to_lines(&self, indent: usize) -> Vec<String> {
+    pub(crate) fn to_lines(&self, indent: usize) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let mut widths = vec![0; columns];
         for row in &self.rows {

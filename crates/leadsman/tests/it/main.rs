@@ -13,6 +13,8 @@ mod exporting;
 mod judging;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod loading;
 #[cfg(all(test, target_env = "gnu"))]
 mod memory;
 #[cfg(test)]

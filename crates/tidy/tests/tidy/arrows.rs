@@ -9,8 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "leadsman",
         &[
-            "analysis", "api", "bundle", "core", "engine", "gates", "proxy", "runtime", "server",
-            "store",
+            "analysis", "api", "bundle", "core", "engine", "gates", "load", "proxy", "runtime",
+            "server", "store",
         ],
     ),
     (
@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("proxy", &["analysis", "deposit"]),
     ("api", &[]),
     ("deposit", &[]),
+    ("load", &[]),
     ("analysis", &[]),
     ("gates", &[]),
     // For tests only: it stands in for what the others meet.
