@@ -1,8 +1,10 @@
 //! What reports of real tools say, and what becomes of broken and hostile ones.
 
+mod gates;
 mod hostile;
 mod kept;
 mod reports;
+mod rules;
 mod told;
 
 use std::fs;
