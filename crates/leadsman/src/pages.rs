@@ -93,6 +93,8 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("P041", include_str!("../../../docs/errors/P041.md")),
     ("P042", include_str!("../../../docs/errors/P042.md")),
     ("P043", include_str!("../../../docs/errors/P043.md")),
+    ("P044", include_str!("../../../docs/errors/P044.md")),
+    ("P045", include_str!("../../../docs/errors/P045.md")),
     ("R001", include_str!("../../../docs/errors/R001.md")),
     ("R002", include_str!("../../../docs/errors/R002.md")),
     ("R003", include_str!("../../../docs/errors/R003.md")),

@@ -258,6 +258,17 @@ codes! {
         because "An answer may be kept for ever, for a while, until it was asked about, or not at \
             all."
         mend "Write `immutable`, a duration such as `1h`, `no-cache` or `no-store`."
+    BAD_RULE "P044" "not a rule that can be evaluated"
+        because "A rule of `gates` is checked before any release needs it: a name that nothing has, \
+            or a comparison of a number with text, would close the gate for ever. It has to be true \
+            or false, has at most 2000 bytes, and no walk through a list in it may hold another, so \
+            that it ends."
+        mend "Write it like `numbers.bundle_kb <= promoted.numbers.bundle_kb * 1.05`, in quotes. The \
+            guide on gates lists every name and what can be done with it."
+    BAD_DATE "P045" "not a day"
+        because "An exception counts until the end of a day, in UTC. A day has a year, a month and a \
+            day that this month has."
+        mend "Write it like `2026-12-31`."
 }
 
 #[cfg(test)]

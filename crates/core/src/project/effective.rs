@@ -6,6 +6,7 @@ use std::time::Duration;
 use leadsman_analysis::GaugeLimit;
 
 use super::bundle::put_bundle;
+use super::effective_gates::put_gates;
 use super::effective_traffic::{put_traffic, route};
 use super::metric_values::word;
 use super::read::looks_typed;
@@ -34,6 +35,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
         file.put(3, "url", scalar(url));
         file.put(3, "token_file", or_null(token_file.as_deref().map(scalar)));
     }
+    put_gates(&mut file, &spec.gates);
     if spec.routes.is_empty() {
         file.put(0, "routes", "[]");
     } else {

@@ -12,9 +12,12 @@
 mod bundle;
 mod codes;
 mod effective;
+mod effective_gates;
 mod effective_traffic;
 mod entrance;
 mod entrance_values;
+mod gate_values;
+mod gates;
 mod keys;
 mod metric_values;
 mod metrics;

@@ -10,6 +10,7 @@ use super::bundle::Serve;
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::entrance::Tls;
 use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
+use super::gates::Gates;
 use super::keys::keys;
 use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTERN, Url};
 use super::metrics::PATH;
@@ -72,6 +73,8 @@ keys! {
         env: Variables,
         /// The Prometheus that metrics are asked of. In short: its address.
         prometheus: Short<Prometheus>,
+        /// What a release must keep before it may enter any environment.
+        gates: Gates,
     }
     check: check_file;
 }
@@ -446,6 +449,8 @@ keys! {
         request_limits: RequestLimits,
         /// The Prometheus that metrics are asked of here.
         prometheus: Short<Prometheus>,
+        /// What a release must keep before it may enter this one, besides what the top level asks.
+        gates: Gates,
         /// Routes of this environment, instead of those at the top level.
         routes: List<Route, 500>,
         /// What is different about single services; `null` leaves a service out.

@@ -49,7 +49,7 @@ fn json(text: &str) -> Option<ReportKind> {
         Some(ReportKind::Grype)
     } else if has("metrics") && (has("http_reqs") || has("iterations") || has("root_group")) {
         Some(ReportKind::K6)
-    } else if has("p95_ms") || has("p99_ms") {
+    } else if has(super::load::KIND) {
         Some(ReportKind::Load)
     } else {
         text.contains(|c: char| c.is_ascii_digit())

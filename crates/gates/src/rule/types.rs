@@ -294,7 +294,10 @@ fn add(object: Object, path: &str, rows: &mut Vec<(String, String, &'static str)
             Type::Map(inner) => inner.to_string(),
             of => of.to_string(),
         };
-        rows.push((shown, type_of, what));
+        // What has fields is told by them.
+        if !matches!(of, Type::Object(_)) || inner.is_none() {
+            rows.push((shown, type_of, what));
+        }
         if let Some((inner, path)) = inner {
             add(inner, &path, rows);
         }

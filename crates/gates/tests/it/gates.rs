@@ -367,28 +367,28 @@ fn load_keeps_its_bounds() {
             LoadGate {
                 p95: Some(400.0),
                 errors: Some(0.01),
-                rate: Some(150.0),
+                rate: Some(50.0),
                 ..plain.clone()
             },
-            "p95 12.5 ms, 400 ms at most, errors 0 %, 1 % at most, rate 150/s, 150/s at least over \
-             9,000 requests: open",
+            "p95 8.111 ms, 400 ms at most, errors 0 %, 1 % at most, rate 50/s, 50/s at least over \
+             150 requests: open",
         ),
         (
             &own,
             LoadGate {
-                p95: Some(12.0),
+                p95: Some(8.0),
                 p99: Some(400.0),
                 ..plain.clone()
             },
-            "p95 12.5 ms, 12 ms at most over 9,000 requests: closed",
+            "p95 8.111 ms, 8 ms at most over 150 requests: closed",
         ),
         (
             &own,
             LoadGate {
-                rate: Some(150.1),
+                rate: Some(50.1),
                 ..plain.clone()
             },
-            "rate 150/s, 150.1/s at least over 9,000 requests: closed",
+            "rate 50/s, 50.1/s at least over 150 requests: closed",
         ),
         (
             &k6,
@@ -401,6 +401,35 @@ fn load_keeps_its_bounds() {
         ),
     ] {
         assert_eq!(sentence(&gate(load), facts), format!("load | {told}"));
+    }
+    let own = String::from_utf8(fixture("load.json")).expect("it is text");
+    for (was, is, told) in [
+        (
+            "\"valid\": true",
+            "\"valid\": false, \"invalid\": [\"it was late\"]",
+            "it was late",
+        ),
+        (
+            "\"interrupted\": false",
+            "\"interrupted\": true",
+            "it was ended early",
+        ),
+        ("\"valid\": true,", "", "it does not say that it is valid"),
+    ] {
+        let facts = facts(&[(ReportKind::Load, &own.replace(was, is))]);
+        assert_eq!(
+            sentence(
+                &gate(LoadGate {
+                    p95: Some(400.0),
+                    ..LoadGate::default()
+                }),
+                &facts
+            ),
+            format!(
+                "load | the load test shows nothing: {told}; have it run where nothing holds it up: \
+                 unknown"
+            )
+        );
     }
     let silent = facts(&[(ReportKind::K6, "k6-summary.json")]);
     assert_eq!(

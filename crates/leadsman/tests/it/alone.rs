@@ -41,6 +41,7 @@ fn help_shows_what_there_is() {
           replay       Judge a past rollout again, by the limits it was held to or by others
           diff         Show how two releases differ, or a release and what runs
           judge        Judge windows from standard input, one JSON object a line; say a verdict after each
+          load         Make requests at a rate, or as so many users, and measure how they are answered
           logs         Print what instances wrote
           audit        Work with the audit log
           state        Back up the state of Leadsman, or take it to another machine

@@ -77,6 +77,7 @@ fn every_default_is_shown() {
             headers: {}
             trusted: [127.0.0.0/8, "::1/128"]
             proxy_protocol: []
+            gates: null
         routes:
           - { path: /, service: web }
     "#]]

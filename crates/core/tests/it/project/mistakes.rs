@@ -51,6 +51,10 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     ("P005", "application: shop\nservices: {}\n"),
     (
         "P005",
+        "application: a\nservices: { web: { run: x } }\ngates:\n  findings: { exceptions: [{ id: CVE-2026-1 }] }\n  licences: { allow: [] }\n  numbers: { kb: {} }\nenvironments: { staging: { gates: { licences: {} } } }\n",
+    ),
+    (
+        "P005",
         "application: shop\nservices: { web: { artifact: dist }, api: }\nroutes: [{ path: / }]\n",
     ),
     (
@@ -330,6 +334,14 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
     (
         "P043",
         "application: a\nservices: { web: { serve: { root: dist, cache: { \"*.js\": forever, \"*.css\": 2000d } } } }\n",
+    ),
+    (
+        "P044",
+        "application: a\nservices: { web: { run: x } }\ngates:\n  rules:\n    bundle: numbers.bundle_kb <= promoted.number.bundle_kb * 1.05\n    tests: \"tests.pased > 1 && tests.flaky\"\n    found: 'findings.list.exists(f, findings.list.exists(g, f.id == g.id))'\n    long: |\n      tests.passed >\n      max(1, 2)\n",
+    ),
+    (
+        "P045",
+        "application: a\nservices: { web: { run: x } }\ngates: { findings: { exceptions: [{ id: CVE-2026-1, until: 2026-02-30, reason: not reached }] } }\n",
     ),
 ];
 

@@ -5,6 +5,7 @@ mod hostile;
 mod mistakes;
 mod reading;
 mod reference;
+mod rule_names;
 mod validator;
 
 use std::path::Path;

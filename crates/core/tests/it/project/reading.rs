@@ -5,6 +5,7 @@ use leadsman_analysis::Limits;
 use leadsman_core::id::ServiceName;
 use leadsman_core::project::{self, units};
 use leadsman_core::spec::{EnvironmentSpec, Probe, Protocol, Strategy};
+use leadsman_gates::{Gates, Severity};
 
 use super::{fixtures, project, resolved};
 
@@ -174,6 +175,16 @@ fn five_lines_are_enough() {
                     limits: None,
                 },
             ],
+            gates: Gates {
+                tests: None,
+                coverage: None,
+                findings: None,
+                licences: None,
+                load: None,
+                numbers: {},
+                rules: {},
+                expire: 30,
+            },
         }
     "#]]
     .assert_debug_eq(&spec);
@@ -613,6 +624,7 @@ fn the_examples_about_traffic_and_tls_are_valid() {
     let pages = [
         (include_str!("../../../../../docs/guide/traffic.md"), 6),
         (include_str!("../../../../../docs/guide/tls.md"), 4),
+        (include_str!("../../../../../docs/guide/gates.md"), 5),
     ];
     for (page, count) in pages {
         let examples = examples(page);
@@ -625,6 +637,52 @@ fn the_examples_about_traffic_and_tls_are_valid() {
             };
             project(&format!("{before}{example}"));
         }
+    }
+}
+
+#[test]
+fn an_environment_adds_to_gates_or_takes_single_ones_out() {
+    let text = "application: a\nservices: { web: { run: x } }\n\
+        gates: { tests: pass, coverage: 85%, findings: { block: high, exceptions: [{ id: A, until: 2026-12-31, reason: r }] }, numbers: { kb: 250 } }\n\
+        environments:\n  \
+          development: { listen: \"127.0.0.1:1\", gates: null }\n  \
+          staging: { listen: \"127.0.0.1:2\", gates: { coverage: null, findings: critical, rules: { few: tests.flaky < 3 } } }\n  \
+          production: { gates: { coverage: { unit: 90% }, numbers: { kb: { growth: 5% } }, expire: 7d } }\n";
+    assert_eq!(resolved(text, "development").gates, Gates::default());
+    let staging = resolved(text, "staging").gates;
+    assert!(staging.tests.is_some() && staging.coverage.is_none());
+    let findings = staging.findings.unwrap();
+    assert_eq!(
+        (findings.from, findings.exceptions.len()),
+        (Severity::Critical, 1)
+    );
+    assert_eq!(staging.rules["few"], "tests.flaky < 3");
+    let production = resolved(text, "production").gates;
+    let coverage = production.coverage.unwrap();
+    assert_eq!((coverage.all, coverage.groups["unit"]), (None, 0.9));
+    let kb = &production.numbers["kb"];
+    assert_eq!((kb.at_most, kb.growth), (Some(250.0), Some(0.05)));
+    assert_eq!((production.expire, staging.expire), (7, 30));
+}
+
+#[test]
+fn gates_are_kept_with_the_release_and_no_gates_leave_no_trace() {
+    let with = |gates: &str| {
+        let text = format!("application: a\nservices: {{ web: {{ run: x }} }}\n{gates}");
+        resolved(&text, "production")
+    };
+    for (gates, holds) in [
+        ("", false),
+        ("gates: { expire: 7d }", false),
+        ("gates: { tests: pass }", true),
+    ] {
+        let spec = with(gates);
+        let kept = serde_json::to_string(&spec).unwrap();
+        assert_eq!(kept.contains("\"gates\""), holds, "{gates}");
+        assert_eq!(
+            serde_json::from_str::<EnvironmentSpec>(&kept).unwrap(),
+            spec
+        );
     }
 }
 

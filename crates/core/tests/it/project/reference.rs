@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 30] = [
+const PLACES: [(&str, &str, &str); 37] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -79,6 +79,25 @@ const PLACES: [(&str, &str, &str); 30] = [
     ("Rate", "A rate", "request_limits: { in_all: @ }"),
     ("Metric", "A metric", "limits: { metrics: { queue: @ } }"),
     ("Prometheus", "`prometheus`", "prometheus: @"),
+    ("Gates", "`gates`", "gates: @"),
+    ("TestsGate", "The gate `tests`", "gates: { tests: @ }"),
+    (
+        "FindingsGate",
+        "The gate `findings`",
+        "gates: { findings: @ }",
+    ),
+    (
+        "Exception",
+        "An exception",
+        "gates: { findings: { exceptions: [@] } }",
+    ),
+    (
+        "LicencesGate",
+        "The gate `licences`",
+        "gates: { licences: @ }",
+    ),
+    ("LoadGate", "The gate `load`", "gates: { load: @ }"),
+    ("NumberGate", "A number", "gates: { numbers: { kb: @ } }"),
 ];
 
 fn definition<'s>(schema: &'s Value, name: &str) -> &'s Value {
