@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::status::Moment;
+
 /// What a person tells one environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
@@ -45,6 +47,51 @@ pub enum Command {
         /// The service; `None` is every one that is closed in this way.
         #[serde(default)]
         service: Option<String>,
+    },
+    /// Consents to a release that waits to enter.
+    Approve {
+        /// The number of the release.
+        release: u64,
+        /// The digest of what was looked at; refused if it is not what waits.
+        #[serde(default)]
+        digest: Option<String>,
+        /// What is to be remembered about it.
+        #[serde(default)]
+        note: Option<String>,
+    },
+    /// Refuses a release that waits to enter.
+    Reject {
+        /// The number of the release.
+        release: u64,
+        /// Why.
+        why: String,
+    },
+    /// Lets nothing enter for a time. What is on its way goes on, and the way back stays free.
+    Freeze {
+        /// From when on; `None` is at once.
+        #[serde(default)]
+        from: Option<Moment>,
+        /// Until when; `None` is until somebody ends it.
+        #[serde(default)]
+        until: Option<Moment>,
+        /// Why.
+        why: String,
+    },
+    /// Lets one release in although nothing else enters.
+    Except {
+        /// The number of the freeze; `None` is the only one.
+        #[serde(default)]
+        freeze: Option<u64>,
+        /// The number of the release.
+        release: u64,
+        /// Why.
+        why: String,
+    },
+    /// Ends a freeze.
+    Thaw {
+        /// Its number; `None` is the only one.
+        #[serde(default)]
+        freeze: Option<u64>,
     },
 }
 
@@ -114,6 +161,22 @@ mod tests {
                     service: Some("web".to_owned()),
                 },
                 r#"{"command":"open","how":"held","service":"web"}"#,
+            ),
+            (
+                Command::Approve {
+                    release: 7,
+                    digest: None,
+                    note: Some("read it".to_owned()),
+                },
+                r#"{"command":"approve","release":7,"digest":null,"note":"read it"}"#,
+            ),
+            (
+                Command::Freeze {
+                    from: None,
+                    until: Some(Moment(5)),
+                    why: "the sale".to_owned(),
+                },
+                r#"{"command":"freeze","from":null,"until":5,"why":"the sale"}"#,
             ),
         ];
         for (command, json) in cases {

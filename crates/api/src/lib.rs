@@ -49,9 +49,9 @@ pub use replay::{
 };
 pub use ship::{Shipment, Shipped};
 pub use status::{
-    Certificate, Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding, Instance,
-    InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason, Rollout, RolloutStage,
-    ServiceStatus, Side, StatusQuery, Verdict, Who,
+    Approval, Certificate, Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding,
+    Freeze, Instance, InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason,
+    Request, Rollout, RolloutStage, ServiceStatus, Side, StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};
 

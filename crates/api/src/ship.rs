@@ -24,6 +24,9 @@ pub struct Shipment {
     /// What a person wants to remember about the release.
     #[serde(default)]
     pub note: Option<String>,
+    /// Why it cannot wait, if it should take the expedited way.
+    #[serde(default)]
+    pub expedite: Option<String>,
 }
 
 /// A shipment was recorded as a release.
@@ -44,6 +47,9 @@ pub struct Shipped {
     /// Whether this request started the deployment; `false` where exactly this release already
     /// serves, or is on its way.
     pub started: bool,
+    /// Whether it waits until it may enter.
+    #[serde(default)]
+    pub waits: bool,
     /// What follows: one sentence.
     pub sentence: String,
 }

@@ -62,6 +62,12 @@ pub struct EnvironmentStatus {
     pub deployment: Option<Deployment>,
     /// What starts as soon as that deployment has gone back.
     pub queued: Option<Queued>,
+    /// The releases that wait to enter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Request>,
+    /// The times in which nothing enters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<Freeze>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
     /// What the deployment waits for; empty only where nothing is on its way.
@@ -121,6 +127,61 @@ pub struct Queued {
     pub origin: Origin,
     /// Who asked for it.
     pub actor: String,
+}
+
+/// A release that waits to enter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The release.
+    pub release: u64,
+    /// The digest of what it is here: what consent is bound to.
+    pub digest: String,
+    /// The commit that it was built from.
+    pub commit: Option<String>,
+    /// The branch or the tag that was built, in words.
+    pub built_from: Option<String>,
+    /// Who wrote it.
+    pub authors: Vec<String>,
+    /// Who asked for it.
+    pub actor: String,
+    /// Why it cannot wait, if it takes the expedited way.
+    pub expedited: Option<String>,
+    /// Since when it waits.
+    pub since: Moment,
+    /// When it is given up.
+    pub until: Moment,
+    /// The consent that it has.
+    pub approvals: Vec<Approval>,
+    /// What it lacks, each in a few words.
+    pub missing: Vec<String>,
+}
+
+/// A named person's consent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub actor: String,
+    /// When.
+    pub at: Moment,
+    /// What they said about it.
+    pub note: Option<String>,
+}
+
+/// A time in which nothing enters, but what is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freeze {
+    /// Its number.
+    pub number: u64,
+    /// When it begins.
+    pub from: Moment,
+    /// When it ends; `None` when somebody says so.
+    pub until: Option<Moment>,
+    /// Why.
+    pub why: String,
+    /// Who said so.
+    pub actor: String,
+    /// The releases that may enter all the same.
+    pub except: Vec<u64>,
 }
 
 /// What asked for a deployment.

@@ -1,10 +1,13 @@
 //! What a person, or a script in a person's name, may ask of an environment.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::closing::Closed;
-use crate::id::{ReleaseNumber, ServiceName};
+use crate::entry::Identity;
+use crate::id::{Digest, ReleaseNumber, ServiceName};
 use crate::release::ReleaseContent;
+use crate::time::Timestamp;
 
 /// A wish about one environment. [`crate::decide`] grants it as events or refuses it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +18,10 @@ pub enum Command {
         release: ReleaseNumber,
         /// What it is in this environment.
         content: Arc<ReleaseContent>,
+        /// What exactly that is, and where it comes from.
+        identity: Identity,
+        /// Why it cannot wait, if it should take the expedited way.
+        expedited: Option<String>,
     },
     /// Hold the deployment where it is. It is still judged.
     Pause,
@@ -49,6 +56,47 @@ pub enum Command {
         how: Closed,
         /// This service, or every one that is closed in this way.
         service: Option<ServiceName>,
+    },
+    /// Consent to a release that waits to enter.
+    Approve {
+        /// The release.
+        release: ReleaseNumber,
+        /// What was looked at; refused if it is not what waits.
+        digest: Option<Digest>,
+        /// What else who consents is called, such as a mail address.
+        known_as: BTreeSet<String>,
+        /// What they say about it.
+        note: Option<String>,
+    },
+    /// Refuse a release that waits to enter.
+    Reject {
+        /// The release.
+        release: ReleaseNumber,
+        /// Why.
+        why: String,
+    },
+    /// Let nothing enter for a time.
+    Freeze {
+        /// From when on; at once, if it is not said.
+        from: Option<Timestamp>,
+        /// Until when; until somebody ends it, if it is not said.
+        until: Option<Timestamp>,
+        /// Why.
+        why: String,
+    },
+    /// Let one release in although nothing else enters.
+    Except {
+        /// The number of the freeze; the only one, if it is not said.
+        freeze: Option<u64>,
+        /// The release.
+        release: ReleaseNumber,
+        /// Why.
+        why: String,
+    },
+    /// End a freeze.
+    Thaw {
+        /// Its number; the only one, if it is not said.
+        freeze: Option<u64>,
     },
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::closing;
 use crate::command::{Command, Scope};
 use crate::deployment::{Cause, Deployment, End, Origin, Phase, Rollout, Stage};
+use crate::entry::{self, Asked};
 use crate::environment::{Environment, Queued};
 use crate::event::{Event, Passed};
 use crate::id::{DeploymentNumber, ReleaseNumber, ServiceName};
@@ -27,7 +28,21 @@ pub fn decide(
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
     match command {
-        Command::Ship { release, content } => ship(environment, *release, content, by),
+        Command::Ship {
+            release,
+            content,
+            identity,
+            expedited,
+        } => {
+            let asked = Asked {
+                release: *release,
+                content,
+                identity,
+                expedited: expedited.as_deref(),
+                origin: Origin::Ship,
+            };
+            ship(environment, &asked, by)
+        }
         Command::Pause => pause(environment, by),
         Command::Resume => resume(environment, by),
         Command::Promote { all } => promote(environment, *all, by),
@@ -36,15 +51,28 @@ pub fn decide(
         Command::Rollback { to, scope } => rollback(environment, *to, scope, by),
         Command::Close { how, service } => closing::close(environment, *how, service.as_ref(), by),
         Command::Open { how, service } => closing::open(environment, *how, service.as_ref(), by),
+        Command::Approve {
+            release,
+            digest,
+            known_as,
+            note,
+        } => {
+            let (digest, note) = (digest.as_ref(), note.as_deref());
+            entry::approve(environment, *release, digest, known_as, note, by)
+        }
+        Command::Reject { release, why } => entry::reject(environment, *release, why, by),
+        Command::Freeze { from, until, why } => entry::freeze(environment, *from, *until, why, by),
+        Command::Except {
+            freeze,
+            release,
+            why,
+        } => entry::except(environment, *freeze, *release, why, by),
+        Command::Thaw { freeze } => entry::thaw(environment, *freeze, by),
     }
 }
 
-fn ship(
-    environment: &Environment,
-    release: ReleaseNumber,
-    content: &Arc<ReleaseContent>,
-    by: &str,
-) -> Result<Vec<Event>, Refusal> {
+fn ship(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec<Event>, Refusal> {
+    let (release, content) = (asked.release, asked.content);
     if let Some(KnownRelease {
         standing: Standing::Rejected { cause, .. },
         ..
@@ -55,31 +83,37 @@ fn ship(
             cause: cause.clone(),
         });
     }
-    let on_its_way = match (&environment.queued, &environment.deployment) {
-        (Some(queued), _) => Some(queued.release),
-        (None, Some(deployment)) if deployment.cause.is_none() => Some(deployment.release),
-        (None, _) => None,
-    };
-    if on_its_way == Some(release) {
+    if environment.is_on_its_way(release) {
         return Err(Refusal::AlreadyOnItsWay(release));
     }
     if environment.deployment.is_none() && environment.already_runs(content) {
         return Err(Refusal::AlreadyServes(release));
     }
-    let content = Arc::clone(content);
+    come_in(environment, asked, by)
+}
+
+/// Brings a release in if it may enter at once; else it waits.
+fn come_in(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec<Event>, Refusal> {
+    if let Some(requested) = entry::ask(environment, asked, by)? {
+        return Ok(vec![requested]);
+    }
+    let rules = &asked.content.entry;
+    let soak = rules.expedited.map(|expedited| expedited.soak);
     Ok(enter(
         environment,
         Queued {
-            release,
-            content,
-            origin: Origin::Ship,
+            release: asked.release,
+            content: Arc::clone(asked.content),
+            origin: asked.origin,
             by: by.to_owned(),
+            identity: Some(asked.identity.clone()),
+            soak_at_most: soak.filter(|_| asked.expedited.is_some()),
         },
     ))
 }
 
 /// Brings a release in: at once, or as soon as the present deployment has made room.
-fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
+pub(crate) fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
     let Some(deployment) = &environment.deployment else {
         return vec![start(environment, next)];
     };
@@ -113,6 +147,8 @@ fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
         content: next.content,
         origin: next.origin,
         by: next.by,
+        identity: next.identity,
+        soak_at_most: next.soak_at_most,
     });
     events
 }
@@ -127,7 +163,7 @@ pub(crate) fn start(environment: &Environment, next: Queued) -> Event {
             Some(stable) => !service.runs_the_same_as(&stable.service),
             None => true,
         })
-        .map(|(name, service)| (name.clone(), way(environment, name, service, next.origin)))
+        .map(|(name, service)| (name.clone(), way(environment, name, service, &next)))
         .collect();
     Event::DeploymentStarted {
         number: DeploymentNumber(environment.last_deployment.0 + 1),
@@ -136,6 +172,7 @@ pub(crate) fn start(environment: &Environment, next: Queued) -> Event {
         origin: next.origin,
         rollouts,
         by: next.by,
+        identity: next.identity,
     }
 }
 
@@ -146,12 +183,17 @@ fn way(
     environment: &Environment,
     name: &ServiceName,
     service: &ReleasedService,
-    origin: Origin,
+    next: &Queued,
 ) -> Strategy {
     let strategy = &service.spec.strategy;
-    let is_rollback = matches!(origin, Origin::Rollback { .. });
+    let is_rollback = matches!(next.origin, Origin::Rollback { .. });
     if environment.stable.contains_key(name) && !is_rollback {
-        return strategy.clone();
+        let mut strategy = strategy.clone();
+        for step in &mut strategy.steps {
+            let shorter = step.soak.zip(next.soak_at_most);
+            step.soak = shorter.map(|(soak, most)| soak.min(most)).or(step.soak);
+        }
+        return strategy;
     }
     Strategy {
         steps: vec![Step {
@@ -289,12 +331,30 @@ fn retry(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
         .releases
         .get(&release)
         .ok_or_else(|| Refusal::NothingToRetry(environment.id.clone()))?;
+    let asks = |identity| Asked {
+        release,
+        content: &known.content,
+        identity,
+        expedited: None,
+        origin: Origin::Retry,
+    };
+    if let Some(identity) = &known.identity {
+        return come_in(environment, &asks(identity), by);
+    }
+    if !entry::asks_nothing(environment, &known.content) {
+        return Err(Refusal::NotRequested {
+            release,
+            environment: environment.id.clone(),
+        });
+    }
     let content = Arc::clone(&known.content);
     let next = Queued {
         release,
         content,
         origin: Origin::Retry,
         by: by.to_owned(),
+        identity: None,
+        soak_at_most: None,
     };
     Ok(enter(environment, next))
 }
@@ -330,6 +390,8 @@ fn rollback(
         return Err(Refusal::AlreadyServes(target));
     }
     let origin = Origin::Rollback { from };
+    let known = environment.releases.get(&target);
+    let identity = known.and_then(|known| known.identity.clone());
     Ok(enter(
         environment,
         Queued {
@@ -337,6 +399,8 @@ fn rollback(
             content,
             origin,
             by: by.to_owned(),
+            identity,
+            soak_at_most: None,
         },
     ))
 }
@@ -453,7 +517,12 @@ fn target_content(
         .routing
         .clone()
         .unwrap_or_else(|| known.content.routing.clone());
-    Ok(Arc::new(ReleaseContent { routing, services }))
+    let entry = environment.entry.as_ref().unwrap_or(&known.content.entry);
+    Ok(Arc::new(ReleaseContent {
+        routing,
+        services,
+        entry: entry.clone(),
+    }))
 }
 
 fn active(environment: &Environment) -> Result<&Deployment, Refusal> {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::closing::Closing;
 use crate::deployment::{Cause, Deployment, End, Origin, Revision};
+use crate::entry::{EntryRules, Freeze, Identity, Request};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
 use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
 use crate::time::Timestamp;
@@ -24,6 +26,14 @@ pub struct Environment {
     pub stable: BTreeMap<ServiceName, Revision>,
     /// How requests reach the stable revisions.
     pub routing: Option<Routing>,
+    /// What the release that serves asks of those that want to follow it.
+    pub entry: Option<EntryRules>,
+    /// The releases that wait to enter.
+    pub requests: BTreeMap<ReleaseNumber, Request>,
+    /// The times in which nothing enters, by number.
+    pub freezes: BTreeMap<u64, Freeze>,
+    /// The number of the last freeze; 0 before the first.
+    pub last_freeze: u64,
     /// The one deployment that is not finished: `one-at-a-time`.
     pub deployment: Option<Deployment>,
     /// What starts as soon as the present deployment has gone back.
@@ -47,6 +57,10 @@ pub struct Queued {
     pub origin: Origin,
     /// Who asked for it.
     pub by: String,
+    /// What exactly the release is, and where it comes from.
+    pub identity: Option<Identity>,
+    /// How long its steps are held at most, if it could not wait.
+    pub soak_at_most: Option<Duration>,
 }
 
 /// A deployment that is finished.
@@ -82,6 +96,10 @@ impl Environment {
             promotions: Vec::new(),
             stable: BTreeMap::new(),
             routing: None,
+            entry: None,
+            requests: BTreeMap::new(),
+            freezes: BTreeMap::new(),
+            last_freeze: 0,
             deployment: None,
             queued: None,
             last_deployment: DeploymentNumber(0),
@@ -105,12 +123,23 @@ impl Environment {
     /// Whether `content` is what the stable revisions are already.
     pub fn already_runs(&self, content: &ReleaseContent) -> bool {
         self.routing.as_ref() == Some(&content.routing)
+            && self.entry.as_ref() == Some(&content.entry)
             && self.stable.len() == content.services.len()
             && content.services.iter().all(|(name, service)| {
                 self.stable
                     .get(name)
                     .is_some_and(|stable| *stable.service == **service)
             })
+    }
+
+    /// Whether `release` is being brought in, or will be next.
+    pub(crate) fn is_on_its_way(&self, release: ReleaseNumber) -> bool {
+        let on_its_way = match (&self.queued, &self.deployment) {
+            (Some(queued), _) => Some(queued.release),
+            (None, Some(deployment)) if deployment.cause.is_none() => Some(deployment.release),
+            (None, _) => None,
+        };
+        on_its_way == Some(release)
     }
 
     /// Returns how requests reach services now. The rules change at once, when the whole release
@@ -124,6 +153,11 @@ impl Environment {
             (Some(routing), _) => Some(routing),
             (None, deployment) => deployment.map(|deployment| &deployment.content.routing),
         }
+    }
+
+    /// Returns the releases that took all traffic and were not rejected since.
+    pub fn promoted(&self) -> impl Iterator<Item = ReleaseNumber> {
+        self.standing_promotions()
     }
 
     fn standing_promotions(&self) -> impl Iterator<Item = ReleaseNumber> {

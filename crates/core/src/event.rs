@@ -5,15 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use leadsman_analysis::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::closing::Closed;
 use crate::deployment::{Cause, End, Origin};
+use crate::entry::{Approval, Identity, Source};
 use crate::id::{DeploymentNumber, Digest, ReleaseNumber, ServiceName};
 use crate::release::ReleaseContent;
 use crate::spec::Strategy;
+use crate::time::Timestamp;
 use crate::weight::Weight;
 
 /// A fact about one environment.
@@ -30,6 +33,12 @@ pub enum Event {
         origin: Origin,
         /// Who asked for it.
         by: String,
+        /// What exactly the release is, and where it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<Identity>,
+        /// How long its steps are held at most, if it could not wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        soak_at_most: Option<Duration>,
     },
     /// A release is on its way in.
     DeploymentStarted {
@@ -45,6 +54,9 @@ pub enum Event {
         rollouts: BTreeMap<ServiceName, Strategy>,
         /// Who asked for it.
         by: String,
+        /// What exactly the release is, and where it comes from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        identity: Option<Identity>,
     },
     /// Everything that a service waited for is promoted: its first instances are prepared.
     RolloutStarted {
@@ -155,6 +167,101 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// A release was shipped, and waits until it may enter.
+    EntryRequested {
+        /// The release.
+        release: ReleaseNumber,
+        /// What it is here.
+        content: Arc<ReleaseContent>,
+        /// What exactly that is, and where it comes from.
+        identity: Identity,
+        /// What asked for it.
+        origin: Origin,
+        /// Why it cannot wait, if it takes the expedited way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expedited: Option<String>,
+        /// Who asked for it.
+        by: String,
+    },
+    /// A person consents.
+    EntryApproved {
+        /// The release that waits.
+        release: ReleaseNumber,
+        /// What exactly they consent to.
+        digest: Digest,
+        /// What they said about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        /// Who.
+        by: String,
+    },
+    /// A person refuses a release that waits.
+    EntryRejected {
+        /// The release.
+        release: ReleaseNumber,
+        /// Why.
+        why: String,
+        /// Who.
+        by: String,
+    },
+    /// A release has waited for as long as it may.
+    EntryExpired {
+        /// The release.
+        release: ReleaseNumber,
+    },
+    /// A newer release entered before one that waited.
+    EntryOvertaken {
+        /// The release that waited.
+        release: ReleaseNumber,
+        /// The one that entered.
+        by: ReleaseNumber,
+    },
+    /// Nothing stands between a release and the environment any more.
+    EntryAdmitted {
+        /// The release.
+        release: ReleaseNumber,
+        /// The digest of what enters.
+        digest: Digest,
+        /// The consent that counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approvals: Vec<Approval>,
+        /// Why it did not wait, if it took the expedited way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expedited: Option<String>,
+    },
+    /// A person says that nothing enters for a time.
+    FreezeBegun {
+        /// Its number.
+        number: u64,
+        /// From when on; at once, if it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Timestamp>,
+        /// Until when; until somebody ends it, if it is not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        /// Why.
+        why: String,
+        /// Who.
+        by: String,
+    },
+    /// A person lets one release in all the same.
+    FreezeExcepted {
+        /// The number of the freeze.
+        number: u64,
+        /// The release.
+        release: ReleaseNumber,
+        /// Why.
+        why: String,
+        /// Who.
+        by: String,
+    },
+    /// A person ends a freeze.
+    FreezeEnded {
+        /// Its number.
+        number: u64,
+        /// Who.
+        by: String,
+    },
 }
 
 /// What let a step pass.
@@ -197,6 +304,9 @@ pub enum ApplicationEvent {
         artifacts: BTreeMap<ServiceName, Digest>,
         /// What the person who shipped it said about it.
         note: Option<String>,
+        /// Where it comes from.
+        #[serde(default, skip_serializing_if = "Source::is_unknown")]
+        source: Source,
     },
 }
 
@@ -223,6 +333,15 @@ impl Event {
             Self::DeploymentEnded { .. } => "deployment_ended",
             Self::ServicesClosed { .. } => "services_closed",
             Self::ServicesOpened { .. } => "services_opened",
+            Self::EntryRequested { .. } => "entry_requested",
+            Self::EntryApproved { .. } => "entry_approved",
+            Self::EntryRejected { .. } => "entry_rejected",
+            Self::EntryExpired { .. } => "entry_expired",
+            Self::EntryOvertaken { .. } => "entry_overtaken",
+            Self::EntryAdmitted { .. } => "entry_admitted",
+            Self::FreezeBegun { .. } => "freeze_begun",
+            Self::FreezeExcepted { .. } => "freeze_excepted",
+            Self::FreezeEnded { .. } => "freeze_ended",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Folds recorded facts into the state. Total: any event is folded into any state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use crate::closing::Closing;
 use crate::deployment::{
     Baseline, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
 };
+use crate::entry::{Approval, Freeze, Request};
 use crate::environment::{Ended, Environment, Queued};
 use crate::event::Event;
 use crate::id::{RevisionId, ServiceName};
@@ -26,12 +27,16 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             content,
             origin,
             by,
+            identity,
+            soak_at_most,
         } => {
             environment.queued = Some(Queued {
                 release: *release,
                 content: Arc::clone(content),
                 origin: *origin,
                 by: by.clone(),
+                identity: identity.clone(),
+                soak_at_most: *soak_at_most,
             });
         }
         Event::DeploymentStarted {
@@ -41,6 +46,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             origin,
             rollouts,
             by,
+            identity,
         } => {
             let rollouts = start_rollouts(&environment, event, content, rollouts, at);
             let from = environment.serving();
@@ -51,8 +57,12 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 .entry(*release)
                 .or_insert_with(|| KnownRelease {
                     content: Arc::clone(content),
+                    identity: None,
                     standing: Standing::Candidate,
                 });
+            if identity.is_some() {
+                known.identity.clone_from(identity);
+            }
             match origin {
                 Origin::Ship | Origin::Retry => known.standing = Standing::Candidate,
                 // It was promoted before and stands; the one that is left does not.
@@ -186,6 +196,73 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             environment
                 .closed
                 .retain(|name, _| !services.contains(name));
+        }
+        Event::EntryRequested {
+            release,
+            content,
+            identity,
+            origin,
+            expedited,
+            by,
+        } => {
+            let request = Request {
+                content: Arc::clone(content),
+                identity: identity.clone(),
+                origin: *origin,
+                by: by.clone(),
+                expedited: expedited.clone(),
+                since: at,
+                approvals: Vec::new(),
+            };
+            environment.requests.insert(*release, request);
+        }
+        Event::EntryApproved {
+            release, note, by, ..
+        } => {
+            if let Some(request) = environment.requests.get_mut(release) {
+                // A person counts once; consent that is given again lasts from then on.
+                request.approvals.retain(|approval| approval.by != *by);
+                request.approvals.push(Approval {
+                    by: by.clone(),
+                    at,
+                    note: note.clone(),
+                });
+            }
+        }
+        Event::EntryRejected { release, .. }
+        | Event::EntryExpired { release }
+        | Event::EntryOvertaken { release, .. }
+        | Event::EntryAdmitted { release, .. } => {
+            environment.requests.remove(release);
+        }
+        Event::FreezeBegun {
+            number,
+            from,
+            until,
+            why,
+            by,
+        } => {
+            environment.last_freeze = *number;
+            // What is over need not be remembered for ever.
+            environment.freezes.retain(|_, freeze| !freeze.is_over(at));
+            let freeze = Freeze {
+                from: from.unwrap_or(at),
+                until: *until,
+                why: why.clone(),
+                by: by.clone(),
+                except: BTreeSet::new(),
+            };
+            environment.freezes.insert(*number, freeze);
+        }
+        Event::FreezeExcepted {
+            number, release, ..
+        } => {
+            if let Some(freeze) = environment.freezes.get_mut(number) {
+                freeze.except.insert(*release);
+            }
+        }
+        Event::FreezeEnded { number, .. } => {
+            environment.freezes.remove(number);
         }
     }
     environment
@@ -337,6 +414,7 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
     }
     if deployment.routes_are_in_force() {
         environment.routing = Some(deployment.content.routing.clone());
+        environment.entry = Some(deployment.content.entry.clone());
         let content = &deployment.content;
         environment
             .stable
@@ -351,6 +429,7 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
         }
     } else if environment.routing.is_none() && !environment.stable.is_empty() {
         environment.routing = Some(deployment.content.routing.clone());
+        environment.entry = Some(deployment.content.entry.clone());
     }
     let stable = &environment.stable;
     environment

@@ -15,6 +15,7 @@ mod command;
 mod decide;
 mod deployment;
 pub mod entrance;
+pub mod entry;
 mod environment;
 mod event;
 mod evolve;

@@ -1,10 +1,10 @@
 //! What was seen of the world.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use leadsman_analysis::Verdict;
 
-use crate::id::{InstanceId, ServiceName};
+use crate::id::{EnvironmentName, InstanceId, ReleaseNumber, ServiceName};
 use crate::route::AcknowledgedRoutes;
 use crate::workload::ObservedInstance;
 
@@ -17,4 +17,6 @@ pub struct Observed {
     pub routes: Option<AcknowledgedRoutes>,
     /// What the judge says of each rollout's present step, from closed windows alone.
     pub verdicts: BTreeMap<ServiceName, Verdict>,
+    /// The releases that took all traffic in other environments of the application and stand.
+    pub elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::entry::Missing;
 use crate::id::{ReleaseNumber, ServiceName};
 use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
@@ -132,6 +133,13 @@ pub enum Waiting {
     },
     /// The data plane, which does not answer.
     DataPlane,
+    /// What a release lacks before it enters.
+    Entry {
+        /// The release.
+        release: ReleaseNumber,
+        /// What it lacks.
+        missing: Vec<Missing>,
+    },
 }
 
 impl Reason {
@@ -156,6 +164,7 @@ impl Waiting {
             Self::Return { .. } => "return",
             Self::Frozen { .. } => "frozen",
             Self::DataPlane => "data_plane",
+            Self::Entry { .. } => "entry",
         }
     }
 
@@ -169,9 +178,11 @@ impl Waiting {
             | Self::Soak { service, .. }
             | Self::Verdict { service, .. }
             | Self::Return { service, .. } => Some(service),
-            Self::Paused { .. } | Self::Settling { .. } | Self::Frozen { .. } | Self::DataPlane => {
-                None
-            }
+            Self::Paused { .. }
+            | Self::Settling { .. }
+            | Self::Frozen { .. }
+            | Self::DataPlane
+            | Self::Entry { .. } => None,
         }
     }
 }
@@ -293,6 +304,13 @@ impl fmt::Display for Waiting {
             }
             Self::Frozen { why } => write!(f, "frozen, a person must decide: {why}"),
             Self::DataPlane => write!(f, "the data plane does not answer"),
+            Self::Entry { release, missing } => {
+                write!(f, "{release} waits to enter")?;
+                for (index, lack) in missing.iter().enumerate() {
+                    write!(f, "{} {lack}", if index == 0 { ":" } else { ";" })?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::closing::Closed;
-use crate::id::{EnvironmentId, ReleaseNumber, ServiceName};
+use crate::id::{Digest, EnvironmentId, ReleaseNumber, ServiceName};
 
 /// Why a command is not granted. Its text says what stands in the way; [`Refusal::hint`] says what
 /// to do about it.
@@ -96,6 +96,83 @@ pub enum Refusal {
         /// In which way it would have to be.
         how: Closed,
     },
+    /// The release waits already.
+    #[error("{0} already waits to enter")]
+    AlreadyRequested(ReleaseNumber),
+    /// The release does not wait.
+    #[error("{release} does not wait to enter `{environment}`")]
+    NotRequested {
+        /// The release.
+        release: ReleaseNumber,
+        /// The environment.
+        environment: EnvironmentId,
+    },
+    /// What it was built from may not enter.
+    #[error(
+        "{release} was built from {}, and only {wanted} may enter",
+        from.as_deref().unwrap_or("no branch or tag that is known")
+    )]
+    NotFromHere {
+        /// The release.
+        release: ReleaseNumber,
+        /// What it was built from.
+        from: Option<String>,
+        /// What may enter.
+        wanted: String,
+    },
+    /// Nothing may overtake.
+    #[error("`{0}` has no expedited way")]
+    NoExpeditedWay(EnvironmentId),
+    /// Too much waits.
+    #[error("{0} releases wait already")]
+    TooManyRequests(usize),
+    /// What was looked at is not what waits.
+    #[error("{release} as it waits is {waits}, and {seen} was looked at")]
+    OtherDigest {
+        /// The release.
+        release: ReleaseNumber,
+        /// What was looked at.
+        seen: Digest,
+        /// What waits.
+        waits: Digest,
+    },
+    /// Nobody need consent to it.
+    #[error("{0} needs no approval")]
+    NoApprovalNeeded(ReleaseNumber),
+    /// Its author may not consent to it.
+    #[error("{0} has to be approved by somebody else than who wrote or shipped it")]
+    OwnRelease(ReleaseNumber),
+    /// A freeze has no time between its ends.
+    #[error("the freeze ends before it begins")]
+    EndsBeforeItBegins,
+    /// There is no such freeze.
+    #[error("`{environment}` has {}", freezes(known))]
+    NoSuchFreeze {
+        /// The environment.
+        environment: EnvironmentId,
+        /// The freezes that there are.
+        known: Vec<u64>,
+    },
+    /// The release may enter already.
+    #[error("freeze {number} lets {release} in already")]
+    AlreadyExcepted {
+        /// The release.
+        release: ReleaseNumber,
+        /// The freeze.
+        number: u64,
+    },
+}
+
+fn freezes(known: &[u64]) -> String {
+    let known: Vec<String> = known
+        .iter()
+        .map(|number| format!("freeze {number}"))
+        .collect();
+    match known.split_last() {
+        None => "no freeze".to_owned(),
+        Some((only, [])) => format!("{only} alone"),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
 }
 
 impl Refusal {
@@ -122,6 +199,17 @@ impl Refusal {
             Self::NothingToClose(_) => "R018",
             Self::AlreadyClosed { .. } => "R019",
             Self::NotClosed { .. } => "R020",
+            Self::AlreadyRequested(_) => "R021",
+            Self::NotRequested { .. } => "R022",
+            Self::NotFromHere { .. } => "R023",
+            Self::NoExpeditedWay(_) => "R024",
+            Self::TooManyRequests(_) => "R025",
+            Self::OtherDigest { .. } => "R026",
+            Self::NoApprovalNeeded(_) => "R027",
+            Self::OwnRelease(_) => "R028",
+            Self::EndsBeforeItBegins => "R029",
+            Self::NoSuchFreeze { .. } => "R030",
+            Self::AlreadyExcepted { .. } => "R031",
         }
     }
 
@@ -132,7 +220,7 @@ impl Refusal {
 
     /// Returns the codes of all refusals.
     pub fn codes() -> impl Iterator<Item = String> {
-        (1..=20).map(|number| format!("R{number:03}"))
+        (1..=31).map(|number| format!("R{number:03}"))
     }
 }
 
@@ -179,6 +267,25 @@ impl fmt::Display for Hint<'_> {
                 how: Closed::Maintenance,
             } => "let requests in with `leadsman maintenance off`",
             Refusal::NotClosed { .. } => "see which services are closed with `leadsman status`",
+            Refusal::AlreadyRequested(_) | Refusal::NotRequested { .. } => {
+                "see what waits, and for what, with `leadsman requests`"
+            }
+            Refusal::NotFromHere { .. } => {
+                "build it from there with `leadsman run`, or change `branches` and `tags` of the \
+                 environment's `entry`"
+            }
+            Refusal::NoExpeditedWay(_) => {
+                "ship it without `--expedite`, or give the environment's `entry` an `expedited` way"
+            }
+            Refusal::TooManyRequests(_) => "reject what will not enter with `leadsman reject`",
+            Refusal::OtherDigest { .. } => "look at what waits with `leadsman requests`",
+            Refusal::NoApprovalNeeded(_) => "see what it waits for with `leadsman requests`",
+            Refusal::OwnRelease(_) => "ask somebody else to approve it",
+            Refusal::EndsBeforeItBegins => "give it an end after its beginning, or none",
+            Refusal::NoSuchFreeze { .. } => "see the freezes with `leadsman requests`",
+            Refusal::AlreadyExcepted { .. } => {
+                "see what else it waits for with `leadsman requests`"
+            }
         };
         f.write_str(hint)
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::entrance::Entrance;
+use crate::entry::{EntryRules, Identity};
 use crate::id::ServiceName;
 use crate::spec::{ReleasedService, RouteRule};
 use crate::time::Timestamp;
@@ -18,6 +19,9 @@ pub struct ReleaseContent {
     pub routing: Routing,
     /// Its services.
     pub services: BTreeMap<ServiceName, Arc<ReleasedService>>,
+    /// What is asked of a release before it enters.
+    #[serde(default, skip_serializing_if = "EntryRules::is_default")]
+    pub entry: EntryRules,
 }
 
 /// How requests reach services.
@@ -37,6 +41,8 @@ pub struct Routing {
 pub struct KnownRelease {
     /// What it is.
     pub content: Arc<ReleaseContent>,
+    /// What exactly that is, and where it comes from; `None` where an older version recorded it.
+    pub identity: Option<Identity>,
     /// What became of it here.
     pub standing: Standing,
 }

@@ -99,8 +99,61 @@ impl fmt::Display for Event {
                 let (names, are) = subject(services);
                 write!(f, "{names} {are} opened by {by}")
             }
+            Self::EntryRequested {
+                release, expedited, ..
+            } => {
+                write!(f, "{release} waits to enter")?;
+                expedites(f, expedited.as_deref())
+            }
+            Self::EntryApproved {
+                release, note, by, ..
+            } => {
+                write!(f, "{release} is approved by {by}")?;
+                note.as_ref().map_or(Ok(()), |note| write!(f, ": {note}"))
+            }
+            Self::EntryRejected { release, why, by } => {
+                write!(f, "{release} is not let in by {by}: {why}")
+            }
+            Self::EntryExpired { release } => {
+                write!(f, "{release} has waited too long and is given up")
+            }
+            Self::EntryOvertaken { release, by } => {
+                write!(f, "{release} is given up: {by} is newer and enters")
+            }
+            Self::EntryAdmitted {
+                release,
+                approvals,
+                expedited,
+                ..
+            } => {
+                write!(f, "{release} may enter")?;
+                if !approvals.is_empty() {
+                    let by: Vec<&str> = approvals.iter().map(|it| it.by.as_str()).collect();
+                    write!(f, ", approved by {}", by.join(" and "))?;
+                }
+                expedites(f, expedited.as_deref())
+            }
+            Self::FreezeBegun {
+                number, why, by, ..
+            } => write!(f, "freeze {number} is declared by {by}: {why}"),
+            Self::FreezeExcepted {
+                number,
+                release,
+                why,
+                by,
+            } => {
+                write!(
+                    f,
+                    "{release} is let in by {by} despite freeze {number}: {why}"
+                )
+            }
+            Self::FreezeEnded { number, by } => write!(f, "freeze {number} is ended by {by}"),
         }
     }
+}
+
+fn expedites(f: &mut fmt::Formatter<'_>, why: Option<&str>) -> fmt::Result {
+    why.map_or(Ok(()), |why| write!(f, ", on the expedited way: {why}"))
 }
 
 /// Returns services as the subject of a sentence, with its verb.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
 use crate::entrance::Entrance;
+use crate::entry::EntryRules;
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
 use crate::metric::MetricSource;
 use crate::traffic::{Condition, RequestLimits, Traffic};
@@ -30,6 +31,9 @@ pub struct EnvironmentSpec {
     /// What is asked of those who connect, and added to what they are answered.
     #[serde(default)]
     pub entrance: Entrance,
+    /// What is asked of a release before it enters.
+    #[serde(default)]
+    pub entry: EntryRules,
     /// The services, by name.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// How requests find their service, the most specific rule first.

@@ -4,10 +4,11 @@
 //! more follows at this moment; then sleep until something is heard of or time alone changes
 //! something. What is recorded is on disk before anything is done about it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leadsman_core::id::EnvironmentId;
+use leadsman_core::id::{EnvironmentId, EnvironmentName, ReleaseNumber};
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, Workloads};
@@ -64,6 +65,8 @@ pub(crate) struct Tools {
     pub(crate) metrics: Arc<dyn MetricSources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
+    /// Told when a release has taken all traffic somewhere, or lost it: others may wait for that.
+    pub(crate) promoted: Arc<Notify>,
 }
 
 /// What an actor is told.
@@ -307,6 +310,23 @@ impl Actor {
         self.judging
             .follow(&self.state, &self.observed, &self.traffic);
         self.observed.verdicts = self.judging.verdicts();
+        self.observed.elsewhere = self.elsewhere();
+    }
+
+    /// Returns which releases took all traffic in other environments, where any waits for that.
+    fn elsewhere(&self) -> BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>> {
+        if self.state.requests.is_empty() {
+            return BTreeMap::new();
+        }
+        let views = self.tools.views.borrow();
+        let same = |id: &EnvironmentId| id.application == self.state.id.application;
+        let others = views.environments.iter().filter(|(id, _)| same(id));
+        others
+            .map(|(id, view)| {
+                let promoted = view.environment.promoted().collect();
+                (id.environment.clone(), promoted)
+            })
+            .collect()
     }
 
     /// Records facts; where that fails nothing is done, and it is tried again after a while.
@@ -474,10 +494,15 @@ impl Actor {
             at: now,
         };
         let id = self.state.id.clone();
+        let mut before = None;
         self.tools.views.send_modify(|views| {
             views.version += 1;
-            views.environments.insert(id, Arc::new(view));
+            before = views.environments.insert(id, Arc::new(view));
         });
+        let promoted_before = before.iter().flat_map(|view| view.environment.promoted());
+        if !promoted_before.eq(self.state.promoted()) {
+            self.tools.promoted.notify_one();
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use leadsman_core::entry::{Identity, Source};
 use leadsman_core::id::{ApplicationName, Digest, EnvironmentName, ReleaseNumber, ServiceName};
 use leadsman_core::project::Project;
 use leadsman_core::spec::ReleasedService;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{ApplicationEvent, ReleaseContent, Routing};
 use leadsman_store::{Append, AppendError, EventLog, NewEvent, StreamName};
+use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
 
@@ -25,6 +27,8 @@ pub struct NewRelease {
     pub artifacts: BTreeMap<ServiceName, Digest>,
     /// What the person who ships it says about it.
     pub note: Option<String>,
+    /// Where it comes from.
+    pub source: Source,
 }
 
 /// A recorded release.
@@ -93,6 +97,7 @@ impl Application {
             origin,
             artifacts,
             note,
+            source,
         } = event;
         let file_name = "leadsman.yaml".to_owned();
         let made_of = NewRelease {
@@ -101,6 +106,7 @@ impl Application {
             origin,
             artifacts,
             note,
+            source,
         };
         let by = by.to_owned();
         self.releases.insert(
@@ -128,6 +134,7 @@ impl Application {
                 made_of.project == new.project
                     && made_of.artifacts == new.artifacts
                     && made_of.origin == new.origin
+                    && made_of.source == new.source
             };
             if let Some(record) = self.releases.values().rev().find(same) {
                 return Ok(record.number);
@@ -143,6 +150,7 @@ impl Application {
                 origin: new.origin.clone(),
                 artifacts: new.artifacts.clone(),
                 note: new.note.clone(),
+                source: new.source.clone(),
             };
             let append = Append {
                 stream: Self::stream(&self.name),
@@ -213,5 +221,18 @@ pub(crate) fn content(
         entrance: spec.entrance,
         rules: spec.routes,
     };
-    Ok(Arc::new(ReleaseContent { routing, services }))
+    Ok(Arc::new(ReleaseContent {
+        routing,
+        services,
+        entry: spec.entry,
+    }))
+}
+
+/// Returns what exactly a release is in an environment: the digest of all that is known of it there.
+pub(crate) fn identity(content: &ReleaseContent, made_of: &NewRelease) -> Identity {
+    let text = serde_json::to_vec(content).expect("a release has only text keys");
+    Identity {
+        digest: Digest::from_bytes(Sha256::digest(&text).into()),
+        source: made_of.source.clone(),
+    }
 }

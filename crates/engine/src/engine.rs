@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use leadsman_core::entry::Identity;
 use leadsman_core::id::{
     ApplicationName, DeploymentNumber, EnvironmentId, EnvironmentName, ReleaseNumber, ServiceName,
 };
@@ -15,7 +16,7 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::actor::{Actor, Message, Tools, keep};
-use crate::application::{Application, NewRelease, content, known};
+use crate::application::{Application, NewRelease, content, identity, known};
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
 use crate::error::Error;
@@ -80,6 +81,7 @@ impl Engine {
             metrics: parts.metrics,
             clock: parts.clock,
             views: Arc::new(sender),
+            promoted: Arc::default(),
         };
         let inner = Inner {
             tools,
@@ -118,12 +120,14 @@ impl Engine {
             Arc::clone(&self.inner.tools.runtime),
             Arc::clone(&self.inner.tools.data_plane),
         );
+        let promoted = Arc::clone(&self.inner.tools.promoted);
         tasks.spawn(async move {
             loop {
                 tokio::select! {
                     biased;
                     () = runtime.changed() => {}
                     () = data_plane.changed() => {}
+                    () = promoted.notified() => {}
                 }
                 let Some(inner) = inner.upgrade() else { return };
                 for mailbox in inner.actors.lock().await.values() {
@@ -178,7 +182,8 @@ impl Engine {
         Ok((name, number))
     }
 
-    /// Ships a recorded release into an environment; without one, into the only one there is.
+    /// Ships a recorded release into an environment; without one, into the only one there is. What
+    /// cannot wait says why, and takes the expedited way.
     ///
     /// # Errors
     ///
@@ -188,18 +193,24 @@ impl Engine {
         application: &ApplicationName,
         release: ReleaseNumber,
         environment: Option<EnvironmentName>,
+        expedited: Option<String>,
         by: &str,
     ) -> Result<(EnvironmentId, Vec<Recorded>), Error> {
         let made_of = self.made_of(application, release).await?;
         let (id, content) = resolve(&made_of, environment)?;
-        let command = Command::Ship { release, content };
+        let command = Command::Ship {
+            release,
+            identity: identity(&content, &made_of),
+            content,
+            expedited,
+        };
         let recorded = self.actor(&id).await?;
         let recorded = ask(&recorded, command, by).await?;
         Ok((id, recorded))
     }
 
-    /// Returns what shipping `new` would bring into which environment, and that environment's
-    /// state as it is. Nothing is recorded.
+    /// Returns what shipping `new` would bring into which environment, that environment's state as
+    /// it is, and what exactly it would bring. Nothing is recorded.
     ///
     /// # Errors
     ///
@@ -208,14 +219,15 @@ impl Engine {
         &self,
         new: &NewRelease,
         environment: Option<EnvironmentName>,
-    ) -> Result<(Environment, Arc<ReleaseContent>), Error> {
+    ) -> Result<(Environment, Arc<ReleaseContent>, Identity), Error> {
         let (id, content) = resolve(new, environment)?;
+        let identity = identity(&content, new);
         let views = self.inner.views.borrow();
         let state = match views.environments.get(&id) {
             Some(view) => view.environment.clone(),
             None => Environment::new(id),
         };
-        Ok((state, content))
+        Ok((state, content, identity))
     }
 
     /// Asks something of an environment in the name of `by`. When it returns, it is recorded.

@@ -108,6 +108,7 @@ fn describe(
         environment: Some(spec.environment.to_string()),
         artifacts: digests,
         note,
+        expedite: None,
     })
 }
 

@@ -133,6 +133,8 @@ mod tests {
                 serves: None,
                 deployment: None,
                 queued: None,
+                requests: Vec::new(),
+                freezes: Vec::new(),
                 services: Vec::new(),
                 reasons: Vec::new(),
             }

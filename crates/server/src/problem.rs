@@ -101,7 +101,10 @@ impl Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
-            Refusal::UnknownRelease { .. } | Refusal::UnknownService(_) => StatusCode::NOT_FOUND,
+            Refusal::UnknownRelease { .. }
+            | Refusal::UnknownService(_)
+            | Refusal::NotRequested { .. }
+            | Refusal::NoSuchFreeze { .. } => StatusCode::NOT_FOUND,
             Refusal::NothingOnItsWay(_)
             | Refusal::AlreadyOnItsWay(_)
             | Refusal::AlreadyServes(_)
@@ -119,7 +122,16 @@ impl From<Refusal> for Failure {
             | Refusal::NoWayBack(_)
             | Refusal::NothingToClose(_)
             | Refusal::AlreadyClosed { .. }
-            | Refusal::NotClosed { .. } => StatusCode::CONFLICT,
+            | Refusal::NotClosed { .. }
+            | Refusal::AlreadyRequested(_)
+            | Refusal::NotFromHere { .. }
+            | Refusal::NoExpeditedWay(_)
+            | Refusal::TooManyRequests(_)
+            | Refusal::OtherDigest { .. }
+            | Refusal::NoApprovalNeeded(_)
+            | Refusal::AlreadyExcepted { .. } => StatusCode::CONFLICT,
+            Refusal::OwnRelease(_) => StatusCode::FORBIDDEN,
+            Refusal::EndsBeforeItBegins => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.code(), refusal.to_string()).hint(refusal.hint().to_string())
     }

@@ -143,7 +143,16 @@ impl Deployment {
             | Event::DeploymentFrozen { .. }
             | Event::DeploymentEnded { .. }
             | Event::ServicesClosed { .. }
-            | Event::ServicesOpened { .. } => {}
+            | Event::ServicesOpened { .. }
+            | Event::EntryRequested { .. }
+            | Event::EntryApproved { .. }
+            | Event::EntryRejected { .. }
+            | Event::EntryExpired { .. }
+            | Event::EntryOvertaken { .. }
+            | Event::EntryAdmitted { .. }
+            | Event::FreezeBegun { .. }
+            | Event::FreezeExcepted { .. }
+            | Event::FreezeEnded { .. } => {}
         }
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadsman_api as api;
-use leadsman_core::id::{RevisionId, ServiceName};
+use leadsman_core::entry::{Approval, Freeze, Request};
+use leadsman_core::id::{ReleaseNumber, RevisionId, ServiceName};
 use leadsman_core::route::Certificate;
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
@@ -37,6 +38,8 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
             origin: origin(queued.origin),
             actor: queued.by.clone(),
         }),
+        requests: requests(view),
+        freezes: environment.freezes.iter().map(freeze).collect(),
         services: services(view),
         reasons: reasons(view),
         certificates: routes
@@ -73,6 +76,47 @@ fn wire_certificate(certificate: &Certificate, now: Timestamp) -> api::Certifica
         chain: chain.clone(),
         expires_at: expires_at.map(moment),
         problem: problem.clone().or(soon),
+    }
+}
+
+fn requests(view: &View) -> Vec<api::Request> {
+    let environment = &view.environment;
+    let wire = |(release, request): (&ReleaseNumber, &Request)| {
+        let source = &request.identity.source;
+        let missing = request.missing(environment, *release, &view.observed, view.at);
+        api::Request {
+            release: release.0,
+            digest: request.identity.digest.to_string(),
+            commit: source.commit.clone(),
+            built_from: source.reference.as_ref().map(ToString::to_string),
+            authors: source.authors.iter().cloned().collect(),
+            actor: request.by.clone(),
+            expedited: request.expedited.clone(),
+            since: moment(request.since),
+            until: moment(request.expires_at(environment)),
+            approvals: request.approvals.iter().map(approval).collect(),
+            missing: missing.iter().map(ToString::to_string).collect(),
+        }
+    };
+    environment.requests.iter().map(wire).collect()
+}
+
+fn approval(approval: &Approval) -> api::Approval {
+    api::Approval {
+        actor: approval.by.clone(),
+        at: moment(approval.at),
+        note: approval.note.clone(),
+    }
+}
+
+fn freeze((number, freeze): (&u64, &Freeze)) -> api::Freeze {
+    api::Freeze {
+        number: *number,
+        from: moment(freeze.from),
+        until: freeze.until.map(moment),
+        why: freeze.why.clone(),
+        actor: freeze.by.clone(),
+        except: freeze.except.iter().map(|release| release.0).collect(),
     }
 }
 

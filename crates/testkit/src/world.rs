@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::Environment;
+use leadsman_core::entry::Source;
 use leadsman_core::id::{ApplicationName, EnvironmentId, ReleaseNumber};
 use leadsman_engine::{Engine, Error, NewRelease, Parts, View};
 use leadsman_store::memory::MemoryLog;
@@ -107,9 +108,12 @@ impl World {
             origin: "/srv/shop".to_owned(),
             artifacts: std::collections::BTreeMap::new(),
             note: None,
+            source: Source::default(),
         };
         let (application, release) = self.engine.release(&new, "ann").await?;
-        self.engine.ship(&application, release, None, "ann").await?;
+        self.engine
+            .ship(&application, release, None, None, "ann")
+            .await?;
         Ok(release)
     }
 

@@ -169,6 +169,11 @@ impl Client {
             Command::Rollback { .. } => "rollback",
             Command::Close { .. } => "close",
             Command::Open { .. } => "open",
+            Command::Approve { .. } => "approve",
+            Command::Reject { .. } => "reject",
+            Command::Freeze { .. } => "freeze",
+            Command::Except { .. } => "except",
+            Command::Thaw { .. } => "thaw",
         };
         let path = fill(path::COMMANDS, &[application, environment]);
         let mut request = self.post(name, path, command);

@@ -279,6 +279,7 @@ async fn a_shipment_and_a_history_go_where_they_belong() {
         "started":true,"sentence":"release 1 starts"}"#;
     let control = Control::answering(&[&answer("200 OK", shipped)]);
     let shipment = Shipment {
+        expedite: None,
         project: "application: shop".to_owned(),
         file: "leadsman.yaml".to_owned(),
         origin: "/srv/shop".to_owned(),

@@ -29,6 +29,8 @@ fn status() -> EnvironmentStatus {
             cause: None,
         }),
         queued: None,
+        requests: Vec::new(),
+        freezes: Vec::new(),
         services: vec![ServiceStatus {
             closed: None,
             name: "web".to_owned(),

@@ -18,6 +18,7 @@ mod workloads;
 
 pub use capacity::{Sizes, sizes};
 
+use crate::entry;
 use crate::environment::Environment;
 use crate::event::Event;
 use crate::observed::Observed;
@@ -38,16 +39,22 @@ pub struct Plan {
     pub workloads: Workloads,
     /// When to look again even if nothing is heard of by then.
     pub wake_at: Option<Timestamp>,
-    /// Why it is not finished; empty if and only if nothing is on its way.
+    /// Why it is not finished; empty if and only if nothing is on its way or waits to enter.
     pub reasons: Vec<Reason>,
 }
 
 /// Plans what follows from `environment` and `observed` at the moment `now`.
 pub fn plan(environment: &Environment, observed: &Observed, now: Timestamp) -> Plan {
     let routes = routes::routes(environment, observed);
-    let facts = facts::facts(environment, observed, routes.as_ref(), now);
+    let mut facts = facts::facts(environment, observed, routes.as_ref(), now);
+    if facts.is_empty() {
+        facts = entry::facts(environment, observed, now);
+    }
     let workloads = workloads::workloads(environment, observed, now);
-    let (reasons, wake_at) = reasons::reasons(environment, observed, now);
+    let (mut reasons, wake_at) = reasons::reasons(environment, observed, now);
+    let (waiting, turns_at) = entry::reasons(environment, observed, now);
+    reasons.extend(waiting);
+    let wake_at = wake_at.into_iter().chain(turns_at).min();
     Plan {
         facts,
         routes,

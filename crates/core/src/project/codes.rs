@@ -158,9 +158,9 @@ codes! {
         because "A step gives the new revision more than nothing and at most all requests, in \
             hundredths of a percent."
         mend "Write a weight from `0.01%` to `100%`."
-    CYCLE "P024" "services that wait for each other"
-        because "Each of these services is to move after the next one, and the last one after the \
-            first: none could ever begin."
+    CYCLE "P024" "waiting for each other"
+        because "Each of these services or environments comes after the next one, and the last one after \
+            the first: none could ever begin."
         mend "Take out one of these `after`."
     SAME_ADDRESS "P025" "two environments on one address"
         because "Only one of them could accept requests there."
@@ -269,6 +269,17 @@ codes! {
         because "An exception counts until the end of a day, in UTC. A day has a year, a month and a \
             day that this month has."
         mend "Write it like `2026-12-31`."
+    BAD_WINDOW "P046" "not a window"
+        because "A window is a part of some days of the week, by the clock of a place. One that ends \
+            before it begins ends on the next day."
+        mend "Write it like `Mon-Fri 09:00-16:00`, `Sat,Sun 22:00-02:00` or `Tue`."
+    UNKNOWN_TIME_ZONE "P047" "unknown time zone"
+        because "Windows open by the clock of a place, which knows summer time. The time zone database \
+            calls it by a continent and a city."
+        mend "Write it like `Europe/Berlin`, `America/Sao_Paulo` or `UTC`."
+    BAD_REFERENCE "P048" "not the name of a branch or a tag"
+        because "A branch or a tag is meant as people call it, in which `*` stands for any characters."
+        mend "Write it like `main`, `release/*` or `v*`, without `refs/heads/` or `refs/tags/`."
 }
 
 #[cfg(test)]

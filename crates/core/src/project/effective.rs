@@ -12,6 +12,7 @@ use super::metric_values::word;
 use super::read::looks_typed;
 use super::units;
 use crate::entrance::{CertificateFiles, Entrance, Tls};
+use crate::entry::EntryRules;
 use crate::metric::{MetricSource, PrometheusServer};
 use crate::spec::{
     BaselineKind, EnvironmentSpec, OnInconclusive, Probe, ServiceSpec, Sizing, Step, Strategy,
@@ -30,6 +31,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
     file.open(1, spec.environment.as_str());
     file.put(2, "listen", scalar(&spec.listen.to_string()));
     put_entrance(&mut file, &spec.entrance);
+    put_entry(&mut file, &spec.entry);
     if let Some(PrometheusServer { url, token_file }) = prometheus(spec) {
         file.open(2, "prometheus");
         file.put(3, "url", scalar(url));
@@ -62,6 +64,31 @@ fn put_entrance(file: &mut Lines, entrance: &Entrance) {
     }
     file.put(2, "trusted", list(&entrance.trusted));
     file.put(2, "proxy_protocol", list(&entrance.proxy_protocol));
+}
+
+fn put_entry(file: &mut Lines, entry: &EntryRules) {
+    file.open(2, "entry");
+    let or_taken = |is: bool| or_null(is.then_some(true));
+    file.put(3, "automatic", or_taken(entry.automatic));
+    file.put(3, "after", or_null(entry.after.as_ref()));
+    for (key, patterns) in [("branches", &entry.branches), ("tags", &entry.tags)] {
+        let names: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+        file.put(3, key, list(&names));
+    }
+    if let Some(approvals) = &entry.approvals {
+        file.open(3, "approvals");
+        file.put(4, "count", approvals.count);
+        file.put(4, "by_author", or_taken(approvals.by_author));
+        file.put(4, "lasts", units::duration(approvals.lasts));
+    } else {
+        file.put(3, "approvals", "null");
+    }
+    let windows = entry.calendar.windows.iter().map(ToString::to_string);
+    file.put(3, "windows", list(&windows.collect::<Vec<_>>()));
+    file.put(3, "time_zone", scalar(&entry.calendar.time_zone));
+    file.put(3, "waits", units::duration(entry.waits));
+    let soak = entry.expedited.map(|way| units::duration(way.soak));
+    file.put(3, "expedited", or_null(soak));
 }
 
 fn put_tls(file: &mut Lines, tls: &Tls) {

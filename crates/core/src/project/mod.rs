@@ -16,6 +16,8 @@ mod effective_gates;
 mod effective_traffic;
 mod entrance;
 mod entrance_values;
+mod entry;
+mod entry_values;
 mod gate_values;
 mod gates;
 mod keys;

@@ -10,6 +10,7 @@ use super::bundle::Serve;
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::entrance::Tls;
 use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
+use super::entry::Entry;
 use super::gates::Gates;
 use super::keys::keys;
 use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTERN, Url};
@@ -425,6 +426,8 @@ keys! {
         /// The address where requests are accepted.
         #[schemars(extend("default" = "127.0.0.1:8080"))]
         listen: Listen,
+        /// What is asked of a release before it enters; left out, nothing.
+        entry: Entry,
         /// How connections are encrypted; left out, they are not.
         tls: Tls,
         /// Headers that every answer gets which does not have them, such as

@@ -15,7 +15,7 @@ use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
-use super::{bundle, entrance, gates, metrics, routes, strategy, suggest, traffic};
+use super::{bundle, entrance, entry, gates, metrics, routes, strategy, suggest, traffic};
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Protocol, Readiness, ServiceSpec, Stop};
 
@@ -113,11 +113,13 @@ fn environment(
     routes::refuse_shared_cookies(&specs, &services, &routes, reader);
     let entrance = entrance::resolve(name, keys, &routes, reader);
     let gates = gates::resolve(&file.gates.clone().under(keys.gates.clone()), reader);
+    let entry = entry::resolve(file, name, keys, reader);
     Some(EnvironmentSpec {
         application: ApplicationName::try_from(file.application.get()?.0.value.clone()).ok()?,
         environment: EnvironmentName::try_from(name.value.clone()).ok()?,
         listen: listen(keys)?,
         entrance: entrance?,
+        entry: entry?,
         services: specs,
         routes,
         gates,

@@ -7,7 +7,7 @@ use leadsman_core::spec::{BaselineKind, OnInconclusive, Strategy};
 use leadsman_core::workload::InstanceState;
 use leadsman_core::{Command, Environment, Phase, Scope, evolve};
 
-use crate::world::{World, blue_green, canary, content, name, rolling, service};
+use crate::world::{World, blue_green, canary, content, name, rolling, service, shipping};
 
 /// A small generator of reproducible chance (splitmix64).
 struct Chance(u64);
@@ -78,8 +78,7 @@ fn play(seed: u64) {
                 ("web", service(released, instances, &strategy)),
             ];
             let content = content(&services, chance.one_in(2));
-            let release = ReleaseNumber(released);
-            let _accepted = world.ask(&Command::Ship { release, content });
+            let _accepted = world.ask(&shipping(released, &content));
         }
         if chance.one_in(10) {
             let log_e = [-2.0, 2.0, 4.0][usize::try_from(chance.below(3)).expect("small")];

@@ -9,11 +9,16 @@ use expect_test::expect_file;
 use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
 use leadsman_core::bundle::{Bundle, Cache, CacheRule, HeaderRule, Pattern};
 use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, TlsVersion};
+use leadsman_core::entry::{
+    Approval, ApprovalRule, Calendar, EntryRules, Expedited, Identity, RefPattern, Reference,
+    Source,
+};
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
     Fold, Measured, MetricSource, PrometheusServer, Queried, Query, Selector, Shown,
 };
 use leadsman_core::spec::{BaselineKind, OnInconclusive, Probe, ServiceSpec, Strategy};
+use leadsman_core::time::Timestamp;
 use leadsman_core::traffic::{
     Capacity, Condition, Ejection, Hold, Maintenance, Mirror, Pace, Place, Rate, RequestLimits,
     Retries, Role, Sticky, Tester, Traffic,
@@ -223,6 +228,106 @@ fn treated(content: &mut ReleaseContent) {
     };
 }
 
+fn identity() -> Identity {
+    Identity {
+        digest: Digest::from_bytes([0xcd; 32]),
+        source: source(),
+    }
+}
+
+fn source() -> Source {
+    Source {
+        commit: Some("5f1d7a84db00d2fce00b31a7fc73224f2d1c5c8a".to_owned()),
+        reference: Some(Reference::Branch("release/4".to_owned())),
+        authors: BTreeSet::from(["ben".to_owned(), "ben@shop.example".to_owned()]),
+    }
+}
+
+/// Every rule that there is.
+fn rules() -> EntryRules {
+    EntryRules {
+        automatic: true,
+        after: Some(name("staging")),
+        branches: BTreeSet::from([RefPattern("release/*".to_owned())]),
+        tags: BTreeSet::from([RefPattern("v*".to_owned())]),
+        approvals: Some(ApprovalRule {
+            count: 2,
+            by_author: false,
+            lasts: Duration::from_secs(86_400),
+        }),
+        calendar: Calendar {
+            time_zone: "Europe/Berlin".to_owned(),
+            windows: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
+        },
+        waits: Duration::from_secs(3_600),
+        expedited: Some(Expedited {
+            soak: Duration::from_secs(60),
+        }),
+    }
+}
+
+/// Every kind of event about entering, with every field that it can have.
+fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
+    let release = ReleaseNumber(4);
+    let by = || "ann".to_owned();
+    let why = || "the shop is full".to_owned();
+    let moment = Timestamp::from_millis(1_790_000_000_000);
+    let digest = identity().digest;
+    vec![
+        Event::EntryRequested {
+            release,
+            content: Arc::clone(content),
+            identity: identity(),
+            origin: Origin::Ship,
+            expedited: Some(why()),
+            by: by(),
+        },
+        Event::EntryApproved {
+            release,
+            digest: digest.clone(),
+            note: Some("read and tried".to_owned()),
+            by: by(),
+        },
+        Event::EntryRejected {
+            release,
+            why: why(),
+            by: by(),
+        },
+        Event::EntryExpired { release },
+        Event::EntryOvertaken {
+            release,
+            by: ReleaseNumber(5),
+        },
+        Event::EntryAdmitted {
+            release,
+            digest,
+            approvals: vec![Approval {
+                by: by(),
+                at: moment,
+                note: Some("read and tried".to_owned()),
+            }],
+            expedited: Some(why()),
+        },
+        Event::FreezeBegun {
+            number: 3,
+            from: Some(moment),
+            until: Some(moment + Duration::from_secs(3_600)),
+            why: why(),
+            by: by(),
+        },
+        Event::FreezeExcepted {
+            number: 3,
+            release,
+            why: why(),
+            by: by(),
+        },
+        Event::FreezeEnded {
+            number: 3,
+            by: by(),
+        },
+    ]
+}
+
 /// One example of each kind of event, with every field that it can have.
 fn examples() -> Vec<Event> {
     let by = || "ann".to_owned();
@@ -248,6 +353,16 @@ fn examples() -> Vec<Event> {
             content: content(),
             origin: Origin::Ship,
             by: by(),
+            identity: None,
+            soak_at_most: None,
+        },
+        Event::DeploymentQueued {
+            release,
+            content: content(),
+            origin: Origin::Ship,
+            by: by(),
+            identity: Some(identity()),
+            soak_at_most: Some(Duration::from_secs(60)),
         },
         Event::RolloutStarted { service: web() },
         Event::WeightShifted {
@@ -302,6 +417,7 @@ fn examples() -> Vec<Event> {
         origin: Origin::Ship,
         rollouts: BTreeMap::from([(web(), fresh)]),
         by: by(),
+        identity: None,
     });
     for origin in [
         Origin::Ship,
@@ -320,6 +436,7 @@ fn examples() -> Vec<Event> {
             origin,
             rollouts,
             by,
+            identity: None,
         });
     }
     let mut with_traffic = (*content()).clone();
@@ -334,6 +451,7 @@ fn examples() -> Vec<Event> {
         origin: Origin::Ship,
         rollouts: BTreeMap::from([(web(), strategy)]),
         by: by(),
+        identity: None,
     });
     let mut with_files = (*content()).clone();
     served(&mut with_files);
@@ -344,7 +462,20 @@ fn examples() -> Vec<Event> {
         origin: Origin::Ship,
         rollouts: BTreeMap::new(),
         by: by(),
+        identity: None,
     });
+    let mut guarded = (*content()).clone();
+    guarded.entry = rules();
+    events.push(Event::DeploymentStarted {
+        number: DeploymentNumber(9),
+        release,
+        content: Arc::new(guarded),
+        origin: Origin::Ship,
+        rollouts: BTreeMap::new(),
+        by: by(),
+        identity: Some(identity()),
+    });
+    events.extend(about_entering(&content()));
     for passed in [
         Passed::Judged { verdict: verdict() },
         Passed::Ready,
@@ -415,7 +546,7 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
         );
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 19, "an event has no example");
+    assert_eq!(written.len(), 28, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -446,20 +577,26 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 19, "an event has no file");
+    assert_eq!(kinds, 28, "an event has no file");
 }
 
 #[test]
 fn a_release_is_stored_as_it_always_was() {
-    let event = ApplicationEvent::ReleaseCreated {
-        number: ReleaseNumber(4),
-        project: "application: shop\n".to_owned(),
-        origin: "/srv/shop".to_owned(),
-        artifacts: BTreeMap::from([(name("web"), Digest::from_bytes([0xab; 32]))]),
-        note: Some("the new checkout".to_owned()),
-    };
-    let json = serde_json::to_string(&event).expect("an event has only text keys") + "\n";
-    expect_file![format!("{FIXTURES}/release_created.jsonl")].assert_eq(&json);
-    let back: ApplicationEvent = serde_json::from_str(&json).expect("it was written a moment ago");
-    assert_eq!(back, event);
+    let mut stored = String::new();
+    for source in [Source::default(), source()] {
+        let event = ApplicationEvent::ReleaseCreated {
+            number: ReleaseNumber(4),
+            project: "application: shop\n".to_owned(),
+            origin: "/srv/shop".to_owned(),
+            artifacts: BTreeMap::from([(name("web"), Digest::from_bytes([0xab; 32]))]),
+            note: Some("the new checkout".to_owned()),
+            source,
+        };
+        let json = serde_json::to_string(&event).expect("an event has only text keys") + "\n";
+        let back: ApplicationEvent =
+            serde_json::from_str(&json).expect("it was written a moment ago");
+        assert_eq!(back, event);
+        stored.push_str(&json);
+    }
+    expect_file![format!("{FIXTURES}/release_created.jsonl")].assert_eq(&stored);
 }

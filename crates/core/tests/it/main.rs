@@ -2,6 +2,7 @@
 
 mod baseline;
 mod chance;
+mod entering;
 mod golden;
 mod golden_people;
 mod project;

@@ -7,7 +7,7 @@ use leadsman_core::spec::{OnInconclusive, Strategy};
 use leadsman_core::weight::Weight;
 use leadsman_core::{Command, Event, Passed, Refusal, Scope, Standing};
 
-use crate::world::{World, blue_green, canary, content, name, rolling, service};
+use crate::world::{World, blue_green, canary, content, name, rolling, service, shipping};
 
 /// A world in which release 1 of `web` serves.
 fn serving(instances: u16, strategy: &Strategy) -> World {
@@ -93,10 +93,7 @@ fn a_bad_canary_comes_back_at_once_and_stays_rejected() {
     let bad = content(&[("web", service(2, 2, &strategy))], false);
     world.ship(2, &bad);
     world.pass(10);
-    let again = Command::Ship {
-        release: ReleaseNumber(2),
-        content: bad,
-    };
+    let again = shipping(2, &bad);
     assert!(matches!(world.ask(&again), Err(Refusal::Rejected { .. })));
     world
         .ask(&Command::Retry)
@@ -463,20 +460,14 @@ fn the_same_release_twice_is_refused_and_harms_nothing() {
     let strategy = canary(&[5]);
     let mut world = serving(1, &strategy);
     let same = content(&[("web", service(1, 1, &strategy))], false);
-    let again = Command::Ship {
-        release: ReleaseNumber(1),
-        content: same,
-    };
+    let again = shipping(1, &same);
     assert_eq!(
         world.ask(&again),
         Err(Refusal::AlreadyServes(ReleaseNumber(1)))
     );
     let next = content(&[("web", service(2, 1, &strategy))], false);
     world.ship(2, &next);
-    let again = Command::Ship {
-        release: ReleaseNumber(2),
-        content: next,
-    };
+    let again = shipping(2, &next);
     assert_eq!(
         world.ask(&again),
         Err(Refusal::AlreadyOnItsWay(ReleaseNumber(2)))

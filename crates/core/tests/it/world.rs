@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
 use leadsman_core::entrance::Entrance;
+use leadsman_core::entry::{EntryRules, Identity, Source};
 use leadsman_core::id::{
-    DeploymentNumber, EnvironmentId, InstanceId, ReleaseNumber, RevisionId, ServiceName,
+    DeploymentNumber, Digest, EnvironmentId, EnvironmentName, InstanceId, ReleaseNumber,
+    RevisionId, ServiceName,
 };
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::spec::{
@@ -151,7 +153,21 @@ pub(crate) fn content(services: &[(&str, ReleasedService)], chained: bool) -> Ar
             rules,
         },
         services: all,
+        entry: EntryRules::default(),
     })
+}
+
+/// The command that ships a release of which nothing more is known.
+pub(crate) fn shipping(release: u64, content: &Arc<ReleaseContent>) -> Command {
+    Command::Ship {
+        release: ReleaseNumber(release),
+        content: Arc::clone(content),
+        identity: Identity {
+            digest: Digest::from_bytes([7; 32]),
+            source: Source::default(),
+        },
+        expedited: None,
+    }
 }
 
 /// What the judge says of a service's present step.
@@ -169,6 +185,8 @@ pub(crate) struct World {
     pub(crate) judge: Box<Judge>,
     /// How strongly the judge says that its figures speak.
     pub(crate) evidence: Option<Evidence>,
+    /// What took all traffic in other environments.
+    pub(crate) elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
     pub(crate) timeline: String,
     pub(crate) events: Vec<(Timestamp, Event)>,
     port: u16,
@@ -189,6 +207,7 @@ impl World {
             never_ready: BTreeSet::new(),
             judge: Box::new(|_, _, _| Some(Outcome::Pass)),
             evidence: None,
+            elsewhere: BTreeMap::new(),
             timeline: String::new(),
             events: Vec::new(),
             port: 20_000,
@@ -196,16 +215,18 @@ impl World {
     }
 
     pub(crate) fn ship(&mut self, release: u64, content: &Arc<ReleaseContent>) {
-        let command = Command::Ship {
-            release: ReleaseNumber(release),
-            content: Arc::clone(content),
-        };
-        self.ask(&command).expect("the release is accepted");
+        self.ask(&shipping(release, content))
+            .expect("the release is accepted");
     }
 
     /// Asks as `ann` does, and notes a refusal in the timeline.
     pub(crate) fn ask(&mut self, command: &Command) -> Result<(), Refusal> {
-        match decide(&self.environment, command, "ann") {
+        self.ask_as("ann", command)
+    }
+
+    /// Asks as `who` does, and notes a refusal in the timeline.
+    pub(crate) fn ask_as(&mut self, who: &str, command: &Command) -> Result<(), Refusal> {
+        match decide(&self.environment, command, who) {
             Ok(events) => {
                 for event in &events {
                     self.record(event);
@@ -264,7 +285,17 @@ impl World {
             Event::DeploymentPromoted {}
             | Event::DeploymentPaused { .. }
             | Event::DeploymentResumed { .. } => String::new(),
-            Event::ServicesClosed { .. } | Event::ServicesOpened { .. } => format!(": {event}"),
+            Event::ServicesClosed { .. }
+            | Event::ServicesOpened { .. }
+            | Event::EntryRequested { .. }
+            | Event::EntryApproved { .. }
+            | Event::EntryRejected { .. }
+            | Event::EntryExpired { .. }
+            | Event::EntryOvertaken { .. }
+            | Event::EntryAdmitted { .. }
+            | Event::FreezeBegun { .. }
+            | Event::FreezeExcepted { .. }
+            | Event::FreezeEnded { .. } => format!(": {event}"),
         };
         self.note(&format!("{}{detail}", event.kind()));
     }
@@ -301,6 +332,7 @@ impl World {
             instances: self.instances.clone(),
             routes: self.acknowledged.clone().filter(|_| self.data_plane),
             verdicts,
+            elsewhere: self.elsewhere.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The subcommands: one file each, with its arguments and what it does.
 
 pub(crate) mod abort;
+pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod check;
 mod closing;
@@ -9,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod down;
 pub(crate) mod explain;
+pub(crate) mod freeze;
 mod give;
 pub(crate) mod history;
 pub(crate) mod hold;
@@ -23,7 +25,9 @@ pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod promote;
 pub(crate) mod proxy;
+pub(crate) mod reject;
 pub(crate) mod replay;
+pub(crate) mod requests;
 pub(crate) mod resume;
 pub(crate) mod retry;
 pub(crate) mod rollback;
@@ -33,5 +37,6 @@ pub(crate) mod shim;
 pub(crate) mod ship;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod thaw;
 pub(crate) mod up;
 pub(crate) mod why;

@@ -13,7 +13,8 @@ use crate::target::Target;
 /// Ship what the project file describes, and watch it until it has all traffic or went back
 ///
 /// Ends with status 0 once the release has all traffic, with 4 if it went back, and with 1 if a
-/// newer one took its place or a person has to decide. Ctrl-C ends the watching, not the rollout.
+/// newer one took its place, a person has to decide, or it waits to enter. Ctrl-C ends the
+/// watching, not the rollout.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Return as soon as the release is recorded
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// What to remember about the release
     #[arg(long, short = 'm', value_name = "TEXT")]
     note: Option<String>,
+    /// Why it cannot wait: it takes the expedited way, if the environment has one
+    #[arg(long, value_name = "REASON")]
+    expedite: Option<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -30,12 +34,20 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     // Without control there is no use in packing anything.
     client.system().await?;
     let prepared = shipment::prepare(context, args.note.clone())?;
-    let shipment = prepared.upload(&client, output).await?;
+    let mut shipment = prepared.upload(&client, output).await?;
+    shipment.expedite.clone_from(&args.expedite);
     let shipped = client.ship(&shipment).await?;
     if args.detach {
         return output.either(&shipped, |shipped| format!("{}\n", headline(shipped)));
     }
     output.talk(&headline(&shipped));
+    if shipped.waits {
+        output.talk("see what it lacks with `leadsman requests`; it enters by itself");
+        if output.is_json() {
+            output.json(&json!({ "shipped": shipped }), false)?;
+        }
+        return Err(Failure::silent(Exit::Failed));
+    }
     let target = Target {
         application: shipped.application.clone(),
         environment: shipped.environment.clone(),

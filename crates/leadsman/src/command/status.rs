@@ -49,7 +49,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 }
 
 /// Leaves only the environments that were named.
-fn only_named(context: &Context, overview: Overview) -> Result<Overview, Failure> {
+pub(super) fn only_named(context: &Context, overview: Overview) -> Result<Overview, Failure> {
     let Some(named) = context.environment.as_deref() else {
         return Ok(overview);
     };

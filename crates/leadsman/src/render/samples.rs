@@ -96,6 +96,8 @@ pub(crate) fn serving() -> EnvironmentStatus {
             ..deployment(Phase::Settled)
         }),
         queued: None,
+        requests: Vec::new(),
+        freezes: Vec::new(),
         services: vec![
             ServiceStatus {
                 closed: None,

@@ -27,6 +27,11 @@ fn help_shows_what_there_is() {
                        back
           status       Show how everything stands
           why          Say why things are as they are: what is waited for, since when, and who can move it
+          requests     List the releases that wait to enter, what each still lacks, and the freezes
+          approve      Consent to a release that waits to enter the environment
+          reject       Refuse a release that waits to enter the environment
+          freeze       Let nothing enter the environment for a time, or one release all the same
+          thaw         End a freeze: what waits for it may enter
           pause        Hold the deployment where it is; it is still judged, and still goes back if it fails
           resume       Let a paused deployment go on
           promote      Let the present step pass without waiting for the judge

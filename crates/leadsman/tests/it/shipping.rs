@@ -61,6 +61,8 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         serves: Some(1),
         deployment: Some(deployment),
         queued: None,
+        requests: Vec::new(),
+        freezes: Vec::new(),
         services: vec![web],
         reasons: Vec::new(),
     };
@@ -77,6 +79,7 @@ fn control(place: &Place, looks: Vec<Answer>) -> Control {
         .write("leadsman.yaml", PROJECT)
         .write("site/index.html", "<p>hello");
     let shipped = Shipped {
+        waits: false,
         application: "shop".to_owned(),
         environment: "production".to_owned(),
         version: 1,
@@ -149,6 +152,7 @@ fn a_release_is_uploaded_shipped_and_watched_until_it_has_all_traffic() {
     let (_, body) = control.asked("POST /v1/ship");
     let shipment: Shipment = serde_json::from_slice(&body).unwrap();
     let expected = Shipment {
+        expedite: None,
         project: PROJECT.to_owned(),
         file: "leadsman.yaml".to_owned(),
         origin: place.path().to_str().unwrap().to_owned(),

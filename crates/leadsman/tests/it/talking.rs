@@ -18,6 +18,8 @@ fn environment(name: &str) -> EnvironmentStatus {
         serves: Some(3),
         deployment: None,
         queued: None,
+        requests: Vec::new(),
+        freezes: Vec::new(),
         services: Vec::new(),
         reasons: Vec::new(),
     }

@@ -1,16 +1,24 @@
 //! What people ask of an environment.
 
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, Path, State};
-use leadsman_api::{Accepted, Closed as WishedClosed, Command as Wish, Scope as WishedScope};
-use leadsman_core::id::{ReleaseNumber, ServiceName};
+use leadsman_api::{
+    Accepted, Closed as WishedClosed, Command as Wish, Moment, Scope as WishedScope,
+};
+use leadsman_core::id::{Digest, ReleaseNumber, ServiceName};
+use leadsman_core::time::Timestamp;
 use leadsman_core::{Closed, Command, Event, Scope};
 use leadsman_store::Recorded;
 
 use super::{AskedEnvironment, Shared, environment_id};
 use crate::peer::Peer;
 use crate::problem::Failure;
+
+/// The most that a person says about an act, in bytes.
+const SAID_BYTES_MAX: usize = 2_000;
 
 pub(crate) async fn post(
     State(server): Shared,
@@ -50,7 +58,60 @@ fn command(wish: Wish) -> Result<Command, Failure> {
             how: closed(how),
             service: name.as_deref().map(service).transpose()?,
         },
+        Wish::Approve {
+            release,
+            digest,
+            note,
+        } => Command::Approve {
+            release: ReleaseNumber(release),
+            digest: digest.as_deref().map(digest_of).transpose()?,
+            known_as: BTreeSet::new(),
+            note: note.as_deref().map(said).transpose()?,
+        },
+        Wish::Reject { release, why } => Command::Reject {
+            release: ReleaseNumber(release),
+            why: said(&why)?,
+        },
+        Wish::Freeze { from, until, why } => Command::Freeze {
+            from: from.map(timestamp),
+            until: until.map(timestamp),
+            why: said(&why)?,
+        },
+        Wish::Except {
+            freeze,
+            release,
+            why,
+        } => Command::Except {
+            freeze,
+            release: ReleaseNumber(release),
+            why: said(&why)?,
+        },
+        Wish::Thaw { freeze } => Command::Thaw { freeze },
     })
+}
+
+fn timestamp(moment: Moment) -> Timestamp {
+    Timestamp::from_millis(moment.0)
+}
+
+fn digest_of(text: &str) -> Result<Digest, Failure> {
+    let parsed = text.parse::<Digest>();
+    parsed.map_err(|error| Failure::bad_request(error.to_string()))
+}
+
+/// Returns what a person has said for others to read later.
+pub(crate) fn said(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failure::bad_request(
+            "a reason is expected, and none is given",
+        ));
+    }
+    if text.len() > SAID_BYTES_MAX {
+        let message = format!("a reason has at most {SAID_BYTES_MAX} bytes");
+        return Err(Failure::bad_request(message));
+    }
+    Ok(text.to_owned())
 }
 
 fn service(name: &str) -> Result<ServiceName, Failure> {

@@ -73,7 +73,15 @@ pub(super) fn running(environment: &Environment) -> Option<ReleaseContent> {
         Some(deployment) => deployment.content.routing.clone(),
         None => environment.routing.clone()?,
     };
-    Some(ReleaseContent { routing, services })
+    let entry = match promoted {
+        Some(deployment) => deployment.content.entry.clone(),
+        None => environment.entry.clone().unwrap_or_default(),
+    };
+    Some(ReleaseContent {
+        routing,
+        services,
+        entry,
+    })
 }
 
 /// Returns every difference, in the order of the paths.

@@ -1,6 +1,7 @@
 //! What a shipment would do, before anything moves.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -8,7 +9,8 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
-use leadsman_core::id::ServiceName;
+use leadsman_core::entry::{EntryRules, Identity};
+use leadsman_core::id::{ReleaseNumber, ServiceName};
 use leadsman_core::project::units;
 use leadsman_core::spec::{Sizing, Step, Strategy};
 use leadsman_core::weight::Weight;
@@ -26,10 +28,10 @@ pub(crate) async fn post(
 ) -> Result<Json<Plan>, Failure> {
     let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
     let (new, environment) = ship::read(shipment)?;
-    let (state, content) = server.engine.preview(&new, environment)?;
+    let (state, content, identity) = server.engine.preview(&new, environment)?;
     let application = server.engine.releases(&state.id.application).await.ok();
     let last = application.and_then(|a| a.releases.keys().next_back().copied());
-    let release = leadsman_core::id::ReleaseNumber(last.map_or(1, |last| last.0 + 1));
+    let release = ReleaseNumber(last.map_or(1, |last| last.0 + 1));
     let mut warnings = Vec::new();
     if let Some(deployment) = &state.deployment {
         warnings.push(format!(
@@ -41,9 +43,19 @@ pub(crate) async fn post(
     let mut resting = state.clone();
     resting.deployment = None;
     resting.queued = None;
+    warnings.extend(refused(&state, release, &content, &identity));
+    let same_entry = resting.entry.as_ref() == Some(&content.entry);
+    resting.entry = same_entry.then(EntryRules::default);
+    resting.freezes.clear();
+    let admitted = ReleaseContent {
+        entry: EntryRules::default(),
+        ..ReleaseContent::clone(&content)
+    };
     let command = Command::Ship {
         release,
-        content: std::sync::Arc::clone(&content),
+        content: Arc::new(admitted),
+        identity,
+        expedited: None,
     };
     let events = match decide(&resting, &command, "plan") {
         Ok(events) => events,
@@ -100,6 +112,28 @@ pub(crate) async fn post(
 }
 
 /// Returns the services in an order in which each comes after those that it waits for.
+/// Returns why the release would not enter at once, where it would not.
+fn refused(
+    state: &Environment,
+    release: ReleaseNumber,
+    content: &Arc<ReleaseContent>,
+    identity: &Identity,
+) -> Option<String> {
+    let mut resting = state.clone();
+    resting.deployment = None;
+    resting.queued = None;
+    let command = Command::Ship {
+        release,
+        content: Arc::clone(content),
+        identity: identity.clone(),
+        expedited: None,
+    };
+    match decide(&resting, &command, "plan").ok()?.as_slice() {
+        [requested @ Event::EntryRequested { .. }] => Some(requested.to_string()),
+        _ => None,
+    }
+}
+
 fn in_order(content: &ReleaseContent) -> Vec<&ServiceName> {
     let mut order: Vec<&ServiceName> = Vec::new();
     while order.len() < content.services.len() {

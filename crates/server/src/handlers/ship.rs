@@ -7,6 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use leadsman_api::{Shipment, Shipped};
 use leadsman_core::Refusal;
+use leadsman_core::entry::Source;
 use leadsman_core::id::{Digest, EnvironmentName, ServiceName};
 use leadsman_engine::{Error, NewRelease};
 
@@ -21,44 +22,50 @@ pub(crate) async fn post(
     shipment: Result<Json<Shipment>, JsonRejection>,
 ) -> Result<Json<Shipped>, Failure> {
     let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
+    let expedited = shipment.expedite.as_deref().map(commands::said);
+    let expedited = expedited.transpose()?;
     let (new, environment) = read(shipment)?;
     // Before anything is recorded: what cannot be started shall not be a release.
-    let (state, _) = server.engine.preview(&new, environment.clone())?;
+    let (state, _, _) = server.engine.preview(&new, environment.clone())?;
     have_artifacts(&server, &new).await?;
     let (application, number) = server.engine.release(&new, &peer.name).await?;
     let shipped = server
         .engine
-        .ship(&application, number, environment, &peer.name)
+        .ship(&application, number, environment, expedited, &peer.name)
         .await;
     let id = state.id;
-    let answer = |version, deployment, started, sentence| Shipped {
+    let answer = |version, deployment, (started, waits), sentence| Shipped {
         version,
         application: application.to_string(),
         environment: id.environment.to_string(),
         release: number.0,
         deployment,
         started,
+        waits,
         sentence,
     };
     match shipped {
         Ok((_, recorded)) => {
             let accepted = commands::accepted(&recorded);
+            let waits = recorded.iter().any(|it| it.kind == "entry_requested");
             Ok(Json(answer(
                 accepted.version,
                 accepted.deployment,
-                true,
+                (!waits, waits),
                 accepted.sentence,
             )))
         }
         // Asked for twice, done once: a script may repeat itself.
         Err(Error::Refused(
-            refusal @ (Refusal::AlreadyServes(_) | Refusal::AlreadyOnItsWay(_)),
+            refusal @ (Refusal::AlreadyServes(_)
+            | Refusal::AlreadyOnItsWay(_)
+            | Refusal::AlreadyRequested(_)),
         )) => {
             let deployment = state.deployment.map(|deployment| deployment.number.0);
             Ok(Json(answer(
                 state.version,
                 deployment,
-                false,
+                (false, matches!(refusal, Refusal::AlreadyRequested(_))),
                 refusal.to_string(),
             )))
         }
@@ -93,6 +100,7 @@ pub(crate) fn read(shipment: Shipment) -> Result<(NewRelease, Option<Environment
         origin: shipment.origin,
         artifacts,
         note: shipment.note,
+        source: Source::default(),
     };
     Ok((new, environment))
 }

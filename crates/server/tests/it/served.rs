@@ -66,5 +66,6 @@ pub(crate) fn shipment(version: u64) -> Shipment {
         environment: None,
         artifacts: BTreeMap::new(),
         note: Some(format!("version {version}")),
+        expedite: None,
     }
 }

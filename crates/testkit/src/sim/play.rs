@@ -6,6 +6,7 @@ use std::panic;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use leadsman_core::entry::Source;
 use leadsman_core::weight::Weight;
 use leadsman_core::{Environment, Reason, Who};
 use leadsman_engine::{Engine, NewRelease};
@@ -204,6 +205,7 @@ impl World {
             origin: "/srv/shop".to_owned(),
             artifacts: BTreeMap::new(),
             note: None,
+            source: Source::default(),
         };
         let acknowledged = Arc::clone(&self.acknowledged);
         control.ask(async move {
@@ -213,7 +215,7 @@ impl World {
             };
             sea.truth().natures.entry(release).or_insert(nature);
             sea.metrics.set(release, Some(1.0));
-            match engine.ship(&application, release, None, "ann").await {
+            match engine.ship(&application, release, None, None, "ann").await {
                 Ok((_, recorded)) => acknowledge(&acknowledged, &recorded),
                 Err(error) => refused(&sea, &error),
             }

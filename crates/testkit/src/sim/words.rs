@@ -47,6 +47,15 @@ pub(super) fn told(event: &Event) -> String {
         Event::RolloutStarted { service }
         | Event::StepsSkipped { service, .. }
         | Event::ServiceReturned { service } => format!("{kind}: {service}"),
+        Event::EntryRequested { .. }
+        | Event::EntryApproved { .. }
+        | Event::EntryRejected { .. }
+        | Event::EntryExpired { .. }
+        | Event::EntryOvertaken { .. }
+        | Event::EntryAdmitted { .. }
+        | Event::FreezeBegun { .. }
+        | Event::FreezeExcepted { .. }
+        | Event::FreezeEnded { .. } => format!("{kind}: {event}"),
         Event::DeploymentPromoted {}
         | Event::DeploymentPaused { .. }
         | Event::DeploymentResumed { .. }

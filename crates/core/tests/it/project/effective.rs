@@ -77,6 +77,16 @@ fn every_default_is_shown() {
             headers: {}
             trusted: [127.0.0.0/8, "::1/128"]
             proxy_protocol: []
+            entry:
+              automatic: null
+              after: null
+              branches: []
+              tags: []
+              approvals: null
+              windows: []
+              time_zone: UTC
+              waits: 7d
+              expedited: null
             gates: null
         routes:
           - { path: /, service: web }

@@ -343,6 +343,22 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P045",
         "application: a\nservices: { web: { run: x } }\ngates: { findings: { exceptions: [{ id: CVE-2026-1, until: 2026-02-30, reason: not reached }] } }\n",
     ),
+    (
+        "P046",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { windows: [Mon-Fri 9-16, Mo 09:00-16:00, Sat 24:00-25:00] } } }\n",
+    ),
+    (
+        "P047",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { windows: [Tue], time_zone: CEST } } }\n",
+    ),
+    (
+        "P048",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { branches: [refs/heads/main, \"my branch\"] } } }\n",
+    ),
+    (
+        "P024",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments:\n  staging: { listen: \"127.0.0.1:1\", entry: { after: production } }\n  production: { entry: { after: staging } }\n",
+    ),
 ];
 
 /// Returns the problems of a text, be they errors or warnings.

@@ -33,6 +33,19 @@ fn five_lines_are_enough() {
                 ],
                 proxy_protocol: [],
             },
+            entry: EntryRules {
+                automatic: false,
+                after: None,
+                branches: {},
+                tags: {},
+                approvals: None,
+                calendar: Calendar {
+                    time_zone: "UTC",
+                    windows: [],
+                },
+                waits: 604800s,
+                expedited: None,
+            },
             services: {
                 ServiceName(
                     "web",

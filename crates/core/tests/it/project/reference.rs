@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 37] = [
+const PLACES: [(&str, &str, &str); 39] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -50,6 +50,12 @@ const PLACES: [(&str, &str, &str); 37] = [
         "AgainstStable",
         "`against_stable`",
         "limits: { against_stable: @ }",
+    ),
+    ("Entry", "`entry`", "environments: { e: { entry: @ } }"),
+    (
+        "Approvals",
+        "`approvals`",
+        "environments: { e: { entry: { approvals: @ } } }",
     ),
     ("Tls", "`tls`", "environments: { e: { tls: @ } }"),
     (

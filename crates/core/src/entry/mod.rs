@@ -1,0 +1,20 @@
+//! What must hold before a release enters an environment, and the releases that wait for it.
+//!
+//! A release that is shipped enters at once where nothing is asked of it. Elsewhere it waits as a
+//! request, and enters by itself as soon as nothing is missing any more. The way back is never
+//! asked for anything.
+
+mod calendar;
+mod pattern;
+mod request;
+mod rules;
+mod watch;
+mod wish;
+
+pub use calendar::{Calendar, InvalidWindow, Opening, UnknownTimeZone, Window, is_time_zone};
+pub use pattern::RefPattern;
+pub use request::{Approval, Freeze, Identity, Missing, Reference, Request, Source};
+pub use rules::{ApprovalRule, EntryRules, Expedited};
+
+pub(crate) use watch::{facts, reasons};
+pub(crate) use wish::{Asked, approve, ask, asks_nothing, except, freeze, reject, thaw};

@@ -1,0 +1,152 @@
+//! What becomes of releases that wait to enter.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::calendar::Opening;
+use super::request::{Missing, Request};
+use crate::decide::enter;
+use crate::environment::{Environment, Queued};
+use crate::event::Event;
+use crate::id::ReleaseNumber;
+use crate::observed::Observed;
+use crate::reason::{Reason, Waiting, Who};
+use crate::time::Timestamp;
+
+/// Returns what holds now of the releases that wait: one of them at a time, because the next one
+/// may find an environment that has changed.
+pub(crate) fn facts(environment: &Environment, observed: &Observed, now: Timestamp) -> Vec<Event> {
+    // The newest first: where several may enter, it is the one that is meant to stay.
+    for (release, request) in environment.requests.iter().rev() {
+        let release = *release;
+        if now >= request.expires_at(environment) {
+            return vec![Event::EntryExpired { release }];
+        }
+        if !environment.is_on_its_way(release)
+            && request
+                .missing(environment, release, observed, now)
+                .is_empty()
+        {
+            return admit(environment, release, request, now);
+        }
+    }
+    Vec::new()
+}
+
+/// Lets a release in. Older ones that wait would only take it back.
+fn admit(
+    environment: &Environment,
+    release: ReleaseNumber,
+    request: &Request,
+    now: Timestamp,
+) -> Vec<Event> {
+    let rules = request.rules(environment);
+    let mut approvals: Vec<_> = rules
+        .iter()
+        .flat_map(|rules| request.valid_approvals(rules, now))
+        .cloned()
+        .collect();
+    approvals.dedup();
+    let mut events = vec![Event::EntryAdmitted {
+        release,
+        digest: request.identity.digest.clone(),
+        approvals,
+        expedited: request.expedited.clone(),
+    }];
+    let older = environment
+        .requests
+        .range(..release)
+        .map(|(older, _)| *older);
+    events.extend(older.map(|older| Event::EntryOvertaken {
+        release: older,
+        by: release,
+    }));
+    let after = events.iter().fold(environment.clone(), |state, event| {
+        crate::evolve(state, now, event)
+    });
+    let soaks = rules.iter().filter_map(|rules| rules.expedited);
+    let soak = soaks.map(|expedited| expedited.soak).max();
+    events.extend(enter(
+        &after,
+        Queued {
+            release,
+            content: Arc::clone(&request.content),
+            origin: request.origin,
+            by: request.by.clone(),
+            identity: Some(request.identity.clone()),
+            soak_at_most: soak.filter(|_| request.expedited.is_some()),
+        },
+    ));
+    events
+}
+
+/// Returns what each release that waits lacks, and when to look again.
+pub(crate) fn reasons(
+    environment: &Environment,
+    observed: &Observed,
+    now: Timestamp,
+) -> (Vec<Reason>, Option<Timestamp>) {
+    let mut reasons = Vec::new();
+    let mut wake_at = BTreeSet::new();
+    for (release, request) in &environment.requests {
+        let missing = request.missing(environment, *release, observed, now);
+        let until = request.expires_at(environment);
+        wake_at.insert(until);
+        wake_at.extend(missing.iter().filter_map(turns));
+        wake_at.extend(runs_out(environment, request, now));
+        wake_at.extend(environment.freezes.values().map(|freeze| freeze.from));
+        let who = who(&missing);
+        reasons.push(Reason {
+            waiting: Waiting::Entry {
+                release: *release,
+                missing,
+            },
+            since: request.since,
+            until: Some(until),
+            who,
+        });
+    }
+    (reasons, wake_at.range(after(now)..).next().copied())
+}
+
+fn after(now: Timestamp) -> Timestamp {
+    Timestamp::from_millis(now.as_millis() + 1)
+}
+
+/// Returns when time alone changes what is missing.
+fn turns(missing: &Missing) -> Option<Timestamp> {
+    match missing {
+        Missing::Window { opens, .. } => *opens,
+        Missing::Freeze { until, .. } => *until,
+        Missing::Earlier { .. } | Missing::Approvals { .. } => None,
+    }
+}
+
+/// Returns when something that it has is lacking again.
+fn runs_out(environment: &Environment, request: &Request, now: Timestamp) -> Vec<Timestamp> {
+    let rules = request.rules(environment);
+    let mut moments = Vec::new();
+    for rules in rules {
+        if let Opening::Open { closes } = rules.calendar.at(now) {
+            moments.extend(closes);
+        }
+        if let Some(rule) = rules.approvals {
+            moments.extend(request.approvals.iter().map(|it| it.at + rule.lasts));
+        }
+    }
+    moments
+}
+
+fn who(missing: &[Missing]) -> Who {
+    let needs_consent = missing
+        .iter()
+        .any(|it| matches!(it, Missing::Approvals { .. }));
+    let is_frozen = missing
+        .iter()
+        .any(|it| matches!(it, Missing::Freeze { .. }));
+    match (needs_consent, is_frozen) {
+        (true, _) => Who::Person(&["approve", "reject"]),
+        (false, true) => Who::Either(&["thaw", "reject"]),
+        (false, false) => Who::Either(&["reject"]),
+    }
+}
