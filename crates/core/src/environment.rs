@@ -151,7 +151,13 @@ impl Environment {
                 Some(&deployment.content.routing)
             }
             (Some(routing), _) => Some(routing),
-            (None, deployment) => deployment.map(|deployment| &deployment.content.routing),
+            (None, Some(deployment)) => Some(&deployment.content.routing),
+            // The first release went back: nobody answers, and the data plane has to be told that.
+            (None, None) => {
+                let ended = self.last_end.as_ref()?;
+                let known = self.releases.get(&ended.release)?;
+                Some(&known.content.routing)
+            }
         }
     }
 

@@ -366,7 +366,11 @@ impl Look<'_> {
                 end: End::RolledBack,
             }],
             Phase::Moving => vec![Event::DeploymentPromoted {}],
-            Phase::Settling { .. } if self.now >= settled_at(self.deployment) => {
+            // While nothing is heard of the data plane it may have cut off what serves: the way
+            // back is kept.
+            Phase::Settling { .. }
+                if self.now >= settled_at(self.deployment) && self.observed.routes.is_some() =>
+            {
                 vec![Event::DeploymentEnded { end: End::Settled }]
             }
             Phase::Settling { .. } | Phase::Frozen { .. } => Vec::new(),

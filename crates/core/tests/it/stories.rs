@@ -5,7 +5,7 @@ use leadsman_analysis::{Evidence, Outcome};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::spec::{OnInconclusive, Strategy};
 use leadsman_core::weight::Weight;
-use leadsman_core::{Command, Event, Passed, Refusal, Scope, Standing};
+use leadsman_core::{Command, Event, Passed, Phase, Refusal, Scope, Standing};
 
 use crate::world::{World, blue_green, canary, content, name, rolling, service, shipping};
 
@@ -569,4 +569,43 @@ fn what_speaks_against_a_step_or_is_not_known_keeps_it_from_advancing() {
     world.ask(&Command::Pause).expect("it moves");
     world.pass(10_000);
     assert_eq!(world.share("web", 2), Weight::percent(5), "paused");
+}
+
+#[test]
+fn a_first_release_that_was_taken_back_leaves_routes_without_a_side() {
+    let mut world = World::new();
+    let content = content(&[("web", service(1, 1, &canary(&[5])))], false);
+    world.never_ready.insert(ReleaseNumber(1));
+    world.ship(1, &content);
+    world.settle();
+    world.ask(&Command::Abort).expect("it is on its way");
+    let plan = world.settle();
+    assert_eq!(world.environment.deployment, None);
+    // Whatever the data plane was told before, it is told that nobody answers any more.
+    let routes = plan.routes.expect("the data plane has to be told");
+    assert!(routes.services.values().all(Vec::is_empty), "{routes:?}");
+}
+
+#[test]
+fn the_way_back_is_kept_while_nothing_is_heard_of_the_data_plane() {
+    let strategy = canary(&[5]);
+    let mut world = serving(1, &strategy);
+    world.ship(2, &content(&[("web", service(2, 1, &strategy))], false));
+    world.pass(130);
+    assert!(matches!(
+        world
+            .environment
+            .deployment
+            .as_ref()
+            .expect("it settles")
+            .phase,
+        Phase::Settling { .. }
+    ));
+    world.data_plane = false;
+    world.pass(3_600);
+    assert!(world.environment.deployment.is_some(), "{}", world.timeline);
+    assert_eq!(world.running(1), 1, "the way back is there");
+    world.data_plane = true;
+    world.pass(1);
+    assert_eq!(world.environment.deployment, None, "{}", world.timeline);
 }

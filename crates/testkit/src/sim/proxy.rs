@@ -89,16 +89,12 @@ impl Proxy {
             .map(|known| known.routes.instances())
             .unwrap_or_default();
         let mut routes = routes.clone();
-        let sides = || routes.services.values().flatten();
-        let forgotten: Vec<_> = self
-            .tripped
-            .keys()
-            .filter(|revision| !sides().any(|side| side.revision == **revision))
-            .cloned()
-            .collect();
-        for revision in forgotten {
-            self.tripped.remove(&revision);
-        }
+        // What is gone, or alone, is not cut off any more.
+        self.tripped.retain(|revision, _| {
+            let mut services = routes.services.values();
+            services
+                .any(|sides| sides.len() > 1 && sides.iter().any(|side| side.revision == *revision))
+        });
         routes.cut_off(&self.tripped);
         let after = routes.instances();
         for id in before.difference(&after) {

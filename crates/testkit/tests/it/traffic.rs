@@ -172,12 +172,12 @@ fn t6_nothing_is_removed_before_the_data_plane_says_that_it_has_no_requests() {
         22.000 s  records deployment_promoted
         22.000 s  records deployment_ended: Settled
         22.000 s  effect lost on its way to the data plane
+        22.000 s  effect lost on its way to the data plane
         23.000 s  effect lost on its way to the data plane
         24.000 s  effect lost on its way to the data plane
-        25.000 s  effect lost on its way to the data plane
-        26.000 s  puts in force: web [r2.d2 100 % on 2]
-        26.000 s  stops web.r1.d1.1
-        56.000 s  stops web.r1.d1.2
+        25.000 s  puts in force: web [r2.d2 100 % on 2]
+        25.000 s  stops web.r1.d1.2
+        55.000 s  stops web.r1.d1.1
     "#]].assert_eq(&story.play().since(10, &[]));
 }
 
