@@ -13,6 +13,12 @@ pub(crate) fn count(number: u64) -> String {
     written
 }
 
+/// Writes how many of something there are: a word that takes an `s` where there is not just one.
+pub(crate) fn counted(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", count(number))
+}
+
 /// Writes a number with at most three digits behind the point.
 pub(crate) fn number(number: f64) -> String {
     let written = format!("{number:.3}");
@@ -65,6 +71,9 @@ mod tests {
             (1_234_567, "1,234,567"),
         ] {
             assert_eq!(count(of), written);
+        }
+        for (of, written) in [(0, "0 tests"), (1, "1 test"), (1000, "1,000 tests")] {
+            assert_eq!(counted(of, "test"), written);
         }
         for (of, written) in [
             (0.0, "0"),

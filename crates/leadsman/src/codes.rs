@@ -43,6 +43,9 @@ pub(crate) enum Code {
     LoadImpossible,
     LoadBroken,
     LoadInvalid,
+    ReportUnreadable,
+    ReportWrong,
+    GatesNotOpen,
     DemoUnplayed,
     DemoUnexpected,
 }
@@ -88,6 +91,9 @@ impl Code {
         Self::LoadImpossible,
         Self::LoadBroken,
         Self::LoadInvalid,
+        Self::ReportUnreadable,
+        Self::ReportWrong,
+        Self::GatesNotOpen,
         Self::DemoUnplayed,
         Self::DemoUnexpected,
     ];
@@ -132,6 +138,9 @@ impl Code {
             Self::LoadImpossible => "L112",
             Self::LoadBroken => "L113",
             Self::LoadInvalid => "L114",
+            Self::ReportUnreadable => "L120",
+            Self::ReportWrong => "L121",
+            Self::GatesNotOpen => "L122",
             Self::DemoUnplayed => "L072",
             Self::DemoUnexpected => "L073",
         }

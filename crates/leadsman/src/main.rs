@@ -25,6 +25,7 @@ mod output;
 mod pages;
 mod project;
 mod render;
+mod reports;
 mod shipment;
 mod target;
 mod wait;

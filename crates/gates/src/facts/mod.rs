@@ -9,6 +9,7 @@ mod licences;
 mod load;
 mod tests_run;
 mod text;
+mod told;
 
 use std::collections::BTreeMap;
 

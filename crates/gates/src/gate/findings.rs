@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{GateResult, quoted};
 use crate::day::Day;
 use crate::facts::{Facts, Finding, Severity, bounded};
-use crate::words::{count, some_of};
+use crate::words::{count, counted, some_of};
 
 /// What somebody answers for, until a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +96,7 @@ impl FindingsGate {
     pub(super) fn evaluate(&self, facts: &Facts, today: Day) -> GateResult {
         let name = "findings";
         let Some(findings) = facts.findings() else {
-            let kinds = "`sarif`, `trivy`, `grype` and `cyclonedx`";
+            let kinds = "`sarif`, `trivy`, `grype` or `cyclonedx`";
             return GateResult::missing(name, "findings", kinds);
         };
         if let Some(why) = &findings.incomplete {
@@ -122,12 +122,13 @@ impl FindingsGate {
             from => format!("{} and graver ones are not let pass", from.as_str()),
         };
         let total = findings.total();
+        let verb = if found == 1 { "counts" } else { "count" };
         let mut why = match found {
-            0 => format!("none of {} findings counts, {wanted}", count(total)),
+            0 => format!("none of {} counts, {wanted}", counted(total, "finding")),
             found => format!(
-                "{} of {} findings count, {wanted}: {}",
+                "{} of {} {verb}, {wanted}: {}",
                 count(found),
-                count(total),
+                counted(total, "finding"),
                 some_of(&blocking, 3)
             ),
         };

@@ -6,7 +6,7 @@ use super::findings::{Excepted, Exception};
 use super::{GateResult, quoted};
 use crate::day::Day;
 use crate::facts::Facts;
-use crate::words::{count, some_of};
+use crate::words::{count, counted, some_of};
 
 /// How deep an expression may be nested.
 const DEPTH_MOST: usize = 20;
@@ -30,7 +30,7 @@ impl LicencesGate {
     pub(super) fn evaluate(&self, facts: &Facts, today: Day) -> GateResult {
         let name = "licences";
         let Some(components) = facts.components() else {
-            return GateResult::missing(name, "components", "`cyclonedx` and `trivy`");
+            return GateResult::missing(name, "components", "`cyclonedx` or `trivy`");
         };
         if components.total == 0 {
             let why = "a report says that the release is made of nothing";
@@ -66,11 +66,12 @@ impl LicencesGate {
                 blocking.push(format!("{} ({licence})", quoted(component)));
             }
         }
-        let total = count(components.total);
+        let total = counted(components.total, "component");
+        let verb = if blocked == 1 { "is" } else { "are" };
         let mut why = match blocked {
-            0 => format!("all licences of {total} components are let pass"),
+            0 => format!("all licences of {total} are let pass"),
             blocked => format!(
-                "{} of {total} components are under licences that are not let pass: {}",
+                "{} of {total} {verb} under licences that are not let pass: {}",
                 count(blocked),
                 some_of(&blocking, 3)
             ),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::GateResult;
 use crate::facts::{Facts, bounded};
-use crate::words::{count, millis, number, percent, some_of};
+use crate::words::{counted, millis, number, percent, some_of};
 
 /// What a load test must show. Times are in milliseconds, shares from 0 to 1.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl LoadGate {
     pub(super) fn evaluate(&self, facts: &Facts) -> GateResult {
         let name = "load";
         let Some(load) = facts.load() else {
-            return GateResult::missing(name, "load", "`load` and `k6`, or a load step");
+            return GateResult::missing(name, "load", "`load` or `k6`");
         };
         if let Some(why) = &load.invalid {
             let why = format!("the load test shows nothing: {}", bounded(why, 300));
@@ -110,11 +110,11 @@ impl LoadGate {
             )
         });
         broken.extend(crossed);
-        let requests = count(load.requests);
+        let requests = counted(load.requests, "request");
         let told = if broken.is_empty() { &kept } else { &broken };
         let why = match told.as_slice() {
-            [] => format!("{requests} requests, and nothing is asked of them"),
-            told => format!("{} over {requests} requests", some_of(told, 7)),
+            [] => format!("{requests}, and nothing is asked of them"),
+            told => format!("{} over {requests}", some_of(told, 7)),
         };
         GateResult::open_if(name, broken.is_empty(), &why)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{GateResult, quoted};
 use crate::facts::{Coverage, Facts, Tests};
-use crate::words::{count, percent, percent_down, some_of};
+use crate::words::{count, counted, percent, percent_down, some_of};
 
 /// What must become of tests: none may fail, and at least one must run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,44 +36,38 @@ impl TestsGate {
         let bad = tests.failed.saturating_add(tests.errors);
         if bad > 0 {
             let why = format!(
-                "{} of {} tests failed{}",
+                "{} of {} failed{}",
                 count(bad),
-                count(ran),
+                counted(ran, "test"),
                 named(&tests)
             );
             return GateResult::open_if(name, false, &why);
         }
         let least = self.at_least.max(1);
         let bounds = [
-            (self.skipped, tests.skipped, "were left out"),
-            (
-                self.flaky,
-                tests.flaky,
-                "passed only when they were run again",
-            ),
+            (self.skipped, tests.skipped, "left out"),
+            (self.flaky, tests.flaky, "passed only when run again"),
         ];
         for (most, found, what) in bounds {
             if let Some(most) = most.filter(|most| found > *most) {
-                let why = format!(
-                    "{} tests {what}, {} are the most",
-                    count(found),
-                    count(most)
-                );
+                let found = counted(found, "test");
+                let why = format!("{found} {what}, {} at most", count(most));
                 return GateResult::open_if(name, false, &why);
             }
         }
-        let ran = count(ran);
+        let mut why = format!("{} passed", counted(ran, "test"));
         if tests.passed < least {
-            let why = format!("{ran} tests passed, at least {} wanted", count(least));
+            why.push_str(&format!(", {} at least", count(least)));
             return GateResult::open_if(name, false, &why);
         }
-        let mut why = format!("{ran} tests passed");
-        if tests.skipped > 0 {
-            why.push_str(&format!(", {} were left out", count(tests.skipped)));
-        }
         if tests.flaky > 0 {
-            let flaky = count(tests.flaky);
-            why.push_str(&format!(", {flaky} of them only when they were run again"));
+            why.push_str(&format!(
+                ", {} of them only when run again",
+                count(tests.flaky)
+            ));
+        }
+        if tests.skipped > 0 {
+            why.push_str(&format!(", {} left out", count(tests.skipped)));
         }
         GateResult::open_if(name, true, &why)
     }
@@ -103,7 +97,7 @@ impl CoverageGate {
     pub(super) fn evaluate(&self, facts: &Facts) -> Vec<GateResult> {
         let all = self.all.iter().map(|wanted| match facts.coverage() {
             Some(coverage) => covered("coverage", "coverage", coverage, *wanted),
-            None => GateResult::missing("coverage", "coverage", "`lcov` and `cobertura`"),
+            None => GateResult::missing("coverage", "coverage", "`lcov` or `cobertura`"),
         });
         let groups = self.groups.iter().map(|(group, wanted)| {
             let name = format!("coverage.{group}");
@@ -136,9 +130,9 @@ fn covered(name: &str, what: &str, coverage: Coverage, wanted: f64) -> GateResul
             "see whether the tests run the code that is meant",
         );
     };
-    let lines = count(coverage.lines.total);
+    let lines = counted(coverage.lines.total, "line");
     let why = format!(
-        "{what} {} of {lines} lines, {} wanted",
+        "{what} {} of {lines}, {} wanted",
         percent_down(share),
         percent(wanted)
     );

@@ -189,7 +189,7 @@ impl GateResult {
 
     /// A gate whose facts no report has.
     fn missing(name: &str, what: &str, kinds: &str) -> Self {
-        let way_out = format!("a job has to give one of {kinds} under `reports`");
+        let way_out = format!("a job has to give {kinds} under `reports`");
         Self::unknown(name, &format!("no report speaks of {what}"), &way_out)
     }
 }

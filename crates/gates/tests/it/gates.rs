@@ -65,7 +65,7 @@ fn tests_must_pass() {
     let skipped = "<testcase name='c'><skipped/></testcase>";
     let plain = TestsGate::default();
     for (report, tests, told) in [
-        (suite(passed), plain.clone(), "1 tests passed: open"),
+        (suite(passed), plain.clone(), "1 test passed: open"),
         (
             suite(&passed.repeat(1234)),
             plain.clone(),
@@ -74,7 +74,7 @@ fn tests_must_pass() {
         (
             suite(&[passed, flaky, skipped].concat()),
             plain.clone(),
-            "2 tests passed, 1 were left out, 1 of them only when they were run again: open",
+            "2 tests passed, 1 of them only when run again, 1 left out: open",
         ),
         (
             suite(""),
@@ -92,7 +92,7 @@ fn tests_must_pass() {
                 at_least: 2,
                 ..plain.clone()
             },
-            "1 tests passed, at least 2 wanted: closed",
+            "1 test passed, 2 at least: closed",
         ),
         (
             suite(&[passed, skipped].concat()),
@@ -100,7 +100,7 @@ fn tests_must_pass() {
                 skipped: Some(0),
                 ..plain.clone()
             },
-            "1 tests were left out, 0 are the most: closed",
+            "1 test left out, 0 at most: closed",
         ),
         (
             suite(&[passed, flaky].concat()),
@@ -108,7 +108,7 @@ fn tests_must_pass() {
                 flaky: Some(0),
                 ..plain.clone()
             },
-            "1 tests passed only when they were run again, 0 are the most: closed",
+            "1 test passed only when run again, 0 at most: closed",
         ),
         // A suite that could not start has no case that failed.
         (
@@ -134,7 +134,7 @@ fn tests_must_pass() {
     );
     assert_eq!(
         sentence(&gate(TestsGate::default()), &Facts::default()),
-        "tests | no report speaks of tests; a job has to give one of `junit` under `reports`: unknown"
+        "tests | no report speaks of tests; a job has to give `junit` under `reports`: unknown"
     );
 }
 
@@ -246,7 +246,7 @@ fn findings_block_from_a_severity_on_unless_they_are_excepted() {
                 exception("GHSA-aaaa-bbbb-cccc", "2026-11-21"),
                 exception("private-key", "2026-12-01"),
             ],
-            "1 of 5 findings count, critical ones are not let pass: `CVE-2026-1001` in left@1.0.0 \
+            "1 of 5 findings counts, critical ones are not let pass: `CVE-2026-1001` in left@1.0.0 \
              (critical), 1 excepted: `private-key` until 2026-12-01 (not reached), an exception \
              counts no more: `GHSA-aaaa-bbbb-cccc` ended on 2026-11-21 (not reached), 1 not rated \
              yet: closed",
@@ -344,7 +344,7 @@ fn licences_are_let_pass_by_name() {
         ),
         (
             gate(&[], &["MIT"], &[]),
-            "1 of 4 components are under licences that are not let pass: `left@1.0.0` (`MIT`), 1 \
+            "1 of 4 components is under licences that are not let pass: `left@1.0.0` (`MIT`), 1 \
              state none: closed",
         ),
     ] {

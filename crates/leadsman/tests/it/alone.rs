@@ -47,6 +47,9 @@ fn help_shows_what_there_is() {
           diff         Show how two releases differ, or a release and what runs
           judge        Judge windows from standard input, one JSON object a line; say a verdict after each
           load         Make requests at a rate, or as so many users, and measure how they are answered
+          facts        Read reports on tests, coverage, findings, components, load and numbers, and say what
+                       they say
+          gate         Say whether the gates of an environment would be open with the reports at hand
           logs         Print what instances wrote
           audit        Work with the audit log
           state        Back up the state of Leadsman, or take it to another machine

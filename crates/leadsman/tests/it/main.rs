@@ -9,6 +9,7 @@ mod control;
 mod demo;
 #[cfg(test)]
 mod exporting;
+mod gating;
 #[cfg(test)]
 mod judging;
 #[cfg(test)]

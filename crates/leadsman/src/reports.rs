@@ -1,0 +1,159 @@
+//! Reports on disk, named on the command line.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use leadsman_gates::{Facts, Limits, ReportKind, Source, Wrong, guess, read};
+
+use crate::codes::Code;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::render::words::clean;
+
+/// A report on the command line: `FILE`, `KIND=FILE` or `KIND/GROUP=FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    kind: Option<ReportKind>,
+    group: Option<String>,
+    path: PathBuf,
+}
+
+impl FromStr for Named {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = Self {
+            kind: None,
+            group: None,
+            path: text.into(),
+        };
+        let Some((before, path)) = text.split_once('=') else {
+            return Ok(plain);
+        };
+        let (kind, group) = match before.split_once('/') {
+            Some((kind, group)) => (kind, Some(group.to_owned())),
+            None => (before, None),
+        };
+        // The name of a file may have a `=` as well.
+        let Some(kind) = ReportKind::named(kind) else {
+            return Ok(plain);
+        };
+        if path.is_empty() {
+            return Err("a file has to follow the `=`".to_owned());
+        }
+        Ok(Self {
+            kind: Some(kind),
+            group: group.filter(|group| !group.is_empty()),
+            path: path.into(),
+        })
+    }
+}
+
+/// Returns the words for all kinds, as a person reads them.
+pub(crate) fn kinds() -> String {
+    ReportKind::ALL.map(ReportKind::as_str).join(", ")
+}
+
+/// Reads a kind of report.
+pub(crate) fn kind(text: &str) -> Result<ReportKind, String> {
+    ReportKind::named(text).ok_or_else(|| format!("there are {}", kinds()))
+}
+
+/// Reads reports. Where no kind is named, it is what the report looks like.
+pub(crate) fn facts(
+    context: &Context,
+    named: &[Named],
+    kind: Option<ReportKind>,
+) -> Result<Facts, Failure> {
+    let limits = Limits::default();
+    let mut facts = Facts::default();
+    for report in named {
+        let shown = clean(&report.path.display().to_string());
+        let bytes = bytes(context, report, &limits)?;
+        let kind = report.kind.or(kind).or_else(|| guess(&bytes));
+        let kind = kind.ok_or_else(|| {
+            let message = format!("`{shown}` looks like no report that can be read");
+            let hint = format!("say what it is with `KIND={shown}`: {}", kinds());
+            Failure::new(Code::ReportWrong, message).hint(hint)
+        })?;
+        let says = read(kind, &bytes, &limits).map_err(|error| {
+            let mut failure = Failure::new(Code::ReportWrong, format!("`{shown}` says nothing"));
+            failure.causes.push(error.to_string());
+            match (&error.wrong, error.looks_like) {
+                (_, Some(other)) => {
+                    failure.hint(format!("say what it is with `{}={shown}`", other.as_str()))
+                }
+                (Wrong::CutOff(_) | Wrong::Empty, None) => {
+                    failure.hint("have the tool write it again, to its end")
+                }
+                (Wrong::TooLarge { .. } | Wrong::TooMany { .. } | Wrong::TooDeep { .. }, None) => {
+                    failure.hint("have the tool write less, or several reports")
+                }
+                (_, None) => failure.hint("have the tool write it again, or name another file"),
+            }
+        })?;
+        let source = Source {
+            kind,
+            path: report.path.display().to_string(),
+            job: None,
+            group: report.group.clone(),
+        };
+        facts.add(source, says);
+    }
+    Ok(facts)
+}
+
+/// Reads a file no further than a report may be long.
+fn bytes(context: &Context, report: &Named, limits: &Limits) -> Result<Vec<u8>, Failure> {
+    let path = context.working_folder.join(&report.path);
+    let most = u64::try_from(limits.bytes).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let read = File::open(&path)
+        .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes));
+    read.map_err(|error| {
+        let shown = clean(&report.path.display().to_string());
+        Failure::new(
+            Code::ReportUnreadable,
+            format!("failed to read the report `{shown}`"),
+        )
+        .because(&error)
+    })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_named_by_its_file_and_what_it_is() {
+        for (text, kind, group, path) in [
+            ("out/unit.xml", None, None, "out/unit.xml"),
+            (
+                "junit=out/unit.xml",
+                Some(ReportKind::Junit),
+                None,
+                "out/unit.xml",
+            ),
+            (
+                "lcov/backend=a=b",
+                Some(ReportKind::Lcov),
+                Some("backend"),
+                "a=b",
+            ),
+            ("lcov/=a", Some(ReportKind::Lcov), None, "a"),
+            ("a=b", None, None, "a=b"),
+        ] {
+            let named: Named = text.parse().unwrap();
+            assert_eq!(
+                (named.kind, named.group.as_deref()),
+                (kind, group),
+                "{text}"
+            );
+            assert_eq!(named.path, PathBuf::from(path), "{text}");
+        }
+        assert!("junit=".parse::<Named>().is_err());
+    }
+}
