@@ -30,6 +30,7 @@ pub mod path;
 mod plan;
 mod problem;
 mod replay;
+mod run;
 mod ship;
 mod status;
 mod system;
@@ -46,6 +47,10 @@ pub use plan::{
 pub use problem::Problem;
 pub use replay::{
     RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,
+};
+pub use run::{
+    JobReport, JobStatus, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery,
+    RunRequest, RunStatus, RunsQuery,
 };
 pub use ship::{Shipment, Shipped};
 pub use status::{

@@ -31,6 +31,16 @@ pub const LOGS: &str = "/v1/environments/{application}/{environment}/logs";
 /// answer that breaks off is not whole.
 pub const REPLAY: &str = "/v1/environments/{application}/{environment}/replay";
 
+/// `GET` with [`RunsQuery`](crate::RunsQuery): [`RunList`](crate::RunList). `POST` of a
+/// [`RunRequest`](crate::RunRequest): [`RunAccepted`](crate::RunAccepted).
+pub const RUNS: &str = "/v1/runs";
+/// `GET` with [`RunQuery`](crate::RunQuery): [`RunStatus`](crate::RunStatus).
+pub const RUN: &str = "/v1/runs/{application}/{number}";
+/// `POST` of a [`RunCommand`](crate::RunCommand): [`RunAccepted`](crate::RunAccepted).
+pub const RUN_COMMANDS: &str = "/v1/runs/{application}/{number}/commands";
+/// `GET` with [`RunLogsQuery`](crate::RunLogsQuery): lines of [`RunLine`](crate::RunLine) as JSON.
+pub const RUN_LOGS: &str = "/v1/runs/{application}/{number}/logs";
+
 /// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
 /// any text: it stays one segment of the path.
 pub(crate) fn fill(template: &str, values: &[&str]) -> String {

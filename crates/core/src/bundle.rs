@@ -135,7 +135,7 @@ impl TryFrom<String> for Pattern {
         } else if text.contains(|c: char| c == '\\' || c.is_control()) {
             "separate folders by `/`"
         } else if parts().any(|part| matches!(part, "." | "..")) {
-            "write the path from the served folder on, without `.` and `..`"
+            "write the path from the folder on, without `.` and `..`"
         } else if text.ends_with('/') {
             "end it with `/**` for all that lies in a folder"
         } else if parts().any(str::is_empty) {

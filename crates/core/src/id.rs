@@ -122,6 +122,11 @@ number! {
     DeploymentNumber, "deployment"
 }
 
+number! {
+    /// The number of a run of the pipeline, counted from 1 in its application.
+    RunNumber, "run"
+}
+
 /// A service of one release, as one deployment brought it into an environment.
 ///
 /// The deployment is part of it because a release that is retried or rolled back to starts

@@ -104,8 +104,9 @@ impl Engine {
             match stream.kind() {
                 Some(StreamKind::Application(name)) => engine.application(&name).await?,
                 Some(StreamKind::Environment(id)) => drop(engine.actor(&id).await?),
-                // Who there is is read when somebody comes; the audit is only written.
-                Some(StreamKind::People | StreamKind::Audit) | None => {}
+                // Who there is is read when somebody comes; the audit is only written; runs have a
+                // driver of their own.
+                Some(StreamKind::People | StreamKind::Audit | StreamKind::Run(_)) | None => {}
             }
         }
         engine.listen().await;

@@ -26,6 +26,7 @@ mod proxy_plane;
 mod rates;
 mod retention;
 mod rows;
+mod runs;
 mod traffic;
 mod understood;
 mod view;
@@ -41,6 +42,7 @@ pub use metrics::{
 pub use proxy_plane::ProxyPlane;
 pub use rates::Rate;
 pub use rows::ToldRow;
+pub use runs::{KnownRun, NewRun, RunError, Runs};
 pub use traffic::Traffic;
 pub use understood::understand;
 pub use view::{View, Views};

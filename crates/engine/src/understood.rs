@@ -1,5 +1,6 @@
 //! Whether a log can be understood as a whole, before anything is done that rests on it.
 
+use leadsman_core::run::RunEvent;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{ApplicationEvent, Event, audit, people};
 use leadsman_store::{EventLog, FigureLog, Recorded, StreamKind};
@@ -41,6 +42,7 @@ fn is_understood(recorded: &Recorded) -> Result<(), serde_json::Error> {
         Some(StreamKind::Environment(_)) => serde_json::from_str::<Event>(body).map(drop),
         Some(StreamKind::People) => serde_json::from_str::<people::Event>(body).map(drop),
         Some(StreamKind::Audit) => serde_json::from_str::<audit::Event>(body).map(drop),
+        Some(StreamKind::Run(_)) => serde_json::from_str::<RunEvent>(body).map(drop),
         None => Err(serde_json::Error::custom(
             "no stream of such a name is known",
         )),

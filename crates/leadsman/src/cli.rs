@@ -67,6 +67,8 @@ pub(crate) enum Subcommand {
     Up(command::up::Args),
     Down(command::down::Args),
     Plan(command::plan::Args),
+    Run(command::run::Args),
+    Runs(command::runs::Args),
     Ship(command::ship::Args),
     Status(command::status::Args),
     Why(command::why::Args),
@@ -103,6 +105,8 @@ pub(crate) enum Subcommand {
     Serve(command::serve::Args),
     #[command(hide = true)]
     Shim(command::shim::Args),
+    #[command(hide = true)]
+    JobRunner(command::job_runner::Args),
 }
 
 /// Does what the command line says and returns the status to end with.
@@ -164,9 +168,12 @@ impl Subcommand {
             Self::Proxy(args) => command::proxy::run(context, &args),
             Self::Serve(args) => command::serve::run(context, &args),
             Self::Shim(args) => command::shim::run(&args),
+            Self::JobRunner(args) => command::job_runner::run(&args),
             Self::Up(args) => context.block_on(command::up::run(context, &args)),
             Self::Down(args) => context.block_on(command::down::run(context, &args)),
             Self::Plan(args) => context.block_on(command::plan::run(context, &args)),
+            Self::Run(args) => context.block_on(command::run::run(context, &args)),
+            Self::Runs(args) => context.block_on(command::runs::run(context, &args)),
             Self::Ship(args) => context.block_on(command::ship::run(context, &args)),
             Self::Status(args) => context.block_on(command::status::run(context, &args)),
             Self::Why(args) => context.block_on(command::why::run(context, &args)),

@@ -54,6 +54,11 @@ impl Context {
         })
     }
 
+    /// Returns the project file that was named, or the nearest one, whether or not it can be read.
+    pub(crate) fn project_path(&self) -> Option<&Path> {
+        self.project.as_deref()
+    }
+
     /// Returns the client of the control that has the state folder.
     pub(crate) fn client(&self) -> Client {
         Client::new(self.state.socket())

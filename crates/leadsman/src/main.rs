@@ -19,6 +19,7 @@ mod failure;
 mod folder;
 mod follow;
 mod format;
+mod git;
 mod lines;
 mod load;
 mod output;

@@ -22,6 +22,9 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L030", include_str!("../../../docs/errors/L030.md")),
     ("L031", include_str!("../../../docs/errors/L031.md")),
     ("L032", include_str!("../../../docs/errors/L032.md")),
+    ("L033", include_str!("../../../docs/errors/L033.md")),
+    ("L034", include_str!("../../../docs/errors/L034.md")),
+    ("L035", include_str!("../../../docs/errors/L035.md")),
     ("L040", include_str!("../../../docs/errors/L040.md")),
     ("L041", include_str!("../../../docs/errors/L041.md")),
     ("L042", include_str!("../../../docs/errors/L042.md")),
@@ -33,6 +36,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L060", include_str!("../../../docs/errors/L060.md")),
     ("L061", include_str!("../../../docs/errors/L061.md")),
     ("L062", include_str!("../../../docs/errors/L062.md")),
+    ("L063", include_str!("../../../docs/errors/L063.md")),
     ("L070", include_str!("../../../docs/errors/L070.md")),
     ("L071", include_str!("../../../docs/errors/L071.md")),
     ("L072", include_str!("../../../docs/errors/L072.md")),
@@ -101,6 +105,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("P046", include_str!("../../../docs/errors/P046.md")),
     ("P047", include_str!("../../../docs/errors/P047.md")),
     ("P048", include_str!("../../../docs/errors/P048.md")),
+    ("P049", include_str!("../../../docs/errors/P049.md")),
     ("R001", include_str!("../../../docs/errors/R001.md")),
     ("R002", include_str!("../../../docs/errors/R002.md")),
     ("R003", include_str!("../../../docs/errors/R003.md")),
@@ -142,6 +147,10 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("R108", include_str!("../../../docs/errors/R108.md")),
     ("R109", include_str!("../../../docs/errors/R109.md")),
     ("R110", include_str!("../../../docs/errors/R110.md")),
+    ("R201", include_str!("../../../docs/errors/R201.md")),
+    ("R202", include_str!("../../../docs/errors/R202.md")),
+    ("R203", include_str!("../../../docs/errors/R203.md")),
+    ("R204", include_str!("../../../docs/errors/R204.md")),
 ];
 
 /// Returns the page of `code`, in either case.

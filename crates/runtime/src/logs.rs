@@ -55,13 +55,7 @@ impl Logs {
     /// # Errors
     /// When there is no output of such an instance, or it cannot be read.
     pub fn read(&self, instance: &InstanceId, from: ReadFrom) -> Result<Output, FileError> {
-        let folder = self.folder_of(instance);
-        let parts = Parts::of(&folder).at("read", &folder)?;
-        match from {
-            ReadFrom::Offset(offset) => parts.read(offset),
-            ReadFrom::Last(lines) => parts.last(lines),
-        }
-        .at("read", &folder)
+        read(&self.folder_of(instance), from)
     }
 
     /// Removes the oldest outputs of instances that `is_kept` does not speak for, until all
@@ -101,6 +95,16 @@ impl Logs {
         }
         Ok(())
     }
+}
+
+/// Reads the output that lies in `folder`.
+pub(crate) fn read(folder: &Path, from: ReadFrom) -> Result<Output, FileError> {
+    let parts = Parts::of(folder).at("read", folder)?;
+    match from {
+        ReadFrom::Offset(offset) => parts.read(offset),
+        ReadFrom::Last(lines) => parts.last(lines),
+    }
+    .at("read", folder)
 }
 
 /// One part of an output that was rotated away.

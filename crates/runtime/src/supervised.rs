@@ -105,7 +105,7 @@ impl Supervised {
         let deadline = tokio::time::Instant::now() + BEGIN_WITHIN;
         loop {
             if let Some(lock) = folder.try_lock()? {
-                kill_leftovers(folder).await;
+                kill_leftovers_of(folder).await;
                 drop(lock);
                 return Ok(None);
             }
@@ -199,7 +199,7 @@ impl Supervised {
         loop {
             match self.folder.try_lock() {
                 Ok(Some(lock)) => {
-                    kill_leftovers(&self.folder).await;
+                    kill_leftovers_of(&self.folder).await;
                     drop(lock);
                     return;
                 }
@@ -220,7 +220,7 @@ pub(crate) async fn remove(folder: &Path) -> Result<bool, FileError> {
     let Some(_lock) = folder.try_lock()? else {
         return Ok(false);
     };
-    kill_leftovers(&folder).await;
+    kill_leftovers_of(&folder).await;
     remove_folder(folder.path())?;
     Ok(true)
 }
@@ -331,23 +331,26 @@ async fn listen(
 }
 
 /// Kills what a shim that is gone left behind. Whoever calls this has the folder's lock.
-async fn kill_leftovers(folder: &Folder) {
-    let mark = format!("{MARK}={}", folder.mark());
-    let status = folder
-        .status()
-        .ok()
-        .filter(|status| status.boot == boot_id());
-    let shim = status.map(|status| status.shim);
+async fn kill_leftovers_of(folder: &Folder) {
+    let status = folder.status().ok();
+    let status = status.filter(|status| status.boot == boot_id());
+    kill_leftovers(folder.mark(), status.map(|status| status.shim)).await;
+}
+
+/// Kills what somebody who is gone left behind: all that carries his mark, or is in the session that
+/// he led. Whoever calls this has the folder's lock.
+pub(crate) async fn kill_leftovers(mark: String, leader: Option<machine::ProcessId>) {
+    let mark = format!("{MARK}={mark}");
     loop {
         let mark = mark.clone();
         let search = tokio::task::spawn_blocking(move || {
             let mut found = 0;
             for entry in machine::all() {
-                // The mark finds what left the shim's session, and the session what took the mark
+                // The mark finds what left the session, and the session what took the mark
                 // off. A session keeps its number for as long as one process is left in it, so
                 // no stranger can have it.
-                let in_session = shim.is_some_and(|shim| {
-                    entry.session == shim.pid && entry.id.started_ticks >= shim.started_ticks
+                let in_session = leader.is_some_and(|leader| {
+                    entry.session == leader.pid && entry.id.started_ticks >= leader.started_ticks
                 });
                 let is_left = in_session || machine::has_variable(entry.id.pid, &mark);
                 if is_left && !entry.zombie {

@@ -12,6 +12,7 @@ mod handlers;
 mod peer;
 mod problem;
 mod recorded;
+mod run_status;
 mod serve;
 mod shelf;
 mod sight;

@@ -8,13 +8,13 @@ use axum::response::{IntoResponse, Response};
 use leadsman_api::Problem;
 use leadsman_core::Refusal;
 use leadsman_core::id::{DeploymentNumber, EnvironmentId};
-use leadsman_engine::Error as EngineError;
+use leadsman_engine::{Error as EngineError, RunError};
 
 use crate::shelf::ShelfError;
 
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
-    "L012", "L015", "L031", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
+    "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
 ];
 
 /// Whatever a handler answers that is not a success.
@@ -173,6 +173,31 @@ impl From<EngineError> for Failure {
     }
 }
 
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let message = words(&error);
+        match error {
+            RunError::Refused(refusal) => {
+                Self::new(StatusCode::CONFLICT, refusal.code(), message).hint(refusal.hint())
+            }
+            RunError::Engine(error) => error.into(),
+            RunError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "L081", message)
+                .hint("see what there is with `leadsman runs`"),
+            RunError::Git(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L033", message)
+                .hint("name a commit that is in the repository, with the project file in it"),
+            RunError::Project { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L012", message)
+                    .hint("find all problems with `leadsman check`")
+            }
+            RunError::NoPipeline(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L034", message)
+                .hint("say what a commit goes through, with `pipeline` in the project file"),
+            RunError::NotStarted(_) | RunError::NoSuchJob { .. } | RunError::Path { .. } => {
+                Self::bad_request(message)
+            }
+        }
+    }
+}
+
 impl From<ShelfError> for Failure {
     fn from(error: ShelfError) -> Self {
         match error {
@@ -199,6 +224,18 @@ impl IntoResponse for Failure {
         };
         (self.status, Json(problem)).into_response()
     }
+}
+
+/// Returns an error with all that caused it.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 fn next_request_id() -> String {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use axum::routing::{get, post, put};
 use leadsman_api::{API_VERSION, API_VERSION_HEADER, path};
 use leadsman_core::time::Timestamp;
-use leadsman_engine::Engine;
+use leadsman_engine::{Engine, Runs};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -52,6 +52,8 @@ pub enum Error {
 pub struct Server {
     /// Where to ask and to command.
     pub engine: Engine,
+    /// The runs of the pipeline.
+    pub runs: Runs,
     /// Artifacts and output.
     pub shelf: Arc<dyn Shelf>,
     /// The folder that holds the state.
@@ -114,6 +116,13 @@ fn router(server: Arc<Server>) -> Router {
         .route(path::REPLAY, post(handlers::replay::post))
         .route(path::LOGS, get(handlers::logs::get))
         .route(path::ARTIFACT, artifact)
+        .route(
+            path::RUNS,
+            get(handlers::runs::list).post(handlers::runs::begin),
+        )
+        .route(path::RUN, get(handlers::runs::get))
+        .route(path::RUN_COMMANDS, post(handlers::runs::command))
+        .route(path::RUN_LOGS, get(handlers::run_logs::get))
         .fallback(async || Failure::not_found("there is nothing at this path"))
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(axum::middleware::map_response(say_version))

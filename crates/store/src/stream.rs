@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use leadsman_core::id::{ApplicationName, EnvironmentId};
+use leadsman_core::id::{ApplicationName, EnvironmentId, RunNumber};
+use leadsman_core::run::RunId;
 
 /// The most bytes that a stream name has.
 const STREAM_NAME_BYTES_MAX: usize = 128;
 
 const PEOPLE: &str = "0.people";
 const AUDIT: &str = "0.audit";
+const RUN: &str = "0.run/";
 
 /// Names a stream: the events that belong together and are ordered by a version of their own.
 ///
@@ -32,6 +34,8 @@ pub enum StreamKind {
     People,
     /// What the audit has beside all others: `0.audit`.
     Audit,
+    /// One run of an application's pipeline: `0.run/shop/7`.
+    Run(RunId),
 }
 
 /// A text is not usable as the name of a stream.
@@ -53,6 +57,15 @@ impl StreamName {
         match (self.as_str(), self.0.split_once('/')) {
             (PEOPLE, _) => Some(StreamKind::People),
             (AUDIT, _) => Some(StreamKind::Audit),
+            (name, _) if name.starts_with(RUN) => {
+                let (application, number) = name.strip_prefix(RUN)?.split_once('/')?;
+                let id = RunId {
+                    application: application.parse().ok()?,
+                    number: RunNumber(number.parse().ok()?),
+                };
+                // One run has one spelling.
+                (id.number.0.to_string() == number).then_some(StreamKind::Run(id))
+            }
             (name, None) => name.parse().ok().map(StreamKind::Application),
             (_, Some((application, environment))) => {
                 let both = application.parse().ok().zip(environment.parse().ok());
@@ -75,6 +88,7 @@ impl From<&StreamKind> for StreamName {
             StreamKind::Environment(id) => Self::from(id),
             StreamKind::People => Self(PEOPLE.to_owned()),
             StreamKind::Audit => Self(AUDIT.to_owned()),
+            StreamKind::Run(id) => Self(format!("{RUN}{}/{}", id.application, id.number.0)),
         }
     }
 }
@@ -169,12 +183,30 @@ mod tests {
             ("people/audit", StreamKind::Environment(id("people/audit"))),
             ("0.people", StreamKind::People),
             ("0.audit", StreamKind::Audit),
+            (
+                "0.run/shop/7",
+                StreamKind::Run(RunId {
+                    application: "shop".parse().unwrap(),
+                    number: RunNumber(7),
+                }),
+            ),
         ] {
             let stream: StreamName = name.parse().unwrap();
             assert_eq!(stream.kind(), Some(kind.clone()), "{name}");
             assert_eq!(StreamName::from(&kind), stream);
         }
-        for unknown in ["0.other", "0.people/a", "shop/a/b", "a.b", "0/a", "1"] {
+        for unknown in [
+            "0.other",
+            "0.people/a",
+            "0.run/shop",
+            "0.run/shop/07",
+            "0.run/shop/7/a",
+            "0.run",
+            "shop/a/b",
+            "a.b",
+            "0/a",
+            "1",
+        ] {
             assert_eq!(
                 unknown.parse::<StreamName>().unwrap().kind(),
                 None,

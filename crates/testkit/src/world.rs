@@ -1,12 +1,15 @@
 //! An engine in a world of fakes.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::Environment;
 use leadsman_core::entry::Source;
 use leadsman_core::id::{ApplicationName, EnvironmentId, ReleaseNumber};
-use leadsman_engine::{Engine, Error, NewRelease, Parts, View};
+use leadsman_engine::{Engine, Error, NewRelease, Parts, Runs, View};
+use leadsman_runtime::artifact::{Limits, Store};
+use leadsman_runtime::job::Jobs;
 use leadsman_store::memory::MemoryLog;
 use leadsman_store::{EventLog, FigureLog};
 
@@ -55,6 +58,19 @@ impl World {
             metrics,
             clock,
         }
+    }
+
+    /// Starts the driver of runs, with real runners below the folder `state`.
+    ///
+    /// # Panics
+    ///
+    /// The folder cannot be used.
+    pub async fn runs(&self, state: &Path, executable: PathBuf) -> Runs {
+        let store = Store::open(state, Limits::default()).expect("the folder is there");
+        let jobs = Jobs::open(state, executable, Arc::new(store)).expect("the folder is there");
+        Runs::start(self.engine.clone(), Arc::new(self.clock), jobs, 4)
+            .await
+            .expect("the log can be read")
     }
 
     /// Ends the engine as a crash would, and starts another one in the same world.

@@ -22,8 +22,9 @@ use serde::de::DeserializeOwned;
 use crate::path::{self, fill, with_query};
 use crate::{
     Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, History, HistoryQuery,
-    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, Shipment, Shipped, StatusQuery, System,
-    Why,
+    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, RunAccepted, RunCommand, RunLine,
+    RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Shipment, Shipped,
+    StatusQuery, System, Why,
 };
 
 pub use error::Error;
@@ -252,6 +253,73 @@ impl Client {
     ) -> Result<Lines<ReplayLine>, Error> {
         let path = fill(path::REPLAY, &[application, environment]);
         let answer = self.send(self.post("replay", path, replay)).await?;
+        Ok(Lines::new(answer.success().await?))
+    }
+
+    /// Asks for a run. When this returns `Ok`, it is recorded for good.
+    pub async fn begin_run(&self, run: &RunRequest) -> Result<RunAccepted, Error> {
+        let mut request = self.post("run", path::RUNS.to_owned(), run);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Returns runs, the newest first.
+    pub async fn runs(&self, query: &RunsQuery) -> Result<RunList, Error> {
+        let pairs = [
+            ("application", query.application.clone()),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+        ];
+        self.get("runs", with_query(path::RUNS, &pairs)).await
+    }
+
+    /// Says how a run stands; with `query.wait_ms`, as soon as something has changed.
+    pub async fn run(
+        &self,
+        application: &str,
+        number: u64,
+        query: &RunQuery,
+    ) -> Result<RunStatus, Error> {
+        let pairs = [
+            ("after", query.after.map(|after| after.to_string())),
+            ("wait_ms", query.wait_ms.map(|wait| wait.to_string())),
+        ];
+        let path = fill(path::RUN, &[application, &number.to_string()]);
+        let mut request = self.request("run", Method::GET, with_query(&path, &pairs));
+        let wait = Duration::from_millis(query.wait_ms.unwrap_or(0));
+        request.patience = Some(self.patience + wait);
+        self.json(request).await
+    }
+
+    /// Asks something of a run. When this returns `Ok`, it is recorded for good.
+    pub async fn run_command(
+        &self,
+        application: &str,
+        number: u64,
+        command: RunCommand,
+    ) -> Result<RunAccepted, Error> {
+        let path = fill(path::RUN_COMMANDS, &[application, &number.to_string()]);
+        let mut request = self.post("run", path, &command);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Returns what the jobs of a run wrote, line by line.
+    pub async fn run_logs(
+        &self,
+        application: &str,
+        number: u64,
+        query: &RunLogsQuery,
+    ) -> Result<Lines<RunLine>, Error> {
+        let pairs = [
+            ("job", query.job.clone()),
+            ("attempt", query.attempt.map(|attempt| attempt.to_string())),
+            ("tail", query.tail.map(|tail| tail.to_string())),
+            ("search", query.search.clone()),
+            ("follow", query.follow.then(|| "true".to_owned())),
+        ];
+        let path = fill(path::RUN_LOGS, &[application, &number.to_string()]);
+        let request = self.request("logs", Method::GET, with_query(&path, &pairs));
+        let answer = self.send(request).await?;
         Ok(Lines::new(answer.success().await?))
     }
 

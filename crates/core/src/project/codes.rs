@@ -159,9 +159,9 @@ codes! {
             hundredths of a percent."
         mend "Write a weight from `0.01%` to `100%`."
     CYCLE "P024" "waiting for each other"
-        because "Each of these services or environments comes after the next one, and the last one after \
-            the first: none could ever begin."
-        mend "Take out one of these `after`."
+        because "Each of these services, environments or jobs comes after the next one, and the last one \
+            after the first: none could ever begin."
+        mend "Take out one of these `after` or `needs`."
     SAME_ADDRESS "P025" "two environments on one address"
         because "Only one of them could accept requests there."
         mend "Give each environment a port of its own with `listen`."
@@ -280,6 +280,11 @@ codes! {
     BAD_REFERENCE "P048" "not the name of a branch or a tag"
         because "A branch or a tag is meant as people call it, in which `*` stands for any characters."
         mend "Write it like `main`, `release/*` or `v*`, without `refs/heads/` or `refs/tags/`."
+    BAD_SCHEDULE "P049" "not a schedule"
+        because "A schedule has five fields, as cron has them: minute, hour, day of the month, month \
+            and day of the week."
+        mend "Write it like `\"0 3 * * *\"` for every night at three, or \
+            `{ cron: \"0 3 * * mon-fri\", zone: Europe/Berlin }`."
 }
 
 #[cfg(test)]

@@ -20,10 +20,13 @@ mod entry;
 mod entry_values;
 mod gate_values;
 mod gates;
+mod jobs;
 mod keys;
 mod metric_values;
 mod metrics;
 mod model;
+mod pipeline;
+mod pipeline_values;
 mod problem;
 mod read;
 mod resolve;
@@ -44,6 +47,7 @@ use std::collections::BTreeMap;
 use leadsman_analysis::Limits;
 
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
+use crate::pipeline::Pipeline;
 use crate::spec::EnvironmentSpec;
 
 pub use codes::{CODES, Code, Severity, explain};
@@ -82,6 +86,7 @@ pub struct Project {
     application: ApplicationName,
     /// Never empty; in the order of the file.
     environments: Vec<EnvironmentSpec>,
+    pipeline: Option<Pipeline>,
     warnings: Option<Problems>,
 }
 
@@ -94,10 +99,12 @@ impl Project {
     pub fn parse(text: &str, file_name: &str) -> Result<Self, Problems> {
         let (tree, mut findings) = yaml::tree(text);
         let mut environments = Vec::new();
+        let mut pipeline = None;
         if let Some(tree) = tree {
             let mut reader = Reader::default();
             if let Some(file) = model::File::read(&tree, &mut reader) {
                 environments = resolve::environments(&file, &mut reader);
+                pipeline = jobs::resolve(&file, &mut reader);
             }
             findings.append(&mut reader.findings);
         }
@@ -106,6 +113,7 @@ impl Project {
                 text: text.to_owned(),
                 application: first.application.clone(),
                 environments,
+                pipeline,
                 warnings: (!findings.is_empty())
                     .then(|| problem::located(text, file_name, findings)),
             }),
@@ -138,6 +146,11 @@ impl Project {
         self.environments
             .iter()
             .find(|spec| spec.environment == *environment)
+    }
+
+    /// Returns what a commit goes through before it is a release; `None` if nothing is said of it.
+    pub fn pipeline(&self) -> Option<&Pipeline> {
+        self.pipeline.as_ref()
     }
 
     /// Returns an environment as a project file of its own in which every default is written out;

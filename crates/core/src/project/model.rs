@@ -15,6 +15,7 @@ use super::gates::Gates;
 use super::keys::keys;
 use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTERN, Url};
 use super::metrics::PATH;
+use super::pipeline::Pipeline;
 use super::problem::Span;
 use super::read::{Located, Read, Reader, Setting};
 use super::shape::{List, Map, Short, ShortForm, short_form};
@@ -76,6 +77,8 @@ keys! {
         prometheus: Short<Prometheus>,
         /// What a release must keep before it may enter any environment.
         gates: Gates,
+        /// What a commit goes through before it is a release.
+        pipeline: Pipeline,
     }
     check: check_file;
 }

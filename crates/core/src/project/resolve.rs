@@ -320,7 +320,7 @@ fn spec(
         memory: keys.memory.get().map(|size| size.0),
         files: keys.files.get().map(|number| number.0),
         protocol: keys.protocol.get().map(|word| word.0).unwrap_or_default(),
-        ready: readiness(keys),
+        ready: readiness(&keys.ready),
         stop: stop(keys),
         after: resolved
             .after
@@ -373,12 +373,8 @@ fn refuse_what_cannot_start(name: &ServiceName, resolved: &Resolved, reader: &mu
     }
 }
 
-fn readiness(keys: &Service) -> Readiness {
-    let keys = keys
-        .ready
-        .get()
-        .map(|short| short.0.clone())
-        .unwrap_or_default();
+pub(super) fn readiness(ready: &Setting<Short<model::Ready>>) -> Readiness {
+    let keys = ready.get().map(|short| short.0.clone()).unwrap_or_default();
     let probe = match (keys.http.get(), keys.command.get()) {
         (Some(path), _) => Probe::Http(path.0.clone()),
         (None, Some(command)) => Probe::Command(command.0.clone()),

@@ -6,6 +6,7 @@ mod entering;
 mod golden;
 mod golden_people;
 mod project;
+mod runs;
 mod stories;
 mod treating;
 mod tripwire;

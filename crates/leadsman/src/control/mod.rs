@@ -8,7 +8,8 @@ mod tell;
 
 use std::sync::Arc;
 
-use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, SystemClock};
+use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, Runs, SystemClock};
+use leadsman_runtime::job::Jobs;
 use leadsman_runtime::process::ProcessRuntime;
 use leadsman_server::Server;
 use leadsman_store::sqlite::SqliteLog;
@@ -52,11 +53,17 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
     let engine = Engine::start(parts)
         .await
         .map_err(|error| unreadable(state, &error))?;
+    let shelf = shelf::StateShelf::open(state)?;
+    let jobs = Jobs::open(state.path(), executable()?, shelf.store());
+    let jobs = jobs.map_err(|error| Failure::of(Code::NotStarted, &error))?;
+    let runs = Runs::start(engine.clone(), Arc::new(clock), jobs, places()).await;
+    let runs = runs.map_err(|error| unreadable(state, &error))?;
     let (down, down_wanted) = watch::channel(false);
     let (ended, end) = watch::channel(false);
     let server = Server {
         engine: engine.clone(),
-        shelf: Arc::new(shelf::StateShelf::open(state)?),
+        runs: runs.clone(),
+        shelf: Arc::new(shelf),
         state: state.path().to_owned(),
         started_at: leadsman_engine::Clock::now(&clock),
         version: env!("CARGO_PKG_VERSION"),
@@ -73,6 +80,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
         .keys()
         .cloned()
         .collect();
+    runs.shut_down().await;
     engine.shut_down().await;
     match why {
         end::Why::Signal => tell::control_ended(context, &*runtime, &environments).await,
@@ -80,6 +88,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
             // Requests first, so that nobody meets an instance that is about to end.
             proxy.stop().await;
             end::stop_instances(&*runtime, &environments).await?;
+            runs.stop_attempts().await;
             context.output.talk("everything has ended");
         }
     }
@@ -119,6 +128,11 @@ async fn start_runtime(state: &StateFolder) -> Result<Arc<ProcessRuntime>, Failu
         .await
         .map(Arc::new)
         .map_err(|error| Failure::of(Code::NotStarted, &error))
+}
+
+/// Returns how many jobs run at once: as many as there are cores, since each may take one.
+fn places() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 /// Returns the program itself: shims and the data plane are the same one.

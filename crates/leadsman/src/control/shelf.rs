@@ -37,6 +37,11 @@ impl StateShelf {
             logs_folder,
         })
     }
+
+    /// Returns the artifacts.
+    pub(super) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.artifacts)
+    }
 }
 
 fn failed(error: &dyn std::error::Error) -> ShelfError {

@@ -10,6 +10,7 @@ pub(crate) mod paint;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod requests;
+pub(crate) mod runs;
 pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod why;

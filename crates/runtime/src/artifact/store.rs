@@ -40,6 +40,13 @@ impl Store {
         Ok(Self { folder, limits })
     }
 
+    /// Returns the store below the state folder `state` as another process keeps it: nothing is
+    /// removed.
+    pub(crate) fn share(state: &Path, limits: Limits) -> Self {
+        let folder = state.join("artifacts");
+        Self { folder, limits }
+    }
+
     /// Whether the artifact is there.
     pub fn contains(&self, digest: &Digest) -> bool {
         self.path(digest).is_file()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A command names a variable that its instance does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ExpandError {
+pub(crate) enum ExpandError {
     /// There is no such variable.
     #[error("`{argument}` names the variable `{name}`, which is not set")]
     Unknown { argument: String, name: String },
@@ -16,7 +16,7 @@ pub(super) enum ExpandError {
 /// Replaces `$NAME` and `${NAME}` in each argument by the variable's value, once: a value is taken
 /// as it is, and stays one argument whatever it holds. `$$` is a dollar, and so is a `$` before
 /// anything that begins no name.
-pub(super) fn expand(
+pub(crate) fn expand(
     command: &[String],
     env: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, ExpandError> {

@@ -12,6 +12,7 @@
 
 mod actor;
 mod expand;
+pub(crate) use expand::{ExpandError, expand};
 mod passwd;
 mod ports;
 mod prepare;

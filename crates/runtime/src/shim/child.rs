@@ -18,17 +18,17 @@ use crate::machine::ProcessId;
 
 /// A command that was started.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(crate) struct Child {
     /// Its process, which leads a process group of the same number.
-    pub(super) id: ProcessId,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    pub(crate) id: ProcessId,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
     /// By which it deposits sockets, where it may.
     pub(super) line: Option<Line>,
 }
 
 /// Starts the command, or says in words why that is not possible.
-pub(super) fn start(spec: &Spec, mark: &str) -> Result<Child, String> {
+pub(crate) fn start(spec: &Spec, mark: &str) -> Result<Child, String> {
     let program = find(spec)?;
     let (line, stdin) = match spec.sockets {
         false => (None, Stdio::null()),

@@ -40,12 +40,16 @@ mod waiting;
 use std::path::Path;
 
 pub(crate) use backoff::Backoff;
+pub(crate) use child::start as start_child;
 pub(crate) use folder::Folder;
+pub(crate) use output::Output;
 pub(crate) use program::SAME;
 pub(crate) use signals::signal_by_name;
 pub use spec::{OutputSpec, Pauses, Spec, User};
 pub use status::{State, Status};
 pub(crate) use succession::Outcome;
+pub(crate) use supervisor::{describe, signal_pipe};
+pub(crate) use waiting::empty;
 
 use crate::files::FileError;
 

@@ -47,7 +47,7 @@ impl AsFd for Source {
 
 /// Writes captured output.
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     spec: OutputSpec,
     file: Option<File>,
     /// How many bytes were written before the active part, and to it.
@@ -60,7 +60,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn open(spec: OutputSpec) -> Result<Self, FileError> {
+    pub(crate) fn open(spec: OutputSpec) -> Result<Self, FileError> {
         create_private_folder(&spec.folder)?;
         let begin = Parts::of(&spec.folder)
             .at("read", &spec.folder)?
@@ -96,12 +96,12 @@ impl Output {
     }
 
     /// Begins to remember the last lines anew: another process writes from now on.
-    pub(super) fn forget_last_lines(&mut self) {
+    pub(crate) fn forget_last_lines(&mut self) {
         self.last_lines.clear();
     }
 
     /// Returns the last lines, without control characters and cut to a readable length.
-    pub(super) fn last_lines(&self) -> Vec<String> {
+    pub(crate) fn last_lines(&self) -> Vec<String> {
         self.last_lines.iter().cloned().collect()
     }
 
@@ -160,7 +160,7 @@ impl Output {
     }
 
     /// Writes whole lines; a missing end of the last one is added.
-    fn write(&mut self, mut lines: Vec<u8>) {
+    pub(crate) fn write(&mut self, mut lines: Vec<u8>) {
         if lines.last() != Some(&b'\n') {
             lines.push(b'\n');
         }

@@ -482,7 +482,7 @@ impl Shim {
     }
 }
 
-fn describe(status: WaitStatus) -> String {
+pub(crate) fn describe(status: WaitStatus) -> String {
     match (status.exit_status(), status.terminating_signal()) {
         (Some(code), _) => format!("exited with status {code}"),
         (None, Some(signal)) => format!("killed by signal {}", name_of_signal(signal)),
@@ -491,7 +491,7 @@ fn describe(status: WaitStatus) -> String {
 }
 
 /// Returns the end of a pipe that becomes readable when one of `signals` comes in.
-fn signal_pipe(signals: &[i32]) -> Result<UnixStream, Error> {
+pub(crate) fn signal_pipe(signals: &[i32]) -> Result<UnixStream, Error> {
     let pipe = || {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;

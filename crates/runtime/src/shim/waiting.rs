@@ -120,7 +120,7 @@ impl Shim {
     }
 }
 
-fn empty(pipe: &mut UnixStream) {
+pub(crate) fn empty(pipe: &mut UnixStream) {
     let mut buffer = [0; 64];
     while matches!(pipe.read(&mut buffer), Ok(count) if count > 0) {}
 }

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod artifacts;
+mod jobs;
 mod kills;
 mod lifecycle;
 mod limits;

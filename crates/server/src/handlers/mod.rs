@@ -7,6 +7,8 @@ pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod replay;
+pub(crate) mod run_logs;
+pub(crate) mod runs;
 pub(crate) mod ship;
 pub(crate) mod status;
 pub(crate) mod system;

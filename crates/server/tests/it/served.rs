@@ -29,7 +29,9 @@ impl Served {
         let socket = folder.path().join("control.sock");
         let world = World::start().await;
         let (end, ended) = watch::channel(false);
+        let runs = world.runs(folder.path(), PathBuf::from("/nowhere")).await;
         let server = Server {
+            runs,
             engine: world.engine.clone(),
             shelf: Arc::new(EmptyShelf),
             state: folder.path().to_owned(),

@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["analysis", "core", "gates", "proxy", "runtime", "store"],
     ),
     ("store", &["core"]),
-    ("runtime", &["core", "deposit"]),
+    ("runtime", &["core", "deposit", "gates"]),
     ("bundle", &["core"]),
     ("core", &["analysis", "gates"]),
     ("proxy", &["analysis", "deposit"]),

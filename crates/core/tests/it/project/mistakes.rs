@@ -359,6 +359,14 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P024",
         "application: a\nservices: { web: { run: ./x } }\nenvironments:\n  staging: { listen: \"127.0.0.1:1\", entry: { after: production } }\n  production: { entry: { after: staging } }\n",
     ),
+    (
+        "P024",
+        "application: a\nservices: { web: { run: x } }\npipeline:\n  jobs:\n    build: { run: make, needs: [scan] }\n    scan: { run: scan, needs: [build] }\n",
+    ),
+    (
+        "P049",
+        "application: a\nservices: { web: { run: x } }\npipeline:\n  start: { schedule: \"0 25 * * *\" }\n  jobs: { test: { run: make test } }\n",
+    ),
 ];
 
 /// Returns the problems of a text, be they errors or warnings.

@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 39] = [
+const PLACES: [(&str, &str, &str); 49] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -104,6 +104,44 @@ const PLACES: [(&str, &str, &str); 39] = [
     ),
     ("LoadGate", "The gate `load`", "gates: { load: @ }"),
     ("NumberGate", "A number", "gates: { numbers: { kb: @ } }"),
+    ("Pipeline", "`pipeline`", "pipeline: @"),
+    ("Start", "`start`", "pipeline: { start: @ }"),
+    (
+        "Schedule",
+        "`schedule`",
+        "pipeline: { start: { schedule: @ } }",
+    ),
+    ("Job", "A job", "pipeline: { jobs: { unit: @ } }"),
+    (
+        "Retry",
+        "`retry`",
+        "pipeline: { jobs: { unit: { retry: @ } } }",
+    ),
+    (
+        "Secret",
+        "A secret",
+        "pipeline: { jobs: { unit: { secrets: { TOKEN: @ } } } }",
+    ),
+    (
+        "Reports",
+        "`reports`",
+        "pipeline: { jobs: { unit: { reports: @ } } }",
+    ),
+    (
+        "NumberAt",
+        "A number",
+        "pipeline: { jobs: { unit: { reports: { numbers: { kb: @ } } } } }",
+    ),
+    (
+        "Beside",
+        "A service beside a job",
+        "pipeline: { jobs: { unit: { services: { db: @ } } } }",
+    ),
+    (
+        "Cache",
+        "A cache",
+        "pipeline: { jobs: { unit: { cache: [@] } } }",
+    ),
 ];
 
 fn definition<'s>(schema: &'s Value, name: &str) -> &'s Value {

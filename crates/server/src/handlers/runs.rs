@@ -1,0 +1,137 @@
+//! Runs of the pipeline.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use leadsman_api::{
+    RunAccepted, RunCommand as Wish, RunList, RunQuery, RunRequest, RunStatus, RunsQuery,
+};
+use leadsman_core::id::{ApplicationName, RunNumber};
+use leadsman_core::run::{RunCommand, RunId, Trigger};
+use leadsman_engine::{NewRun, RunError};
+
+use super::Shared;
+use crate::peer::Peer;
+use crate::problem::Failure;
+use crate::run_status::status;
+
+/// How long a question may wait for a change at the most.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How many runs are listed where nothing else is asked for.
+const LIMIT: u32 = 20;
+
+/// The path of a run, as it was asked for.
+pub(crate) type AskedRun = Path<(String, u64)>;
+
+/// Returns the run that was asked for.
+pub(crate) fn run_id((application, number): (String, u64)) -> Result<RunId, Failure> {
+    Ok(RunId {
+        application: application_name(&application)?,
+        number: RunNumber(number),
+    })
+}
+
+fn application_name(text: &str) -> Result<ApplicationName, Failure> {
+    text.parse()
+        .map_err(|error: leadsman_core::id::InvalidName| Failure::not_found(error.to_string()))
+}
+
+pub(crate) async fn begin(
+    State(server): Shared,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Result<Json<RunRequest>, JsonRejection>,
+) -> Result<Json<RunAccepted>, Failure> {
+    let Json(request) = request.map_err(|r| Failure::bad_request(r.body_text()))?;
+    let by = peer.name.clone();
+    let trigger = match (request.pushed, request.reference.starts_with("refs/tags/")) {
+        (false, _) => Trigger::Person { by },
+        (true, false) => Trigger::Push { by },
+        (true, true) => Trigger::Tag { by },
+    };
+    let new = NewRun {
+        repository: request.repository,
+        commit: request.commit,
+        reference: request.reference,
+        project_file: request.project_file,
+        trigger,
+        only: request.jobs,
+    };
+    let known = match server.runs.begin(&new, &peer.name).await {
+        Ok(known) => known,
+        Err(RunError::NotStarted(why)) => {
+            return Ok(Json(RunAccepted {
+                run: None,
+                sentence: why,
+            }));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let status = status(&known, *server.runs.version().borrow(), server.runs.now());
+    Ok(Json(RunAccepted {
+        sentence: format!("{} begins", known.run.id),
+        run: Some(status),
+    }))
+}
+
+pub(crate) async fn list(
+    State(server): Shared,
+    Query(query): Query<RunsQuery>,
+) -> Result<Json<RunList>, Failure> {
+    let application = query
+        .application
+        .as_deref()
+        .map(application_name)
+        .transpose()?;
+    let version = *server.runs.version().borrow();
+    let now = server.runs.now();
+    let runs = server.runs.list(application.as_ref()).await;
+    let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
+    Ok(Json(RunList {
+        at: crate::wire::moment(now),
+        runs: runs
+            .iter()
+            .take(limit)
+            .map(|known| status(known, version, now))
+            .collect(),
+    }))
+}
+
+pub(crate) async fn get(
+    State(server): Shared,
+    Path(asked): AskedRun,
+    Query(query): Query<RunQuery>,
+) -> Result<Json<RunStatus>, Failure> {
+    let id = run_id(asked)?;
+    let mut versions = server.runs.version();
+    let wait = Duration::from_millis(query.wait_ms.unwrap_or(0)).min(WAIT_MAX);
+    if let Some(after) = query.after {
+        let changed = versions.wait_for(|version| *version > after);
+        // Out of time is an answer, too; what is so is told then.
+        drop(tokio::time::timeout(wait, changed).await);
+    }
+    let version = *versions.borrow();
+    let known = server.runs.get(&id).await?;
+    Ok(Json(status(&known, version, server.runs.now())))
+}
+
+pub(crate) async fn command(
+    State(server): Shared,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(asked): AskedRun,
+    wish: Result<Json<Wish>, JsonRejection>,
+) -> Result<Json<RunAccepted>, Failure> {
+    let Json(wish) = wish.map_err(|r| Failure::bad_request(r.body_text()))?;
+    let id = run_id(asked)?;
+    let (command, said) = match wish {
+        Wish::Cancel => (RunCommand::Cancel, "is being ended"),
+        Wish::Resume => (RunCommand::Resume, "goes on where it stopped"),
+    };
+    let known = server.runs.command(&id, command, &peer.name).await?;
+    let status = status(&known, *server.runs.version().borrow(), server.runs.now());
+    Ok(Json(RunAccepted {
+        run: Some(status),
+        sentence: format!("{id} {said}"),
+    }))
+}
