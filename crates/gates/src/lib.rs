@@ -26,3 +26,13 @@ pub use gate::{
 pub use kind::ReportKind;
 pub use read::{Limits, NumberPath, Place, ReadError, Wrong, guess, numbers, read};
 pub use rule::{RuleProblem, check_rule, rule_names};
+
+// What throws made-up input at readers is the data plane's: there is one way to do that.
+#[cfg(test)]
+#[path = "../../proxy/src/fuzz.rs"]
+mod fuzz;
+#[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
+#[path = "../../proxy/tests/it/random.rs"]
+mod random;

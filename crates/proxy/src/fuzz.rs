@@ -72,6 +72,15 @@ const WORDS: &[&[u8]] = &[
     b"\\u0000",
     b"PROXY ",
     b"UNKNOWN",
+    b"<",
+    b"/>",
+    b"]]>",
+    b"&#x1b;",
+    b"<!DOCTYPE x [",
+    b"testcase",
+    b"end_of_record\n",
+    b".exists(f, ",
+    b" in ",
 ];
 
 /// Calls `check` with as many inputs as there is time for. The corpus is the file `name` in

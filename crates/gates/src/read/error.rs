@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::looks;
+use crate::facts::bounded;
 use crate::kind::ReportKind;
 
 /// A place in a report, from 1. A column counts characters.
@@ -143,7 +144,8 @@ impl fmt::Display for ReadError {
         if let Some(kind) = self.kind {
             write!(f, " as {}", kind.title())?;
         }
-        write!(f, ": {}", self.wrong)?;
+        // It may repeat what the report has, which is somebody else's.
+        write!(f, ": {}", bounded(&self.wrong.to_string(), 300))?;
         if let Some(Place { line, column }) = self.place {
             write!(f, " (line {line}, column {column})")?;
         }
