@@ -1,9 +1,9 @@
 //! What control and its clients say to each other: the wire types of the API's version 1, and the
 //! client.
 //!
-//! The API is HTTP/1.1 with JSON over a Unix socket. Who may open the socket may give every
-//! command: the file's permissions are the access control, and the peer's user is the actor that
-//! the log records. That is why no request says who it is from.
+//! The API is HTTP/1.1 with JSON, over a Unix socket and, where control was told to listen there,
+//! over TCP. Over the socket the kernel tells who asks, so that no request has to say it; its owner
+//! may do everything. Over TCP, and over the socket by choice, a token says it.
 //!
 //! The crate knows nothing else of Leadsman. In particular it does not share types with the
 //! domain: what is written here can be read by scripts for years, and changes on purpose only.
@@ -21,12 +21,14 @@
 //! Read first: [`Client`] (what can be asked), [`EnvironmentStatus`] (how things stand),
 //! [`Problem`] (how control says no).
 
+mod audit;
 mod client;
 mod command;
 mod diff;
 mod history;
 mod logs;
 pub mod path;
+mod people;
 mod plan;
 mod problem;
 mod replay;
@@ -35,11 +37,15 @@ mod ship;
 mod status;
 mod system;
 
-pub use client::{Client, Error, Lines};
+pub use audit::{Audit, AuditEntry, AuditQuery};
+pub use client::{Client, Error, InvalidUrl, Lines, Remote};
 pub use command::{Accepted, Closed, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
 pub use logs::{LogLine, LogsQuery};
+pub use people::{
+    Changed, CreatedToken, Grant, NewToken, People, PeopleCommand, Person, Secret, Token, Tokens,
+};
 pub use plan::{
     Plan, PlannedAction, PlannedBaseline, PlannedRise, PlannedService, PlannedSight, PlannedStep,
     PlannedTraffic,
@@ -68,3 +74,6 @@ pub const API_VERSION_HEADER: &str = "leadsman-api";
 
 /// The header that carries the number under which control logged a request.
 pub const REQUEST_ID_HEADER: &str = "leadsman-request-id";
+
+/// The header in which a client gives the reason for what it asks, percent-encoded.
+pub const REASON_HEADER: &str = "leadsman-reason";

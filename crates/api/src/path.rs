@@ -40,6 +40,16 @@ pub const RUN: &str = "/v1/runs/{application}/{number}";
 pub const RUN_COMMANDS: &str = "/v1/runs/{application}/{number}/commands";
 /// `GET` with [`RunLogsQuery`](crate::RunLogsQuery): lines of [`RunLine`](crate::RunLine) as JSON.
 pub const RUN_LOGS: &str = "/v1/runs/{application}/{number}/logs";
+/// `GET`: [`People`](crate::People). `POST` of a [`PeopleCommand`](crate::PeopleCommand):
+/// [`Changed`](crate::Changed).
+pub const PEOPLE: &str = "/v1/people";
+/// `GET`: [`Tokens`](crate::Tokens). `POST` of a [`NewToken`](crate::NewToken):
+/// [`CreatedToken`](crate::CreatedToken).
+pub const TOKENS: &str = "/v1/tokens";
+/// `DELETE`: revokes the token; [`Changed`](crate::Changed).
+pub const TOKEN: &str = "/v1/tokens/{number}";
+/// `GET` with [`AuditQuery`](crate::AuditQuery): [`Audit`](crate::Audit).
+pub const AUDIT: &str = "/v1/audit";
 
 /// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
 /// any text: it stays one segment of the path.
@@ -73,7 +83,7 @@ pub(crate) fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String
 }
 
 /// Appends `text` with everything percent-encoded that has a meaning of its own in a URL.
-fn encode(text: &str, into: &mut String) {
+pub(crate) fn encode(text: &str, into: &mut String) {
     use std::fmt::Write as _;
     // A segment of only dots would be taken for "this folder" or "the one above".
     let only_dots = text.bytes().all(|byte| byte == b'.');

@@ -15,6 +15,9 @@ pub struct System {
     pub started_at: Moment,
     /// The folder that holds its state: an absolute path.
     pub state: String,
+    /// Where it answers over the network, such as `http://127.0.0.1:7070`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
 }
 
 /// An artifact that control keeps.

@@ -14,12 +14,11 @@ use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, Workloads};
 use leadsman_core::{Command, Environment, Event, Observed, Plan, decide, evolve, plan};
 use leadsman_runtime::{Runtime, words};
-use leadsman_store::{
-    Append, AppendError, EventLog, FigureLog, FigureRow, NewEvent, Recorded, StreamName,
-};
+use leadsman_store::{Append, AppendError, EventLog, FigureLog, FigureRow, Recorded, StreamName};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
+use crate::by::By;
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, SideWindow};
 use crate::error::Error;
@@ -73,8 +72,8 @@ pub(crate) struct Tools {
 pub(crate) enum Message {
     /// A command of a person.
     Command {
-        command: Command,
-        by: String,
+        command: Box<Command>,
+        by: By,
         reply: oneshot::Sender<Result<Vec<Recorded>, Error>>,
     },
     /// A closed window, or why there is none.
@@ -192,9 +191,9 @@ impl Actor {
         }
     }
 
-    async fn command(&mut self, command: &Command, by: &str) -> Result<Vec<Recorded>, Error> {
+    async fn command(&mut self, command: &Command, by: &By) -> Result<Vec<Recorded>, Error> {
         loop {
-            let events = decide(&self.state, command, by)?;
+            let events = decide(&self.state, command, &by.name)?;
             match self.record(&events, by).await {
                 // Somebody else wrote: decide again on what is true now.
                 Err(AppendError::Conflict { .. }) => self.catch_up().await?,
@@ -331,7 +330,7 @@ impl Actor {
 
     /// Records facts; where that fails nothing is done, and it is tried again after a while.
     async fn record_facts(&mut self, facts: &[Event]) -> Result<(), Duration> {
-        match self.record(facts, ENGINE).await {
+        match self.record(facts, &By::from(ENGINE)).await {
             Ok(_) => Ok(()),
             Err(AppendError::Conflict { .. }) => self.catch_up().await.map_err(|_| AGAIN),
             Err(error) => {
@@ -348,27 +347,24 @@ impl Actor {
         }
     }
 
-    async fn record(&mut self, events: &[Event], by: &str) -> Result<Vec<Recorded>, AppendError> {
+    async fn record(&mut self, events: &[Event], by: &By) -> Result<Vec<Recorded>, AppendError> {
         // What a verdict rests on is kept before the verdict is recorded.
         self.keep().await;
         let at = self.tools.clock.now();
         let events_to_append = events
             .iter()
-            .map(|event| NewEvent {
-                kind: event.kind().to_owned(),
-                body: serde_json::to_string(event).expect("an event has only text keys"),
-            })
+            .map(|event| by.store(event.kind(), event))
             .collect();
         let append = Append {
             stream: self.stream.clone(),
             expected_version: self.state.version,
             at,
-            actor: by.to_owned(),
+            actor: by.name.clone(),
             events: events_to_append,
         };
         let recorded = self.tools.log.append(append).await?;
         for event in events {
-            tracing::info!(environment = %self.state.id, event = event.kind(), by, "recorded");
+            tracing::info!(environment = %self.state.id, event = event.kind(), by = by.name, "recorded");
             self.state = evolve(self.state.clone(), at, event);
         }
         Ok(recorded)

@@ -9,9 +9,10 @@ use leadsman_core::project::Project;
 use leadsman_core::spec::ReleasedService;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{ApplicationEvent, ReleaseContent, Routing};
-use leadsman_store::{Append, AppendError, EventLog, NewEvent, StreamName};
+use leadsman_store::{Append, AppendError, EventLog, StreamName};
 use sha2::{Digest as _, Sha256};
 
+use crate::by::By;
 use crate::error::Error;
 
 /// What a release is made of.
@@ -125,7 +126,7 @@ impl Application {
         &mut self,
         log: &Arc<dyn EventLog>,
         new: &NewRelease,
-        by: &str,
+        by: &By,
         at: Timestamp,
     ) -> Result<ReleaseNumber, Error> {
         loop {
@@ -156,15 +157,12 @@ impl Application {
                 stream: Self::stream(&self.name),
                 expected_version: self.version,
                 at,
-                actor: by.to_owned(),
-                events: vec![NewEvent {
-                    kind: "release_created".to_owned(),
-                    body: serde_json::to_string(&event).expect("an event has only text keys"),
-                }],
+                actor: by.name.clone(),
+                events: vec![by.store("release_created", &event)],
             };
             match log.append(append).await {
                 Ok(_) => {
-                    self.evolve(at, by, event);
+                    self.evolve(at, &by.name, event);
                     return Ok(ReleaseNumber(last + 1));
                 }
                 Err(AppendError::Conflict { .. }) => self.catch_up(log).await?,

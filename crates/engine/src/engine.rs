@@ -7,9 +7,10 @@ use leadsman_core::entry::Identity;
 use leadsman_core::id::{
     ApplicationName, DeploymentNumber, EnvironmentId, EnvironmentName, ReleaseNumber, ServiceName,
 };
+use leadsman_core::people::{self, People};
 use leadsman_core::project::Project;
 use leadsman_core::time::Timestamp;
-use leadsman_core::{Command, Environment, ReleaseContent};
+use leadsman_core::{Command, Environment, ReleaseContent, audit};
 use leadsman_runtime::Runtime;
 use leadsman_store::{EventLog, FigureLog, Recorded, StreamKind};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
@@ -17,8 +18,11 @@ use tokio::task::JoinSet;
 
 use crate::actor::{Actor, Message, Tools, keep};
 use crate::application::{Application, NewRelease, content, identity, known};
+use crate::auditing::Auditing;
+use crate::by::By;
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
+use crate::directory::Directory;
 use crate::error::Error;
 use crate::metrics::MetricSources;
 use crate::rows::{self, ToldRow};
@@ -53,6 +57,8 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub(crate) tools: Tools,
+    pub(crate) auditing: Auditing,
+    directory: Directory,
     applications: Mutex<BTreeMap<ApplicationName, Application>>,
     actors: Mutex<BTreeMap<EnvironmentId, Mailbox>>,
     tasks: Mutex<JoinSet<()>>,
@@ -83,7 +89,10 @@ impl Engine {
             views: Arc::new(sender),
             promoted: Arc::default(),
         };
+        let (log, clock) = (&tools.log, &tools.clock);
         let inner = Inner {
+            directory: Directory::load(Arc::clone(log), Arc::clone(clock)).await?,
+            auditing: Auditing::new(Arc::clone(log), Arc::clone(clock)),
             tools,
             applications: Mutex::default(),
             actors: Mutex::default(),
@@ -104,8 +113,7 @@ impl Engine {
             match stream.kind() {
                 Some(StreamKind::Application(name)) => engine.application(&name).await?,
                 Some(StreamKind::Environment(id)) => drop(engine.actor(&id).await?),
-                // Who there is is read when somebody comes; the audit is only written; runs have a
-                // driver of their own.
+                // Who there is is known already; the audit is only written; runs have a driver of their own.
                 Some(StreamKind::People | StreamKind::Audit | StreamKind::Run(_)) | None => {}
             }
         }
@@ -167,7 +175,7 @@ impl Engine {
     pub async fn release(
         &self,
         new: &NewRelease,
-        by: &str,
+        by: impl Into<By>,
     ) -> Result<(ApplicationName, ReleaseNumber), Error> {
         let project = parse(new)?;
         let name = project.application().clone();
@@ -178,7 +186,7 @@ impl Engine {
             .get_mut(&name)
             .ok_or_else(|| Error::UnknownApplication(name.clone()))?;
         let number = application
-            .release(&tools.log, new, by, tools.clock.now())
+            .release(&tools.log, new, &by.into(), tools.clock.now())
             .await?;
         Ok((name, number))
     }
@@ -195,7 +203,7 @@ impl Engine {
         release: ReleaseNumber,
         environment: Option<EnvironmentName>,
         expedited: Option<String>,
-        by: &str,
+        by: impl Into<By>,
     ) -> Result<(EnvironmentId, Vec<Recorded>), Error> {
         let made_of = self.made_of(application, release).await?;
         let (id, content) = resolve(&made_of, environment)?;
@@ -206,7 +214,7 @@ impl Engine {
             expedited,
         };
         let recorded = self.actor(&id).await?;
-        let recorded = ask(&recorded, command, by).await?;
+        let recorded = ask(&recorded, command, by.into()).await?;
         Ok((id, recorded))
     }
 
@@ -240,11 +248,46 @@ impl Engine {
         &self,
         environment: &EnvironmentId,
         command: Command,
-        by: &str,
+        by: impl Into<By>,
     ) -> Result<Vec<Recorded>, Error> {
         let mailbox = self.inner.actors.lock().await.get(environment).cloned();
         let mailbox = mailbox.ok_or_else(|| Error::UnknownEnvironment(environment.clone()))?;
-        ask(&mailbox, command, by).await
+        ask(&mailbox, command, by.into()).await
+    }
+
+    /// Returns who there is.
+    pub fn people(&self) -> Arc<People> {
+        self.inner.directory.people()
+    }
+
+    /// Carries out an order about people. When it returns, it is recorded and holds.
+    ///
+    /// # Errors
+    ///
+    /// A refusal, or it could not be recorded.
+    pub async fn about_people(
+        &self,
+        command: &people::Command,
+        by: impl Into<By>,
+    ) -> Result<Vec<people::Event>, Error> {
+        self.inner.directory.tell(command, &by.into()).await
+    }
+
+    /// Takes note in the audit of what was denied or refused. Equal ones are counted.
+    pub async fn denied(&self, by: impl Into<By>, event: &audit::Event) {
+        self.inner.auditing.denied(&by.into(), event).await;
+    }
+
+    /// Records in the audit what leaves no other trace.
+    pub async fn acted(&self, by: impl Into<By>, act: &str, on: Option<String>) {
+        let act = act.to_owned();
+        let event = audit::Event::Acted { act, on };
+        self.inner.auditing.acted(&by.into(), event).await;
+    }
+
+    /// Returns the present moment, as everything here takes it.
+    pub fn now(&self) -> Timestamp {
+        self.inner.tools.clock.now()
     }
 
     /// Returns what is shown, now and whenever it changes.
@@ -274,6 +317,7 @@ impl Engine {
 
     /// Ends every task. What runs goes on running, and requests go on being answered.
     pub async fn shut_down(&self) {
+        self.inner.auditing.settle(true).await;
         self.inner.actors.lock().await.clear();
         self.inner.tasks.lock().await.shutdown().await;
     }
@@ -353,13 +397,10 @@ impl Engine {
     }
 }
 
-async fn ask(mailbox: &Mailbox, command: Command, by: &str) -> Result<Vec<Recorded>, Error> {
+async fn ask(mailbox: &Mailbox, command: Command, by: By) -> Result<Vec<Recorded>, Error> {
     let (reply, answer) = oneshot::channel();
-    let message = Message::Command {
-        command,
-        by: by.to_owned(),
-        reply,
-    };
+    let command = Box::new(command);
+    let message = Message::Command { command, by, reply };
     mailbox
         .inbox
         .send(message)

@@ -13,6 +13,9 @@ pub enum Error {
     /// The domain says no.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The domain says no to what was asked for about people.
+    #[error(transparent)]
+    PeopleRefused(#[from] leadsman_core::people::Refusal),
     /// It could not be recorded, so it did not happen.
     #[error("failed to record it in the event log: nothing was changed")]
     NotRecorded(#[source] AppendError),

@@ -13,8 +13,11 @@
 
 mod actor;
 mod application;
+mod auditing;
+mod by;
 mod clock;
 mod data_plane;
+mod directory;
 mod engine;
 mod error;
 mod judging;
@@ -32,6 +35,7 @@ mod understood;
 mod view;
 
 pub use application::{Application, NewRelease, ReleaseRecord};
+pub use by::By;
 pub use clock::{Clock, SystemClock};
 pub use data_plane::{BoxFuture, DataPlane, SideWindow};
 pub use engine::{Engine, Parts};

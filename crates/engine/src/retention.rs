@@ -27,9 +27,12 @@ const EVERY: Duration = Duration::from_secs(3600);
 /// Throws away what is too old, again and again, until the engine ends.
 pub(crate) async fn keep_in_bounds(engine: Weak<Inner>) {
     loop {
-        let Some(tools) = engine.upgrade().map(|inner| inner.tools.clone()) else {
+        let Some(inner) = engine.upgrade() else {
             return;
         };
+        inner.auditing.settle(false).await;
+        let tools = inner.tools.clone();
+        drop(inner);
         prune(&*tools.figures, tools.clock.now()).await;
         let next = tools.clock.now() + EVERY;
         tools.clock.sleep_until(next).await;

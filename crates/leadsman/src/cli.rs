@@ -47,6 +47,29 @@ pub(crate) struct Global {
     /// The environment, such as `production` or `shop/production`; needed where there are several
     #[arg(long, short, global = true, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// The address of a Leadsman on another machine, such as `https://leadsman.example:7070`; it
+    /// needs a token, in `LEADSMAN_TOKEN` or in a file
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "LEADSMAN_SERVER",
+        hide_env_values = true
+    )]
+    pub(crate) server: Option<String>,
+    /// The file that holds the token, which nobody else may read [default: where `leadsman login`
+    /// left it]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "LEADSMAN_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Why you do this, for the audit
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
     /// Print data as JSON, for scripts
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -93,6 +116,8 @@ pub(crate) enum Subcommand {
     Facts(command::facts::Args),
     Gate(command::gate::Args),
     Logs(command::logs::Args),
+    People(command::people::Args),
+    Token(command::token::Args),
     Audit(command::audit::Args),
     State(command::state::Args),
     Explain(command::explain::Args),
@@ -169,6 +194,8 @@ impl Subcommand {
             Self::Serve(args) => command::serve::run(context, &args),
             Self::Shim(args) => command::shim::run(&args),
             Self::JobRunner(args) => command::job_runner::run(&args),
+            Self::People(args) => context.block_on(command::people::run(context, &args)),
+            Self::Token(args) => context.block_on(command::token::run(context, &args)),
             Self::Up(args) => context.block_on(command::up::run(context, &args)),
             Self::Down(args) => context.block_on(command::down::run(context, &args)),
             Self::Plan(args) => context.block_on(command::plan::run(context, &args)),

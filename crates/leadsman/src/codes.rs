@@ -50,6 +50,11 @@ pub(crate) enum Code {
     GatesNotOpen,
     DemoUnplayed,
     DemoUnexpected,
+    NoSuchServer,
+    TokenUnusable,
+    ApiUnusable,
+    ExportBroken,
+    AuditKey,
 }
 
 impl Code {
@@ -100,6 +105,11 @@ impl Code {
         Self::GatesNotOpen,
         Self::DemoUnplayed,
         Self::DemoUnexpected,
+        Self::NoSuchServer,
+        Self::TokenUnusable,
+        Self::ApiUnusable,
+        Self::ExportBroken,
+        Self::AuditKey,
     ];
 
     /// Returns the code as it is written.
@@ -149,6 +159,11 @@ impl Code {
             Self::GatesNotOpen => "L122",
             Self::DemoUnplayed => "L072",
             Self::DemoUnexpected => "L073",
+            Self::NoSuchServer => "L105",
+            Self::TokenUnusable => "L106",
+            Self::ApiUnusable => "L107",
+            Self::ExportBroken => "L108",
+            Self::AuditKey => "L109",
         }
     }
 }

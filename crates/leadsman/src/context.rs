@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 
-use leadsman_api::Client;
+use leadsman_api::{Client, Remote};
 
 use crate::cli::Global;
 use crate::codes::Code;
@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::folder::StateFolder;
 use crate::output::Output;
 use crate::project::ProjectFile;
+use crate::remote;
 
 /// What every subcommand is given.
 pub(crate) struct Context {
@@ -24,6 +25,10 @@ pub(crate) struct Context {
     pub(crate) working_folder: PathBuf,
     /// The project file that was named, or the nearest one.
     project: Option<PathBuf>,
+    /// The control that is reached over the network, if one was named.
+    remote: Option<Remote>,
+    /// Why all this is done.
+    reason: Option<String>,
 }
 
 impl Context {
@@ -49,6 +54,14 @@ impl Context {
             output,
             state: StateFolder::new(state),
             environment: global.environment.clone(),
+            remote: match &global.server {
+                Some(url) => {
+                    let file = global.token_file.as_ref().map(|it| working_folder.join(it));
+                    Some(remote::find(url, file.as_deref())?)
+                }
+                None => None,
+            },
+            reason: global.reason.clone(),
             working_folder,
             project,
         })
@@ -59,9 +72,24 @@ impl Context {
         self.project.as_deref()
     }
 
-    /// Returns the client of the control that has the state folder.
+    /// Returns the client of the control that was named, or that has the state folder.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.state.socket())
+        let client = match &self.remote {
+            Some(remote) => Client::remote(remote.clone()),
+            None => Client::new(self.state.socket()),
+        };
+        client.with_reason(self.reason.clone())
+    }
+
+    /// Refuses what is done with the state folder itself, where a control elsewhere was named.
+    pub(crate) fn only_here(&self, what: &str) -> Result<(), Failure> {
+        match &self.remote {
+            None => Ok(()),
+            Some(remote) => {
+                let what = format!("{what} is done on the machine of `{}` only", remote.url());
+                Err(Failure::new(Code::NoSuchServer, what).hint("run it there, without `--server`"))
+            }
+        }
     }
 
     /// Reads the project file.

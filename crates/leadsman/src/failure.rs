@@ -252,18 +252,11 @@ mod tests {
 
     #[test]
     fn every_way_of_not_reaching_control_ends_with_the_same_status() {
-        let socket = std::path::PathBuf::from("/x");
+        let at = "/x".to_owned();
         for error in [
-            api::Error::NotRunning {
-                socket: socket.clone(),
-            },
-            api::Error::NotPermitted {
-                socket: socket.clone(),
-            },
-            api::Error::OtherVersion {
-                socket,
-                theirs: None,
-            },
+            api::Error::NotRunning { at: at.clone() },
+            api::Error::NotPermitted { at: at.clone() },
+            api::Error::OtherVersion { at, theirs: None },
         ] {
             assert_eq!(Failure::from(error).exit, Exit::NoControl);
         }

@@ -8,6 +8,7 @@
 //! Read first: [`cli::Subcommand`] (what there is), [`context::Context`] (what every subcommand is
 //! given), [`failure::Failure`] (how it says that something did not work).
 
+mod audit;
 mod cli;
 mod codes;
 mod command;
@@ -25,6 +26,7 @@ mod load;
 mod output;
 mod pages;
 mod project;
+mod remote;
 mod render;
 mod reports;
 mod shipment;

@@ -74,8 +74,8 @@ impl Watch {
                 Instant::now()
             });
             if since.elapsed() > ABSENCE {
-                let socket = self.client.socket().to_owned();
-                return Err(Error::NotRunning { socket }.into());
+                let at = self.client.place();
+                return Err(Error::NotRunning { at }.into());
             }
             tokio::time::sleep(PAUSE).await;
         }

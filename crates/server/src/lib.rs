@@ -1,15 +1,18 @@
-//! The API: what control answers to its clients over its Unix socket.
+//! The API: what control answers to its clients, over its Unix socket and over the network.
 //!
 //! It turns the engine's views into wire types, requests into commands and refusals into
 //! problems. It decides nothing, and it knows no runtime: what it needs of one (artifacts, logs)
 //! is a narrow contract that the binary fills in.
 //!
-//! Read first: [`Server`] (what is served), [`Shelf`] (what it needs beside an engine) and
-//! `problem.rs` (the one place where an error becomes an answer).
+//! Read first: [`Setup`] (what is served), [`Shelf`] (what it needs beside an engine),
+//! `endpoints.rs` (everything that can be asked for, and what it needs) and `problem.rs` (the one
+//! place where an error becomes an answer).
 
+mod access;
 mod again;
+mod endpoints;
 mod handlers;
-mod peer;
+mod network;
 mod problem;
 mod recorded;
 mod run_status;
@@ -18,6 +21,8 @@ mod shelf;
 mod sight;
 mod wire;
 
+pub use endpoints::{Listed, Needs, listed};
+pub use network::{BindError, Network};
 pub use problem::CODES;
-pub use serve::{Error, Server};
+pub use serve::{Error, Setup};
 pub use shelf::{BoxFuture, Line, Lines, Shelf, ShelfError};

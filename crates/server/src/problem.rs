@@ -3,19 +3,37 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use leadsman_api::Problem;
 use leadsman_core::Refusal;
 use leadsman_core::id::{DeploymentNumber, EnvironmentId};
+use leadsman_core::people::{self, Reach, TokenNumber};
 use leadsman_engine::{Error as EngineError, RunError};
 
+use crate::access::attempts::WITHIN;
 use crate::shelf::ShelfError;
 
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
     "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
+    "L100", "L101", "L102", "L103", "L104",
 ];
+
+/// That something was denied or refused, for the audit. It goes with the answer as far as the
+/// guard.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) code: String,
+    pub(crate) why: String,
+    /// What was asked for, where the route does not tell.
+    pub(crate) act: Option<String>,
+    /// On what, where the path does not tell.
+    pub(crate) on: Option<String>,
+    /// Whether the domain said no, and not the rights.
+    pub(crate) refused: bool,
+}
 
 /// Whatever a handler answers that is not a success.
 #[derive(Debug)]
@@ -26,6 +44,8 @@ pub(crate) struct Failure {
     hint: Option<String>,
     /// For the log alone: it never leaves the machine.
     internal: Option<String>,
+    /// For the audit.
+    said: Option<Box<Said>>,
 }
 
 impl Failure {
@@ -37,12 +57,106 @@ impl Failure {
             message,
             hint: None,
             internal: None,
+            said: None,
         }
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    fn said(mut self, refused: bool) -> Self {
+        self.said = Some(Box::new(Said {
+            code: self.code.clone(),
+            why: self.message.clone(),
+            act: None,
+            on: None,
+            refused,
+        }));
+        self
+    }
+
+    /// Says for the audit what it was that was denied or refused.
+    pub(crate) fn about(mut self, act: &str, on: Option<String>) -> Self {
+        if let Some(said) = &mut self.said {
+            said.act = Some(act.to_owned());
+            said.on = on;
+        }
+        self
+    }
+
+    /// Nobody says who asks, or nobody known does.
+    pub(crate) fn not_signed_in(why: &str) -> Self {
+        let message = format!("the request was not let in: {why}");
+        Self::new(StatusCode::UNAUTHORIZED, "L100", message)
+            .hint(
+                "give a token in LEADSMAN_TOKEN or with `--token-file`; `leadsman token create` on \
+                 the machine makes one",
+            )
+            .said(false)
+    }
+
+    /// A user of the machine who could open the socket is nobody here.
+    pub(crate) fn not_a_person(user: &str) -> Self {
+        let message = format!("the request was not let in: the user `{user}` is not known here");
+        Self::new(StatusCode::UNAUTHORIZED, "L100", message)
+            .hint(format!(
+                "have an admin run `leadsman people add NAME --as user:{user}`, and grant a role"
+            ))
+            .said(false)
+    }
+
+    /// The token opens nothing any more.
+    pub(crate) fn token_ended(number: TokenNumber, revoked: bool) -> Self {
+        let how = if revoked {
+            "was revoked"
+        } else {
+            "has expired"
+        };
+        let message = format!("the request was not let in: {number} {how}");
+        Self::new(StatusCode::UNAUTHORIZED, "L101", message)
+            .hint("make a new one with `leadsman token create`")
+            .said(false)
+    }
+
+    /// Whoever asks may not do it.
+    pub(crate) fn not_allowed(who: &str, act: &str, about: Option<&Reach>) -> Self {
+        let on = about.map_or_else(|| "anywhere".to_owned(), |about| format!("on {about}"));
+        let message = format!("`{who}` may not do this: `{act}` {on}");
+        let mut failure = Self::new(StatusCode::FORBIDDEN, "L102", message)
+            .hint("see what is needed in `leadsman explain L102`, and ask an admin for the role")
+            .said(false);
+        if let (Some(said), Some(about)) = (&mut failure.said, about) {
+            said.act = Some(act.to_owned());
+            said.on = match about {
+                Reach::Everything => None,
+                Reach::Application(_) | Reach::Environment(_) => Some(about.to_string()),
+            };
+        }
+        failure
+    }
+
+    /// A token that was made by hand makes no other.
+    pub(crate) fn token_makes_none() -> Self {
+        let message = "a token cannot be used to make another one";
+        Self::new(StatusCode::FORBIDDEN, "L102", message)
+            .hint("sign in with `leadsman login`, or ask an admin to make it")
+            .said(false)
+    }
+
+    /// Too many requests from one place were not let in.
+    pub(crate) fn too_many_failures() -> Self {
+        let message = "too many requests from this address were not let in";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "L103", message)
+            .hint("give a token that is good: it is let in at once")
+            .said(false)
+    }
+
+    /// The request was meant for somebody else.
+    pub(crate) fn not_for_us(why: &str) -> Self {
+        let message = format!("the request was not let in: {why}");
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "L104", message).said(false)
     }
 
     /// The request itself makes no sense.
@@ -133,7 +247,30 @@ impl From<Refusal> for Failure {
             Refusal::OwnRelease(_) => StatusCode::FORBIDDEN,
             Refusal::EndsBeforeItBegins => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, refusal.code(), refusal.to_string()).hint(refusal.hint().to_string())
+        Self::new(status, refusal.code(), refusal.to_string())
+            .hint(refusal.hint().to_string())
+            .said(true)
+    }
+}
+
+impl From<people::Refusal> for Failure {
+    fn from(refusal: people::Refusal) -> Self {
+        let status = match &refusal {
+            people::Refusal::UnknownPerson(_) | people::Refusal::UnknownToken(_) => {
+                StatusCode::NOT_FOUND
+            }
+            people::Refusal::BadToken(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            people::Refusal::KnownPerson(_)
+            | people::Refusal::IdentityTaken { .. }
+            | people::Refusal::NotTheirs { .. }
+            | people::Refusal::AlreadyGranted { .. }
+            | people::Refusal::NotGranted { .. }
+            | people::Refusal::LastAdmin(_)
+            | people::Refusal::TooMany(_) => StatusCode::CONFLICT,
+        };
+        Self::new(status, refusal.code(), refusal.to_string())
+            .hint(refusal.hint())
+            .said(true)
     }
 }
 
@@ -142,6 +279,7 @@ impl From<EngineError> for Failure {
         let message = error.to_string();
         match error {
             EngineError::Refused(refusal) => refusal.into(),
+            EngineError::PeopleRefused(refusal) => refusal.into(),
             EngineError::NotRecorded(source) => {
                 let why = format!("{message} ({source})");
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "L082", why)
@@ -178,9 +316,12 @@ impl From<RunError> for Failure {
         let message = words(&error);
         match error {
             RunError::Refused(refusal) => {
-                Self::new(StatusCode::CONFLICT, refusal.code(), message).hint(refusal.hint())
+                Self::new(StatusCode::CONFLICT, refusal.code(), message)
+                    .hint(refusal.hint())
+                    .said(true)
             }
             RunError::Engine(error) => error.into(),
+            RunError::NotAllowed(_) => Self::new(StatusCode::FORBIDDEN, "L102", message).said(false),
             RunError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "L081", message)
                 .hint("see what there is with `leadsman runs`"),
             RunError::Git(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L033", message)
@@ -222,7 +363,19 @@ impl IntoResponse for Failure {
             hint: self.hint,
             request_id,
         };
-        (self.status, Json(problem)).into_response()
+        let mut response = (self.status, Json(problem)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            let wait = HeaderValue::from(WITHIN.as_secs());
+            response.headers_mut().insert(RETRY_AFTER, wait);
+        }
+        if let Some(said) = self.said {
+            response.extensions_mut().insert(*said);
+        }
+        response
     }
 }
 

@@ -1,26 +1,26 @@
 //! The server as a whole: what it serves, where, and for how long.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::net::IpAddr;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
-use axum::routing::{get, post, put};
-use leadsman_api::{API_VERSION, API_VERSION_HEADER, path};
+use leadsman_api::{API_VERSION, API_VERSION_HEADER};
 use leadsman_core::time::Timestamp;
 use leadsman_engine::{Engine, Runs};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::handlers;
-use crate::peer::Peer;
+use crate::access::Peer;
+use crate::access::attempts::Attempts;
+use crate::endpoints;
+use crate::network::{self, Network};
 use crate::problem::Failure;
 use crate::shelf::Shelf;
-
-/// How large an artifact may be: the limit is there to stop what never ends.
-const ARTIFACT_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
 
 /// How large any other request may be: a project file of 1 MiB and what goes with it.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -49,7 +49,7 @@ pub enum Error {
 }
 
 /// What is served.
-pub struct Server {
+pub struct Setup {
     /// Where to ask and to command.
     pub engine: Engine,
     /// The runs of the pipeline.
@@ -64,10 +64,50 @@ pub struct Server {
     pub version: &'static str,
     /// Set to true when a client asks for everything to be stopped.
     pub down: watch::Sender<bool>,
+    /// Where it is served beside the socket.
+    pub network: Option<Network>,
+}
+
+/// What handlers work with.
+pub(crate) struct Server {
+    pub(crate) engine: Engine,
+    pub(crate) runs: Runs,
+    pub(crate) shelf: Arc<dyn Shelf>,
+    pub(crate) state: PathBuf,
+    pub(crate) started_at: Timestamp,
+    pub(crate) version: &'static str,
+    pub(crate) down: watch::Sender<bool>,
+    /// The user who owns the socket, and so the state folder.
+    pub(crate) owner: u32,
+    /// Where it is served beside the socket.
+    pub(crate) api: Option<String>,
+    /// Whether it is served with TLS there.
+    pub(crate) tls: bool,
+    /// Who failed to say who they are.
+    attempts: Mutex<Attempts>,
 }
 
 impl Server {
-    /// Serves `socket` until `ended` becomes true. The socket's mode lets only its owner in.
+    /// Takes note of a request that was not let in.
+    ///
+    /// # Errors
+    ///
+    /// There were too many from this address.
+    pub(crate) fn failed(&self, address: IpAddr) -> Result<(), Failure> {
+        let attempts = self.attempts.lock();
+        // Counts are whole whatever a thread that held them came to.
+        let mut attempts = attempts.unwrap_or_else(PoisonError::into_inner);
+        if attempts.failed(address, self.engine.now()) {
+            Ok(())
+        } else {
+            Err(Failure::too_many_failures())
+        }
+    }
+}
+
+impl Setup {
+    /// Serves `socket`, and the network where that is wanted, until `ended` becomes true. The
+    /// socket's mode lets only its owner in.
     ///
     /// # Errors
     ///
@@ -84,7 +124,27 @@ impl Server {
         }
         let listener = UnixListener::bind(socket).map_err(bound)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(bound)?;
-        let app = router(Arc::new(self)).into_make_service_with_connect_info::<Peer>();
+        let owner = std::fs::metadata(socket).map_err(bound)?.uid();
+        let server = Arc::new(Server {
+            engine: self.engine,
+            runs: self.runs,
+            shelf: self.shelf,
+            state: self.state,
+            started_at: self.started_at,
+            version: self.version,
+            down: self.down,
+            owner,
+            api: self.network.as_ref().map(Network::url),
+            tls: self.network.as_ref().is_some_and(Network::has_tls),
+            attempts: Mutex::default(),
+        });
+        let app = app(&server);
+        // Ends with this function, whichever way that ends.
+        let mut beside = JoinSet::new();
+        if let Some(network) = self.network {
+            beside.spawn(network::serve(network, app.clone(), ended.clone()));
+        }
+        let app = app.into_make_service_with_connect_info::<Peer>();
         axum::serve(listener, app)
             .with_graceful_shutdown(async move {
                 // An error means that nobody is left who could end it: then it ends.
@@ -94,39 +154,18 @@ impl Server {
             .map_err(|source| Error::Serve {
                 path: socket.to_owned(),
                 source,
-            })
+            })?;
+        while beside.join_next().await.is_some() {}
+        Ok(())
     }
 }
 
-fn router(server: Arc<Server>) -> Router {
-    use axum::extract::DefaultBodyLimit;
-    let artifact = get(handlers::artifacts::get)
-        .merge(put(handlers::artifacts::put).layer(DefaultBodyLimit::max(ARTIFACT_BYTES_MAX)));
-    Router::new()
-        .route(path::SYSTEM, get(handlers::system::get))
-        .route(path::DOWN, post(handlers::system::down))
-        .route(path::STATUS, get(handlers::status::overview))
-        .route(path::ENVIRONMENT, get(handlers::status::environment))
-        .route(path::WHY, get(handlers::history::why))
-        .route(path::HISTORY, get(handlers::history::history))
-        .route(path::COMMANDS, post(handlers::commands::post))
-        .route(path::SHIP, post(handlers::ship::post))
-        .route(path::PLAN, post(handlers::plan::post))
-        .route(path::DIFF, get(handlers::diff::get))
-        .route(path::REPLAY, post(handlers::replay::post))
-        .route(path::LOGS, get(handlers::logs::get))
-        .route(path::ARTIFACT, artifact)
-        .route(
-            path::RUNS,
-            get(handlers::runs::list).post(handlers::runs::begin),
-        )
-        .route(path::RUN, get(handlers::runs::get))
-        .route(path::RUN_COMMANDS, post(handlers::runs::command))
-        .route(path::RUN_LOGS, get(handlers::run_logs::get))
-        .fallback(async || Failure::not_found("there is nothing at this path"))
-        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+/// Returns everything that is served, to whoever comes.
+fn app(server: &Arc<Server>) -> Router {
+    endpoints::router(server)
+        .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(axum::middleware::map_response(say_version))
-        .with_state(server)
+        .with_state(Arc::clone(server))
 }
 
 async fn say_version(mut response: Response) -> Response {

@@ -179,6 +179,54 @@ pub(crate) fn verify(
     }
 }
 
+/// Recomputes a chain event by event, wherever the events are read from.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    last: Head,
+    versions: BTreeMap<StreamName, u64>,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            last: Head::GENESIS,
+            versions: BTreeMap::new(),
+        }
+    }
+}
+
+impl Chain {
+    /// Goes on with `event`.
+    ///
+    /// # Errors
+    ///
+    /// It is not what was recorded behind the events before.
+    pub fn follow(&mut self, event: &Recorded) -> Result<(), Fault> {
+        let row = Row {
+            position: event.position.cast_signed(),
+            event: Some(event.clone()),
+        };
+        let next = follow(self.last, row, &mut self.versions);
+        self.last = next.map_err(|broken| broken.fault)?;
+        Ok(())
+    }
+
+    /// Returns the position of the last event; 0 if there was none.
+    pub const fn position(&self) -> u64 {
+        self.last.position
+    }
+
+    /// Returns the hash of the last event.
+    pub const fn head(&self) -> Hash {
+        self.last.hash
+    }
+
+    /// Returns how many streams the events were in.
+    pub fn streams(&self) -> u64 {
+        self.versions.len() as u64
+    }
+}
+
 /// A row does not follow on the events before it.
 struct Broken {
     position: u64,

@@ -22,7 +22,7 @@ pub mod memory;
 pub mod sqlite;
 mod stream;
 
-pub use chain::{Hash, Verified};
+pub use chain::{Chain, Hash, Verified};
 pub use error::{AppendError, Cause, Fault, OpenError, ReadError, SnapshotError, VerifyError};
 pub use event::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, Append, NewEvent, Recorded};
 pub use figure::FigureRow;

@@ -1,24 +1,31 @@
 //! One connection, one request, one answer.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
+use super::place::{Place, Remote};
 use super::{Body, Error, Request};
-use crate::{API_VERSION, API_VERSION_HEADER, Problem, REQUEST_ID_HEADER};
+use crate::path::encode;
+use crate::{API_VERSION, API_VERSION_HEADER, Problem, REASON_HEADER, REQUEST_ID_HEADER};
 
 /// The longest answer that is read as a whole. The history of many releases stays far below it;
 /// it only keeps something that is not control from filling the memory.
 const ANSWER_SIZE_MAX: usize = 64 << 20;
+
+/// How long connecting may take, and then the TLS handshake.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// Ends the task that moves a connection's bytes together with whoever waits for them.
 struct Driver(JoinHandle<()>);
@@ -37,8 +44,39 @@ pub(super) struct Answer {
     driver: Driver,
 }
 
-/// Sends `request` to the control on `socket`, and returns the head of its answer.
-pub(super) async fn send(socket: &Path, request: Request) -> Result<Answer, Error> {
+/// Sends `request` to the control at `place`, and returns the head of its answer.
+pub(super) async fn send(place: &Place, request: Request) -> Result<Answer, Error> {
+    match place {
+        Place::Socket(socket) => {
+            let stream = UnixStream::connect(socket).await;
+            let stream = stream.map_err(|error| connect_error(place, error))?;
+            send_over(place, stream, request).await
+        }
+        Place::Remote(remote) => {
+            let connect = TcpStream::connect((remote.host.as_str(), remote.port));
+            let stream = tokio::time::timeout(CONNECT, connect)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                .map_err(|error| connect_error(place, error))?;
+            let Some((config, name)) = &remote.tls else {
+                return send_over(place, stream, request).await;
+            };
+            let connector = TlsConnector::from(Arc::clone(config));
+            let shake = connector.connect(name.clone(), stream);
+            let stream = tokio::time::timeout(CONNECT, shake)
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                .map_err(|error| connect_error(place, error))?;
+            send_over(place, stream, request).await
+        }
+    }
+}
+
+async fn send_over(
+    place: &Place,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request,
+) -> Result<Answer, Error> {
     let Request {
         name,
         method,
@@ -47,10 +85,8 @@ pub(super) async fn send(socket: &Path, request: Request) -> Result<Answer, Erro
         length,
         patience,
         changes,
+        reason,
     } = request;
-    let stream = UnixStream::connect(socket)
-        .await
-        .map_err(|error| connect_error(socket, error))?;
     let lost = |source: hyper::Error| Error::Lost {
         request: name,
         maybe_done: changes,
@@ -63,15 +99,36 @@ pub(super) async fn send(socket: &Path, request: Request) -> Result<Answer, Erro
     // What goes wrong with the connection is seen by the request as well.
     let driver = Driver(tokio::spawn(async { drop(connection.await) }));
 
-    let request = http::Request::builder()
+    let host = match place {
+        Place::Socket(_) => "leadsman",
+        Place::Remote(remote) => &remote.authority,
+    };
+    let mut request = http::Request::builder()
         .method(method)
         .uri(path)
-        .header(header::HOST, "leadsman")
+        .header(header::HOST, host)
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::CONTENT_LENGTH, length)
         .header(API_VERSION_HEADER, API_VERSION)
         .body(body)
         .expect("method, encoded path and fixed headers make a valid request");
+    if let Some(reason) = reason {
+        let mut encoded = String::new();
+        encode(&reason, &mut encoded);
+        if let Ok(value) = HeaderValue::try_from(encoded) {
+            request.headers_mut().insert(REASON_HEADER, value);
+        }
+    }
+    if let Place::Remote(Remote {
+        token: Some(token), ..
+    }) = place
+    {
+        // What is no header value is no token either: control says so.
+        if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", token.0)) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+    }
     let head = sender.send_request(request);
     let response = match patience {
         None => head.await,
@@ -94,7 +151,7 @@ pub(super) async fn send(socket: &Path, request: Request) -> Result<Answer, Erro
     if theirs != Some(API_VERSION.to_string().as_str()) {
         let theirs = theirs.map(str::to_owned);
         return Err(Error::OtherVersion {
-            socket: PathBuf::from(socket),
+            at: place.to_string(),
             theirs,
         });
     }
@@ -106,12 +163,12 @@ pub(super) async fn send(socket: &Path, request: Request) -> Result<Answer, Erro
     })
 }
 
-fn connect_error(socket: &Path, source: io::Error) -> Error {
-    let socket = PathBuf::from(socket);
+fn connect_error(place: &Place, source: io::Error) -> Error {
+    let at = place.to_string();
     match source.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Error::NotRunning { socket },
-        io::ErrorKind::PermissionDenied => Error::NotPermitted { socket },
-        _ => Error::Connect { socket, source },
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Error::NotRunning { at },
+        io::ErrorKind::PermissionDenied => Error::NotPermitted { at },
+        _ => Error::Connect { at, source },
     }
 }
 

@@ -1,7 +1,6 @@
 //! What can go wrong between client and control.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{API_VERSION, Problem};
@@ -11,34 +10,33 @@ use crate::{API_VERSION, Problem};
 #[non_exhaustive]
 pub enum Error {
     /// Nobody listens on the socket.
-    #[error("no Leadsman answers on `{}`", socket.display())]
+    #[error("no Leadsman answers on `{at}`")]
     NotRunning {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket, or the address.
+        at: String,
     },
     /// The socket belongs to somebody else.
-    #[error("this user may not talk to the Leadsman on `{}`", socket.display())]
+    #[error("this user may not talk to the Leadsman on `{at}`")]
     NotPermitted {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket, or the address.
+        at: String,
     },
     /// The socket could not be connected to for another reason.
-    #[error("failed to connect to `{}`", socket.display())]
+    #[error("failed to connect to `{at}`")]
     Connect {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket, or the address.
+        at: String,
         /// The reason.
         #[source]
         source: io::Error,
     },
     /// Control speaks another version of the API, or something else listens on the socket.
     #[error(
-        "the program that listens on `{}` does not speak version {API_VERSION} of Leadsman's API",
-        socket.display()
+        "the program that listens on `{at}` does not speak version {API_VERSION} of Leadsman's API"
     )]
     OtherVersion {
-        /// The socket.
-        socket: PathBuf,
+        /// The socket, or the address.
+        at: String,
         /// What it says it speaks; `None` where it says nothing.
         theirs: Option<String>,
     },

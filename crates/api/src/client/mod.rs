@@ -6,8 +6,10 @@
 mod connection;
 mod error;
 mod lines;
+mod people;
+mod place;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +31,9 @@ use crate::{
 
 pub use error::Error;
 pub use lines::Lines;
+pub use place::{InvalidUrl, Remote};
+
+use place::Place;
 
 use connection::Answer;
 
@@ -39,11 +44,12 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// only has to tell a control that hangs from one that is slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks the control behind one Unix socket.
+/// Asks one control.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    place: Place,
     patience: Duration,
+    reason: Option<String>,
 }
 
 /// One request: what it is called in messages, and what is sent.
@@ -59,15 +65,33 @@ struct Request {
     patience: Option<Duration>,
     /// Whether it changes anything, so that losing the answer leaves a doubt.
     changes: bool,
+    /// Why it is asked for.
+    reason: Option<String>,
 }
 
 impl Client {
     /// Makes a client of the control that listens on `socket`. Nothing is connected yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self {
-            socket: socket.into(),
+            place: Place::Socket(socket.into()),
             patience: PATIENCE,
+            reason: None,
         }
+    }
+
+    /// Makes a client of a control that is reached over the network. Nothing is connected yet.
+    pub const fn remote(remote: Remote) -> Self {
+        Self {
+            place: Place::Remote(remote),
+            patience: PATIENCE,
+            reason: None,
+        }
+    }
+
+    /// Has the audit know why everything is asked for that this client asks.
+    #[must_use]
+    pub fn with_reason(self, reason: Option<String>) -> Self {
+        Self { reason, ..self }
     }
 
     /// Gives up on an answer after `patience` instead of 30 seconds.
@@ -76,9 +100,9 @@ impl Client {
         Self { patience, ..self }
     }
 
-    /// Returns the socket it connects to.
-    pub fn socket(&self) -> &Path {
-        &self.socket
+    /// Returns the socket or the address that it connects to.
+    pub fn place(&self) -> String {
+        self.place.to_string()
     }
 
     /// Says which control answers.
@@ -334,6 +358,7 @@ impl Client {
             length: 0,
             patience,
             changes: false,
+            reason: self.reason.clone(),
         }
     }
 
@@ -356,6 +381,6 @@ impl Client {
     }
 
     async fn send(&self, request: Request) -> Result<Answer, Error> {
-        connection::send(&self.socket, request).await
+        connection::send(&self.place, request).await
     }
 }

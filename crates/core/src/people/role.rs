@@ -35,6 +35,14 @@ pub enum Act {
     Approve,
     /// To refuse a release in an environment.
     Reject,
+    /// To let nothing enter an environment for a time.
+    Freeze,
+    /// To let one release in all the same.
+    Except,
+    /// To end such a time.
+    Thaw,
+    /// To ship on the way that is kept for what cannot wait.
+    Expedite,
     /// To make tokens for oneself that can do no more than one may oneself, and to revoke them.
     OwnTokens,
     /// To search and to export the audit.
@@ -68,7 +76,7 @@ pub struct InvalidRole(pub String);
 
 impl Act {
     /// Every act, in the order in which they are listed.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::See,
         Self::Ship,
         Self::Run,
@@ -82,6 +90,10 @@ impl Act {
         Self::Open,
         Self::Approve,
         Self::Reject,
+        Self::Freeze,
+        Self::Except,
+        Self::Thaw,
+        Self::Expedite,
         Self::OwnTokens,
         Self::Audit,
         Self::People,
@@ -104,6 +116,10 @@ impl Act {
             Self::Open => "open",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Freeze => "freeze",
+            Self::Except => "except",
+            Self::Thaw => "thaw",
+            Self::Expedite => "expedite",
             Self::OwnTokens => "own tokens",
             Self::Audit => "audit",
             Self::People => "people",
@@ -142,8 +158,14 @@ impl Role {
             | Act::Retry
             | Act::Rollback
             | Act::Close
-            | Act::Open => matches!(self, Self::Operator | Self::Admin),
-            Act::Approve | Act::Reject => matches!(self, Self::Approver | Self::Admin),
+            | Act::Open
+            | Act::Freeze
+            | Act::Thaw
+            | Act::Expedite => matches!(self, Self::Operator | Self::Admin),
+            // An exception is a consent like an approval.
+            Act::Approve | Act::Reject | Act::Except => {
+                matches!(self, Self::Approver | Self::Admin)
+            }
             // Whoever answers for what went out has to be able to show it.
             Act::Audit => matches!(self, Self::Operator | Self::Approver | Self::Admin),
             Act::People | Act::Stop => matches!(self, Self::Admin),
@@ -198,6 +220,10 @@ mod tests {
             (Act::Open, "operator admin"),
             (Act::Approve, "approver admin"),
             (Act::Reject, "approver admin"),
+            (Act::Freeze, "operator admin"),
+            (Act::Except, "approver admin"),
+            (Act::Thaw, "operator admin"),
+            (Act::Expedite, "operator admin"),
             (Act::OwnTokens, "viewer developer operator approver admin"),
             (Act::Audit, "operator approver admin"),
             (Act::People, "admin"),

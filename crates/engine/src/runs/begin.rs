@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use leadsman_core::id::RunNumber;
+use leadsman_core::id::{ApplicationName, RunNumber};
 use leadsman_core::pipeline::JobName;
 use leadsman_core::project::Project;
 use leadsman_core::run::{About, RunEvent, RunId, Trigger, started};
@@ -37,6 +37,21 @@ impl Runs {
     ///
     /// There is no such commit, its project file has no pipeline, or it could not be recorded.
     pub async fn begin(&self, new: &NewRun, by: &str) -> Result<KnownRun, RunError> {
+        self.begin_if(new, by, |_| true).await
+    }
+
+    /// Begins a run as [`Runs::begin`], if it `may` be begun of the application that the commit's
+    /// project file names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runs::begin`], and [`RunError::NotAllowed`].
+    pub async fn begin_if(
+        &self,
+        new: &NewRun,
+        by: &str,
+        may: impl Fn(&ApplicationName) -> bool + Send,
+    ) -> Result<KnownRun, RunError> {
         check_paths(new)?;
         let repository = Repository::at(&new.repository);
         let committed = repository.commit(&new.commit).await?;
@@ -47,6 +62,9 @@ impl Runs {
                 commit: commit.clone(),
                 problems: problems.to_string(),
             })?;
+        if !may(parsed.application()) {
+            return Err(RunError::NotAllowed(parsed.application().clone()));
+        }
         let pipeline = parsed
             .pipeline()
             .cloned()

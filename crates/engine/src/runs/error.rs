@@ -15,6 +15,9 @@ pub enum RunError {
     /// The log could not be used.
     #[error(transparent)]
     Engine(#[from] Error),
+    /// Whoever asks may not begin one of this application.
+    #[error("a run of `{0}` may not be begun")]
+    NotAllowed(leadsman_core::id::ApplicationName),
     /// There is no such run.
     #[error("there is no {0}")]
     Unknown(RunId),

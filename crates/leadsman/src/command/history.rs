@@ -1,8 +1,6 @@
 //! `leadsman history`: what was deployed and what happened.
 
-use std::time::SystemTime;
-
-use leadsman_api::{HistoryQuery, Moment};
+use leadsman_api::HistoryQuery;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -34,10 +32,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let answer = client
         .history(&target.application, &target.environment, &query)
         .await?;
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let clock = Clock::at(Moment(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)));
+    let clock = Clock::now();
     context.output.either(&answer, |answer| {
         if args.events {
             history::events(answer, &clock)

@@ -1,6 +1,7 @@
 //! The subcommands: one file each, with its arguments and what it does.
 
 pub(crate) mod abort;
+pub(crate) mod api;
 pub(crate) mod approve;
 pub(crate) mod audit;
 pub(crate) mod check;
@@ -25,6 +26,7 @@ pub(crate) mod maintenance;
 pub(crate) mod man;
 mod observe;
 pub(crate) mod pause;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod promote;
 pub(crate) mod proxy;
@@ -43,5 +45,6 @@ pub(crate) mod ship;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod thaw;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod why;

@@ -1,5 +1,6 @@
 //! `leadsman up`: runs control, and starts or finds the data plane and the instances.
 
+use super::api::Api;
 use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::control;
@@ -14,9 +15,12 @@ use crate::failure::Failure;
 pub(crate) struct Args {
     #[command(flatten)]
     proxy: Setup,
+    #[command(flatten)]
+    api: Api,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     control::listen_to_tracing(context);
-    control::run(context, &args.proxy).await
+    context.only_here("`leadsman up`")?;
+    control::run(context, &args.proxy, &args.api).await
 }

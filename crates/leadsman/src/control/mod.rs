@@ -11,7 +11,7 @@ use std::sync::Arc;
 use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, Runs, SystemClock};
 use leadsman_runtime::job::Jobs;
 use leadsman_runtime::process::ProcessRuntime;
-use leadsman_server::Server;
+use leadsman_server::Setup as Server;
 use leadsman_store::sqlite::SqliteLog;
 use leadsman_store::{EventLog, FigureLog, OpenError};
 use tokio::sync::watch;
@@ -20,6 +20,7 @@ pub(crate) use data_plane::program;
 pub(crate) use tell::listen_to_tracing;
 
 use crate::codes::Code;
+use crate::command::api::Api;
 use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -27,7 +28,7 @@ use crate::folder::StateFolder;
 use crate::format;
 
 /// Runs control on the context's state folder until it is told to end.
-pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, setup: &Setup, api: &Api) -> Result<(), Failure> {
     let state = &context.state;
     state.create()?;
     let _lock = lock::take(state)?;
@@ -39,6 +40,8 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
     let last_recorded = last_recorded.map_err(|error| unreadable(state, &error))?;
     format::claim(state, context.output)?;
     let clock = SystemClock::not_before(last_recorded);
+    // Before anything is started: what cannot be served as it should is better not begun.
+    let network = api.bind()?;
     let proxy = data_plane::start(context, setup).await?;
     let runtime = start_runtime(state).await?;
     let plane = ProxyPlane::connect(proxy.client()).await;
@@ -60,6 +63,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
     let runs = runs.map_err(|error| unreadable(state, &error))?;
     let (down, down_wanted) = watch::channel(false);
     let (ended, end) = watch::channel(false);
+    let url = network.as_ref().map(leadsman_server::Network::url);
     let server = Server {
         engine: engine.clone(),
         runs: runs.clone(),
@@ -68,10 +72,11 @@ pub(crate) async fn run(context: &Context, setup: &Setup) -> Result<(), Failure>
         started_at: leadsman_engine::Clock::now(&clock),
         version: env!("CARGO_PKG_VERSION"),
         down,
+        network,
     };
     let socket = state.socket();
     let serving = tokio::spawn(async move { server.run(&socket, end).await });
-    tell::ready(context, &engine);
+    tell::ready(context, &engine, url.as_deref());
     let why = end::wait(down_wanted, serving).await?;
     let environments: Vec<_> = engine
         .views()

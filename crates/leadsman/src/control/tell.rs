@@ -26,13 +26,18 @@ pub(crate) fn listen_to_tracing(context: &Context) {
 }
 
 /// Says that control is ready, and what to do next.
-pub(super) fn ready(context: &Context, engine: &Engine) {
+pub(super) fn ready(context: &Context, engine: &Engine, url: Option<&str>) {
     let state = context.state.path().display();
     let version = env!("CARGO_PKG_VERSION");
     let process = std::process::id();
     context.output.talk(&format!(
         "Leadsman {version} is ready (process {process}, state in {state})"
     ));
+    if let Some(url) = url {
+        context.output.talk(&format!(
+            "the API is served on {url}, to whoever has a token"
+        ));
+    }
     let views = engine.views();
     let views = views.borrow();
     if views.environments.is_empty() {

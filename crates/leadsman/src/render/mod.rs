@@ -7,6 +7,7 @@ pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod live;
 pub(crate) mod paint;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod requests;

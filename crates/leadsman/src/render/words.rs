@@ -24,6 +24,15 @@ impl Clock {
         }
     }
 
+    /// Sees moments from this one, in the time zone of this machine.
+    pub(crate) fn now() -> Self {
+        let now = std::time::SystemTime::now();
+        let now = now
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
+        Self::at(Moment(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// Returns the time of day, and the date too if it is not that of now.
     pub(crate) fn short(&self, moment: Moment) -> String {
         let format = if self.date(moment) == self.date(self.now) {

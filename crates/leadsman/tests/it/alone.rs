@@ -51,6 +51,8 @@ fn help_shows_what_there_is() {
                        they say
           gate         Say whether the gates of an environment would be open with the reports at hand
           logs         Print what instances wrote
+          people       See who may do what, and change it
+          token        Make tokens, by which programs act for people, and end them
           audit        Work with the audit log
           state        Back up the state of Leadsman, or take it to another machine
           explain      Explain a code such as `L001`, or list all of them
@@ -68,6 +70,12 @@ fn help_shows_what_there_is() {
               --file <FILE>         The project file [default: `leadsman.yaml`, here or in a folder above]
           -e, --environment <NAME>  The environment, such as `production` or `shop/production`; needed where
                                     there are several
+              --server <URL>        The address of a Leadsman on another machine, such as
+                                    `https://leadsman.example:7070`; it needs a token, in `LEADSMAN_TOKEN`
+                                    or in a file [env: LEADSMAN_SERVER]
+              --token-file <FILE>   The file that holds the token, which nobody else may read [default:
+                                    where `leadsman login` left it] [env: LEADSMAN_TOKEN_FILE]
+              --reason <TEXT>       Why you do this, for the audit
               --json                Print data as JSON, for scripts
               --color <WHEN>        When to use colour; `auto` also heeds `NO_COLOR` [default: auto]
                                     [possible values: auto, always, never]

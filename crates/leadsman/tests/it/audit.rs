@@ -78,3 +78,79 @@ fn a_log_that_is_not_there_is_not_called_whole() {
     "#]]
     .assert_eq(&Place::new().run(&["audit", "verify"]).whole());
 }
+
+#[test]
+fn an_export_is_verified_by_itself_and_what_was_changed_is_found() {
+    let place = Place::new();
+    record(&place);
+    let exported = place.run(&["audit", "export", "log.jsonl", "--json"]);
+    assert_eq!(exported.status, 0, "{}", exported.whole());
+    let report: serde_json::Value = serde_json::from_str(&exported.stdout).unwrap();
+    let key = place.run(&["audit", "key"]).stdout.trim().to_owned();
+    assert_eq!(report["key"], key.as_str());
+    assert_eq!(report["events"], 2);
+    let left: Vec<_> = std::fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().contains("leadsman-")),
+        "{left:?}"
+    );
+
+    // Elsewhere, where there is no state.
+    let other = Place::new();
+    let file = std::fs::read_to_string(place.path().join("log.jsonl")).unwrap();
+    assert_eq!(file.lines().count(), 3);
+    other.write("log.jsonl", &file);
+    let verified = other
+        .run(&["audit", "verify", "log.jsonl", "--key", &key])
+        .whole();
+    assert!(
+        verified.contains("the export is whole: 2 events in 1 stream"),
+        "{verified}"
+    );
+    assert!(
+        verified.contains("signed by the key that was given"),
+        "{verified}"
+    );
+    other.write("log.jsonl", file.replace("all is well", "all is bad"));
+    expect![[r"
+        status 1
+        --- stderr
+        error[L108]: line 1 of `log.jsonl` is wrong: the event was changed
+        hint: stop trusting the file from that line on, and keep it as it is: it is evidence
+    "]]
+    .assert_eq(
+        &other
+            .run(&["audit", "verify", "log.jsonl", "--key", &key])
+            .whole(),
+    );
+    let wrong = "0".repeat(64);
+    other.write("log.jsonl", &file);
+    let denied = other
+        .run(&["audit", "verify", "log.jsonl", "--key", &wrong])
+        .whole();
+    assert!(
+        denied.contains("line 3 of `log.jsonl` is wrong: the checkpoint"),
+        "{denied}"
+    );
+    let usage = other.run(&["audit", "verify", "log.jsonl", "--key", "x"]);
+    assert_eq!(usage.status, 2, "{}", usage.whole());
+}
+
+#[test]
+fn what_needs_the_state_folder_is_not_done_from_elsewhere() {
+    let place = Place::new();
+    for arguments in [
+        &["audit", "export", "log.jsonl"][..],
+        &["audit", "verify"],
+        &["audit", "key"],
+        &["up"],
+    ] {
+        let server = ["--server", "http://127.0.0.1:9"];
+        let ran = place.run(&[&server[..], arguments].concat());
+        assert!(ran.whole().contains("error[L105]"), "{}", ran.whole());
+    }
+}

@@ -93,6 +93,7 @@ fn control(place: &Place, looks: Vec<Answer>) -> Control {
         pid: 1,
         started_at: at(0),
         state: "/srv/shop/.leadsman".to_owned(),
+        api: None,
     };
     let artifact = Artifact {
         digest: String::new(),

@@ -201,6 +201,7 @@ fn down_waits_until_control_is_gone() {
             pid,
             started_at: Moment(0),
             state: "/srv/shop/.leadsman".to_owned(),
+            api: None,
         })
     };
     let place = Place::new();

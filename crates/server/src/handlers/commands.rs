@@ -4,17 +4,18 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::extract::{Path, State};
 use leadsman_api::{
     Accepted, Closed as WishedClosed, Command as Wish, Moment, Scope as WishedScope,
 };
 use leadsman_core::id::{Digest, ReleaseNumber, ServiceName};
+use leadsman_core::people::Act;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Closed, Command, Event, Scope};
 use leadsman_store::Recorded;
 
 use super::{AskedEnvironment, Shared, environment_id};
-use crate::peer::Peer;
+use crate::access::Caller;
 use crate::problem::Failure;
 
 /// The most that a person says about an act, in bytes.
@@ -22,17 +23,40 @@ const SAID_BYTES_MAX: usize = 2_000;
 
 pub(crate) async fn post(
     State(server): Shared,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    caller: Caller,
     Path(asked): AskedEnvironment,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<Accepted>, Failure> {
     let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let id = environment_id(&asked)?;
-    let recorded = server
-        .engine
-        .command(&id, command(wish)?, &peer.name)
-        .await?;
+    let act = act(&wish);
+    let permit = caller.may_in(act, &id)?;
+    let command = command(wish)?;
+    let told = server.engine.command(&id, command, permit.by()).await;
+    let recorded = told.map_err(|error| {
+        let failure = Failure::from(error);
+        failure.about(act.as_str(), Some(id.to_string()))
+    })?;
     Ok(Json(accepted(&recorded)))
+}
+
+/// Returns what somebody must be allowed for it.
+const fn act(wish: &Wish) -> Act {
+    match wish {
+        Wish::Pause {} => Act::Pause,
+        Wish::Resume {} => Act::Resume,
+        Wish::Promote { .. } => Act::Promote,
+        Wish::Abort {} => Act::Abort,
+        Wish::Retry {} => Act::Retry,
+        Wish::Rollback { .. } => Act::Rollback,
+        Wish::Close { .. } => Act::Close,
+        Wish::Open { .. } => Act::Open,
+        Wish::Approve { .. } => Act::Approve,
+        Wish::Reject { .. } => Act::Reject,
+        Wish::Freeze { .. } => Act::Freeze,
+        Wish::Except { .. } => Act::Except,
+        Wish::Thaw { .. } => Act::Thaw,
+    }
 }
 
 fn command(wish: Wish) -> Result<Command, Failure> {

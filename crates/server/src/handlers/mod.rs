@@ -1,10 +1,12 @@
 //! One file per thing that can be asked for.
 
 pub(crate) mod artifacts;
+pub(crate) mod audit;
 pub(crate) mod commands;
 pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod replay;
 pub(crate) mod run_logs;
@@ -12,6 +14,7 @@ pub(crate) mod runs;
 pub(crate) mod ship;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod tokens;
 
 use std::sync::Arc;
 

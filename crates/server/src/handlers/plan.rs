@@ -11,6 +11,7 @@ use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
 use leadsman_core::entry::{EntryRules, Identity};
 use leadsman_core::id::{ReleaseNumber, ServiceName};
+use leadsman_core::people::Act;
 use leadsman_core::project::units;
 use leadsman_core::spec::{Sizing, Step, Strategy};
 use leadsman_core::weight::Weight;
@@ -18,17 +19,20 @@ use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
 
 use super::diff::{changes, running};
 use super::{Shared, ship};
+use crate::access::Caller;
 use crate::problem::Failure;
 use crate::sight::Planned;
 use crate::wire::{millis, percent};
 
 pub(crate) async fn post(
     State(server): Shared,
+    caller: Caller,
     shipment: Result<Json<Shipment>, JsonRejection>,
 ) -> Result<Json<Plan>, Failure> {
     let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
     let (new, environment) = ship::read(shipment)?;
     let (state, content, identity) = server.engine.preview(&new, environment)?;
+    caller.may_in(Act::See, &state.id)?;
     let application = server.engine.releases(&state.id.application).await.ok();
     let last = application.and_then(|a| a.releases.keys().next_back().copied());
     let release = ReleaseNumber(last.map_or(1, |last| last.0 + 1));

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use leadsman_api::{
     RunAccepted, RunCommand as Wish, RunList, RunQuery, RunRequest, RunStatus, RunsQuery,
 };
 use leadsman_core::id::{ApplicationName, RunNumber};
+use leadsman_core::people::{Act, Reach};
 use leadsman_core::run::{RunCommand, RunId, Trigger};
 use leadsman_engine::{NewRun, RunError};
 
 use super::Shared;
-use crate::peer::Peer;
+use crate::access::Caller;
 use crate::problem::Failure;
 use crate::run_status::status;
 
@@ -21,6 +22,10 @@ use crate::run_status::status;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How many runs are listed where nothing else is asked for.
 const LIMIT: u32 = 20;
+
+fn sees(caller: &Caller, run: &RunId) -> bool {
+    caller.can(Act::See, &Reach::Application(run.application.clone()))
+}
 
 /// The path of a run, as it was asked for.
 pub(crate) type AskedRun = Path<(String, u64)>;
@@ -40,11 +45,12 @@ fn application_name(text: &str) -> Result<ApplicationName, Failure> {
 
 pub(crate) async fn begin(
     State(server): Shared,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    caller: Caller,
     request: Result<Json<RunRequest>, JsonRejection>,
 ) -> Result<Json<RunAccepted>, Failure> {
     let Json(request) = request.map_err(|r| Failure::bad_request(r.body_text()))?;
-    let by = peer.name.clone();
+    let permit = caller.may_for_oneself(Act::Run)?;
+    let by = permit.by().name;
     let trigger = match (request.pushed, request.reference.starts_with("refs/tags/")) {
         (false, _) => Trigger::Person { by },
         (true, false) => Trigger::Push { by },
@@ -58,8 +64,14 @@ pub(crate) async fn begin(
         trigger,
         only: request.jobs,
     };
-    let known = match server.runs.begin(&new, &peer.name).await {
+    // Only the project file in the commit says which application it is.
+    let may = |name: &ApplicationName| caller.can(Act::Run, &Reach::Application(name.clone()));
+    let known = match server.runs.begin_if(&new, &permit.by().name, may).await {
         Ok(known) => known,
+        Err(RunError::NotAllowed(application)) => {
+            caller.may(Act::Run, &Reach::Application(application.clone()))?;
+            return Err(RunError::NotAllowed(application).into());
+        }
         Err(RunError::NotStarted(why)) => {
             return Ok(Json(RunAccepted {
                 run: None,
@@ -77,6 +89,7 @@ pub(crate) async fn begin(
 
 pub(crate) async fn list(
     State(server): Shared,
+    caller: Caller,
     Query(query): Query<RunsQuery>,
 ) -> Result<Json<RunList>, Failure> {
     let application = query
@@ -92,6 +105,7 @@ pub(crate) async fn list(
         at: crate::wire::moment(now),
         runs: runs
             .iter()
+            .filter(|known| sees(&caller, &known.run.id))
             .take(limit)
             .map(|known| status(known, version, now))
             .collect(),
@@ -118,7 +132,7 @@ pub(crate) async fn get(
 
 pub(crate) async fn command(
     State(server): Shared,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    caller: Caller,
     Path(asked): AskedRun,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<RunAccepted>, Failure> {
@@ -128,7 +142,9 @@ pub(crate) async fn command(
         Wish::Cancel => (RunCommand::Cancel, "is being ended"),
         Wish::Resume => (RunCommand::Resume, "goes on where it stopped"),
     };
-    let known = server.runs.command(&id, command, &peer.name).await?;
+    let permit = caller.may(Act::Run, &Reach::Application(id.application.clone()))?;
+    let by = permit.by().name;
+    let known = server.runs.command(&id, command, &by).await?;
     let status = status(&known, *server.runs.version().borrow(), server.runs.now());
     Ok(Json(RunAccepted {
         run: Some(status),

@@ -3,22 +3,23 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, State};
 use leadsman_api::{Shipment, Shipped};
 use leadsman_core::Refusal;
 use leadsman_core::entry::Source;
 use leadsman_core::id::{Digest, EnvironmentName, ServiceName};
+use leadsman_core::people::Act;
 use leadsman_engine::{Error, NewRelease};
 
 use super::{Shared, commands};
-use crate::peer::Peer;
+use crate::access::Caller;
 use crate::problem::Failure;
 use crate::serve::Server;
 
 pub(crate) async fn post(
     State(server): Shared,
-    ConnectInfo(peer): ConnectInfo<Peer>,
+    caller: Caller,
     shipment: Result<Json<Shipment>, JsonRejection>,
 ) -> Result<Json<Shipped>, Failure> {
     let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
@@ -27,13 +28,17 @@ pub(crate) async fn post(
     let (new, environment) = read(shipment)?;
     // Before anything is recorded: what cannot be started shall not be a release.
     let (state, _, _) = server.engine.preview(&new, environment.clone())?;
+    let permit = caller.may_in(Act::Ship, &state.id)?;
+    if expedited.is_some() {
+        caller.may_in(Act::Expedite, &state.id)?;
+    }
     have_artifacts(&server, &new).await?;
-    let (application, number) = server.engine.release(&new, &peer.name).await?;
+    let (application, number) = server.engine.release(&new, permit.by()).await?;
     let shipped = server
         .engine
-        .ship(&application, number, environment, expedited, &peer.name)
+        .ship(&application, number, environment, expedited, permit.by())
         .await;
-    let id = state.id;
+    let id = &state.id;
     let answer = |version, deployment, (started, waits), sentence| Shipped {
         version,
         application: application.to_string(),
@@ -69,7 +74,10 @@ pub(crate) async fn post(
                 refusal.to_string(),
             )))
         }
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let failure = Failure::from(error);
+            Err(failure.about(Act::Ship.as_str(), Some(id.to_string())))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use leadsman_api::{EnvironmentStatus, Moment, Overview, StatusQuery};
 
 use super::{AskedEnvironment, Shared, view};
+use crate::access::Caller;
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::wire;
@@ -16,6 +17,7 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 
 pub(crate) async fn overview(
     State(server): Shared,
+    caller: Caller,
     Query(query): Query<StatusQuery>,
 ) -> Result<Json<Overview>, Failure> {
     if let (Some(after), Some(wait)) = (query.after, query.wait_ms) {
@@ -25,13 +27,14 @@ pub(crate) async fn overview(
         // Whether it changed or the time is over: the answer is how things stand.
         drop(tokio::time::timeout(wait, newer).await);
     }
-    Ok(Json(current(&server).await))
+    Ok(Json(current(&server, &caller).await))
 }
 
-async fn current(server: &Server) -> Overview {
+async fn current(server: &Server, caller: &Caller) -> Overview {
     let views = server.engine.views().borrow().clone();
     let mut environments = Vec::new();
-    for view in views.environments.values() {
+    let seen = views.environments.values();
+    for view in seen.filter(|view| caller.sees(&view.environment.id)) {
         environments.push(status_of(server, view).await);
     }
     let at = views

@@ -3,8 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 use leadsman_api::{Moment, System};
+use leadsman_core::people::{Act, Reach};
 
 use super::Shared;
+use crate::access::Caller;
+use crate::problem::Failure;
 use crate::serve::Server;
 
 pub(crate) async fn get(State(server): Shared) -> Json<System> {
@@ -12,9 +15,14 @@ pub(crate) async fn get(State(server): Shared) -> Json<System> {
 }
 
 /// Asks for everything to be stopped; answers before it is.
-pub(crate) async fn down(State(server): Shared) -> Json<System> {
+pub(crate) async fn down(State(server): Shared, caller: Caller) -> Result<Json<System>, Failure> {
+    let permit = caller.may(Act::Stop, &Reach::Everything)?;
+    server
+        .engine
+        .acted(permit.by(), Act::Stop.as_str(), None)
+        .await;
     server.down.send_replace(true);
-    Json(system(&server))
+    Ok(Json(system(&server)))
 }
 
 fn system(server: &Server) -> System {
@@ -23,5 +31,6 @@ fn system(server: &Server) -> System {
         pid: std::process::id(),
         started_at: Moment(server.started_at.as_millis()),
         state: server.state.display().to_string(),
+        api: server.api.clone(),
     }
 }

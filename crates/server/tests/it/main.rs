@@ -1,6 +1,10 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+mod network;
+mod people;
+mod raw;
 mod replay;
+mod rights;
 mod served;
 mod shelf;

@@ -1,12 +1,13 @@
 //! A server on a socket of its own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use leadsman_api::{Client, Shipment};
 use leadsman_core::time::Timestamp;
-use leadsman_server::Server;
+use leadsman_server::{Network, Setup};
 use leadsman_testkit::World;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -18,6 +19,8 @@ pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) socket: PathBuf,
     pub(crate) world: World,
+    /// Where it is served over TCP.
+    pub(crate) address: SocketAddr,
     _end: watch::Sender<bool>,
     _folder: TempDir,
 }
@@ -30,7 +33,10 @@ impl Served {
         let world = World::start().await;
         let (end, ended) = watch::channel(false);
         let runs = world.runs(folder.path(), PathBuf::from("/nowhere")).await;
-        let server = Server {
+        let any = "127.0.0.1:0".parse().expect("it is an address");
+        let network = Network::bind(any, None).expect("a port is free");
+        let address = network.url()["http://".len()..].parse();
+        let server = Setup {
             runs,
             engine: world.engine.clone(),
             shelf: Arc::new(EmptyShelf),
@@ -38,6 +44,7 @@ impl Served {
             started_at: Timestamp::from_millis(7),
             version: "1.2.3",
             down: watch::channel(false).0,
+            network: Some(network),
         };
         let path = socket.clone();
         tokio::spawn(async move { server.run(&path, ended).await });
@@ -49,6 +56,7 @@ impl Served {
             client,
             socket,
             world,
+            address: address.expect("it is one"),
             _end: end,
             _folder: folder,
         }

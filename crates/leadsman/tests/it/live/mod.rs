@@ -27,6 +27,7 @@ mod moving;
 mod newer;
 mod observing;
 mod output;
+mod people;
 mod port;
 mod refused;
 mod replay;

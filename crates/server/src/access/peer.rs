@@ -1,24 +1,40 @@
-//! Who is at the other end of the socket.
+//! Who is at the other end of the connection.
+
+use std::net::SocketAddr;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::net::UnixListener;
 
-/// The user whose process opened the connection, as the kernel tells it. It is the actor that the
-/// log records.
+/// Who is at the other end of the connection, as far as the kernel tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    pub(crate) name: String,
+pub(crate) enum Peer {
+    /// A process on this machine that could open the socket, with its user.
+    User {
+        /// The user's number; unknown where the kernel does not tell.
+        uid: Option<u32>,
+        /// The user's name by the machine's own list.
+        name: String,
+    },
+    /// Whoever is at this address.
+    Address(SocketAddr),
+}
+
+impl Peer {
+    /// Returns from where it comes, as the audit records it.
+    pub(crate) fn from(&self) -> String {
+        match self {
+            Self::User { .. } => "unix".to_owned(),
+            Self::Address(address) => address.ip().to_canonical().to_string(),
+        }
+    }
 }
 
 impl Connected<IncomingStream<'_, UnixListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let name = match stream.io().peer_cred() {
-            Ok(credentials) => user_name(credentials.uid()),
-            // It is let in all the same: that it could open the socket is what counts.
-            Err(_) => "unknown".to_owned(),
-        };
-        Self { name }
+        let uid = stream.io().peer_cred().ok().map(|it| it.uid());
+        let name = uid.map_or_else(|| "unknown".to_owned(), user_name);
+        Self::User { uid, name }
     }
 }
 

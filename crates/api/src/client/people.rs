@@ -1,0 +1,56 @@
+//! What is asked about people, tokens and the audit.
+
+use http::Method;
+
+use super::{Client, Error};
+use crate::path::{self, fill, with_query};
+use crate::{Audit, AuditQuery, Changed, CreatedToken, NewToken, People, PeopleCommand, Tokens};
+
+impl Client {
+    /// Says who there is.
+    pub async fn people(&self) -> Result<People, Error> {
+        self.get("people", path::PEOPLE.to_owned()).await
+    }
+
+    /// Gives an order about people. When this returns `Ok`, it is recorded and holds.
+    pub async fn about_people(&self, command: &PeopleCommand) -> Result<Changed, Error> {
+        let mut request = self.post("people", path::PEOPLE.to_owned(), command);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Returns the tokens of everybody or, where that is not allowed, one's own.
+    pub async fn tokens(&self) -> Result<Tokens, Error> {
+        self.get("token list", path::TOKENS.to_owned()).await
+    }
+
+    /// Makes a token. It is never shown again.
+    pub async fn create_token(&self, new: &NewToken) -> Result<CreatedToken, Error> {
+        let mut request = self.post("token create", path::TOKENS.to_owned(), new);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Ends a token.
+    pub async fn revoke_token(&self, number: u64) -> Result<Changed, Error> {
+        let path = fill(path::TOKEN, &[&number.to_string()]);
+        let mut request = self.request("token revoke", Method::DELETE, path);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Searches the audit.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Audit, Error> {
+        let pairs = [
+            ("actor", query.actor.clone()),
+            ("since", query.since.map(|since| since.to_string())),
+            ("kind", query.kind.clone()),
+            ("about", query.about.clone()),
+            ("people", query.people.map(|people| people.to_string())),
+            ("before", query.before.map(|before| before.to_string())),
+            ("limit", query.limit.map(|limit| limit.to_string())),
+        ];
+        self.get("audit list", with_query(path::AUDIT, &pairs))
+            .await
+    }
+}

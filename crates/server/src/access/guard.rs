@@ -1,0 +1,129 @@
+//! What every request passes before a handler sees it.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, RawPathParams, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use leadsman_core::audit::{Asked, Denied, Event};
+use leadsman_core::id::EnvironmentId;
+use leadsman_core::people::Reach;
+use leadsman_engine::By;
+
+use super::caller::{Caller, NOT_KNOWN};
+use super::hosts;
+use super::peer::Peer;
+use crate::endpoints::Needs;
+use crate::problem::{Failure, Said};
+use crate::serve::Server;
+
+/// What guards one route.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) server: Arc<Server>,
+    pub(crate) needs: Needs,
+    /// What the audit calls what is asked for.
+    pub(crate) what: String,
+}
+
+/// Lets through who may, and records whom it does not.
+pub(crate) async fn guard(
+    State(guard): State<Guard>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    params: Result<RawPathParams, axum::extract::rejection::RawPathParamsRejection>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let about = params.ok().and_then(|params| named(&params));
+    let server = Arc::clone(&guard.server);
+    let mut by = By {
+        name: NOT_KNOWN.to_owned(),
+        asked: Some(Asked {
+            from: peer.from(),
+            ..Asked::default()
+        }),
+    };
+    let response = match admitted(&guard, &peer, &request, about.as_ref(), &mut by) {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
+        }
+        Err(failure) => failure.into_response(),
+    };
+    if let Some(said) = response.extensions().get::<Said>() {
+        let on = about.map(|about| about.to_string());
+        let event = said.event(&guard.what, on, server.engine.now());
+        server.engine.denied(by, &event).await;
+    }
+    response
+}
+
+/// Returns who asks, if they may; nobody where anybody may.
+fn admitted(
+    guard: &Guard,
+    peer: &Peer,
+    request: &Request,
+    about: Option<&Reach>,
+    by: &mut By,
+) -> Result<Option<Caller>, Failure> {
+    if let Peer::Address(address) = peer {
+        let plain = !guard.server.tls;
+        if let Some(problem) = hosts::problem(request.headers(), plain) {
+            guard.server.failed(address.ip())?;
+            return Err(Failure::not_for_us(problem));
+        }
+    }
+    if matches!(guard.needs, Needs::Nobody) {
+        return Ok(None);
+    }
+    let caller = Caller::find(&guard.server, peer, request.headers());
+    let caller = match (caller, peer) {
+        (Err(failure), Peer::Address(address)) => {
+            guard.server.failed(address.ip())?;
+            return Err(failure);
+        }
+        (caller, _) => caller?,
+    };
+    *by = caller.in_audit();
+    match &guard.needs {
+        Needs::Nobody | Needs::Known => {}
+        Needs::Everything(act) => caller.may_one_of(&[*act], Some(&Reach::Everything))?,
+        Needs::Somewhere(acts) => caller.may_one_of(acts, None)?,
+        // A path that names nothing that could be leads to nothing, and the handler says so.
+        Needs::Named(acts) => caller.may_one_of(acts, about)?,
+    }
+    Ok(Some(caller))
+}
+
+/// Returns the environment that the path names, or else the application.
+fn named(params: &RawPathParams) -> Option<Reach> {
+    let param = |name| params.iter().find(|(key, _)| *key == name).map(|it| it.1);
+    let application = param("application")?.parse().ok()?;
+    let Some(environment) = param("environment") else {
+        return Some(Reach::Application(application));
+    };
+    Some(Reach::Environment(EnvironmentId {
+        application,
+        environment: environment.parse().ok()?,
+    }))
+}
+
+impl Said {
+    fn event(&self, what: &str, on: Option<String>, now: leadsman_core::time::Timestamp) -> Event {
+        let denied = Denied {
+            act: self.act.clone().unwrap_or_else(|| what.to_owned()),
+            on: self.on.clone().or(on),
+            code: self.code.clone(),
+            why: self.why.chars().take(300).collect(),
+            count: 1,
+            since: now,
+        };
+        if self.refused {
+            Event::Refused(denied)
+        } else {
+            Event::Denied(denied)
+        }
+    }
+}
