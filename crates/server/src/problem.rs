@@ -315,13 +315,13 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let message = words(&error);
         match error {
-            RunError::Refused(refusal) => {
-                Self::new(StatusCode::CONFLICT, refusal.code(), message)
-                    .hint(refusal.hint())
-                    .said(true)
-            }
+            RunError::Refused(refusal) => Self::new(StatusCode::CONFLICT, refusal.code(), message)
+                .hint(refusal.hint())
+                .said(true),
             RunError::Engine(error) => error.into(),
-            RunError::NotAllowed(_) => Self::new(StatusCode::FORBIDDEN, "L102", message).said(false),
+            RunError::NotAllowed(_) => {
+                Self::new(StatusCode::FORBIDDEN, "L102", message).said(false)
+            }
             RunError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "L081", message)
                 .hint("see what there is with `leadsman runs`"),
             RunError::Git(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L033", message)

@@ -312,7 +312,7 @@ impl Inner {
             note: Some(run.about.subject.clone()),
             source: source(run),
         };
-        let event = match self.engine.release(&new, &by).await {
+        let event = match self.engine.release(&new, by.as_str()).await {
             Ok((application, release)) => {
                 self.ship(&application, release, &new, &by).await;
                 RunEvent::RunReleased { release }

@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use leadsman_api::{Audit, AuditEntry, AuditQuery};
 use leadsman_core::audit::{self, Asked};
 use leadsman_core::people::{self, Act, Reach};
+use leadsman_core::run::RunEvent;
 use leadsman_core::{ApplicationEvent, Event};
 use leadsman_store::{EventLog, ReadError, Recorded, StreamKind};
 use serde::Deserialize;
@@ -116,6 +117,7 @@ fn reach_of(row: &Recorded) -> Reach {
     match row.stream.kind() {
         Some(StreamKind::Application(name)) => Reach::Application(name),
         Some(StreamKind::Environment(id)) => Reach::Environment(id),
+        Some(StreamKind::Run(id)) => Reach::Application(id.application),
         Some(StreamKind::People | StreamKind::Audit) | None => Reach::Everything,
     }
 }
@@ -146,6 +148,10 @@ fn sentence(row: &Recorded) -> Option<String> {
             format!("{number} was recorded")
         }
         StreamKind::Environment(_) => serde_json::from_str::<Event>(body).ok()?.to_string(),
+        StreamKind::Run(id) => {
+            let event: RunEvent = serde_json::from_str(body).ok()?;
+            format!("{id}: {event}")
+        }
         StreamKind::People => serde_json::from_str::<people::Event>(body)
             .ok()?
             .to_string(),
