@@ -1,22 +1,25 @@
 //! Reports on disk, named on the command line.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use leadsman_gates::{Facts, Limits, ReportKind, Source, Wrong, guess, read};
+use leadsman_gates::{Facts, Limits, NumberPath, ReportKind, Source, Wrong, guess, numbers, read};
 
 use crate::codes::Code;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::render::words::clean;
 
-/// A report on the command line: `FILE`, `KIND=FILE` or `KIND/GROUP=FILE`.
+/// A report on the command line: `FILE`, `KIND=FILE`, `KIND/JOB=FILE` or `numbers/NAME:PATH=FILE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
     kind: Option<ReportKind>,
-    group: Option<String>,
+    job: Option<String>,
+    /// The one number that is taken, and where it stands.
+    number: Option<(String, NumberPath)>,
     path: PathBuf,
 }
 
@@ -26,14 +29,15 @@ impl FromStr for Named {
     fn from_str(text: &str) -> Result<Self, String> {
         let plain = Self {
             kind: None,
-            group: None,
+            job: None,
+            number: None,
             path: text.into(),
         };
         let Some((before, path)) = text.split_once('=') else {
             return Ok(plain);
         };
-        let (kind, group) = match before.split_once('/') {
-            Some((kind, group)) => (kind, Some(group.to_owned())),
+        let (kind, of) = match before.split_once('/') {
+            Some((kind, of)) => (kind, Some(of).filter(|of| !of.is_empty())),
             None => (before, None),
         };
         // The name of a file may have a `=` as well.
@@ -43,11 +47,24 @@ impl FromStr for Named {
         if path.is_empty() {
             return Err("a file has to follow the `=`".to_owned());
         }
-        Ok(Self {
+        let mut named = Self {
             kind: Some(kind),
-            group: group.filter(|group| !group.is_empty()),
             path: path.into(),
-        })
+            ..plain
+        };
+        match of {
+            Some(number) if kind == ReportKind::Numbers => {
+                let number = number.split_once(':').and_then(|(name, at)| {
+                    let at = NumberPath::of(at)?;
+                    (!name.is_empty()).then(|| (name.to_owned(), at))
+                });
+                let form = "write one number as `numbers/NAME:PATH=FILE`, such as \
+                            `numbers/bundle_kb:total.kb=out/size.json`";
+                named.number = Some(number.ok_or(form)?);
+            }
+            job => named.job = job.map(str::to_owned),
+        }
+        Ok(named)
     }
 }
 
@@ -78,7 +95,14 @@ pub(crate) fn facts(
             let hint = format!("say what it is with `KIND={shown}`: {}", kinds());
             Failure::new(Code::ReportWrong, message).hint(hint)
         })?;
-        let says = read(kind, &bytes, &limits).map_err(|error| {
+        let says = match &report.number {
+            Some((name, at)) => {
+                let wanted = BTreeMap::from([(name.clone(), at.clone())]);
+                numbers(&bytes, &limits, &wanted)
+            }
+            None => read(kind, &bytes, &limits),
+        };
+        let says = says.map_err(|error| {
             let mut failure = Failure::new(Code::ReportWrong, format!("`{shown}` says nothing"));
             failure.causes.push(error.to_string());
             match (&error.wrong, error.looks_like) {
@@ -94,11 +118,16 @@ pub(crate) fn facts(
                 (_, None) => failure.hint("have the tool write it again, or name another file"),
             }
         })?;
+        let path = report.path.display().to_string();
         let source = Source {
             kind,
-            path: report.path.display().to_string(),
-            job: None,
-            group: report.group.clone(),
+            // Numbers of one file are told apart by their names.
+            path: match &report.number {
+                Some((name, _)) => format!("{path}#{name}"),
+                None => path,
+            },
+            job: report.job.clone(),
+            group: None,
         };
         facts.add(source, says);
     }
@@ -129,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_report_is_named_by_its_file_and_what_it_is() {
-        for (text, kind, group, path) in [
+        for (text, kind, job, path) in [
             ("out/unit.xml", None, None, "out/unit.xml"),
             (
                 "junit=out/unit.xml",
@@ -147,13 +176,16 @@ mod tests {
             ("a=b", None, None, "a=b"),
         ] {
             let named: Named = text.parse().unwrap();
-            assert_eq!(
-                (named.kind, named.group.as_deref()),
-                (kind, group),
-                "{text}"
-            );
+            assert_eq!((named.kind, named.job.as_deref()), (kind, job), "{text}");
             assert_eq!(named.path, PathBuf::from(path), "{text}");
         }
-        assert!("junit=".parse::<Named>().is_err());
+        let number: Named = "numbers/kb:/a/b=c".parse().unwrap();
+        assert_eq!(
+            number.number,
+            NumberPath::of("/a/b").map(|at| ("kb".to_owned(), at))
+        );
+        for text in ["junit=", "numbers/kb=a", "numbers/:a=b", "numbers/kb:=a"] {
+            assert!(text.parse::<Named>().is_err(), "{text}");
+        }
     }
 }

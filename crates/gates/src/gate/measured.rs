@@ -110,8 +110,7 @@ impl CoverageGate {
                         [] => "no report speaks of coverage".to_owned(),
                         known => format!("there is coverage of {}", some_of(known, 5)),
                     };
-                    let way_out = "the job that gives it has to have this name, or the report to \
-                                   name it as its `group`";
+                    let way_out = "a job of this name has to give `lcov` or `cobertura`";
                     let why = format!("no report speaks of {what}: {known}");
                     GateResult::unknown(&name, &why, way_out)
                 }

@@ -191,8 +191,7 @@ fn coverage_has_a_floor_for_all_and_for_groups() {
     assert_eq!(
         sentence(&gate(None, &[("frontend", 0.5), ("unit", 0.5)]), &facts),
         "coverage.frontend | no report speaks of coverage of `frontend`: there is coverage of \
-         `unit`; the job that gives it has to have this name, or the report to name it as its \
-         `group`: unknown\n\
+         `unit`; a job of this name has to give `lcov` or `cobertura`: unknown\n\
          coverage.unit | coverage of `unit` 80 % of 10 lines, 50 % wanted: open"
     );
     let nothing = self::facts(&[(ReportKind::Lcov, "SF:a\nend_of_record\n")]);

@@ -13,7 +13,7 @@ use crate::reports::{self, Named};
 /// cobertura, sarif, trivy, grype, cyclonedx, k6, load and numbers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A report: `FILE`, `KIND=FILE`, or `KIND/GROUP=FILE` for coverage that counts by itself
+    /// A report: `FILE`, `KIND=FILE`, `KIND/JOB=FILE`, or `numbers/NAME:PATH=FILE` for one number
     #[arg(required = true, value_name = "FILE")]
     files: Vec<Named>,
     /// What those are of which nothing else is said
@@ -29,14 +29,9 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 fn text(facts: &Facts) -> String {
     let mut text = String::new();
     for report in &facts.reports {
-        let group = report.source.group();
-        let group = group.map(|group| format!(", group `{group}`"));
-        text.push_str(&format!(
-            "{} ({}{})\n",
-            paint::strong(&report.source.words()),
-            report.source.kind.title(),
-            group.unwrap_or_default()
-        ));
+        let source = &report.source;
+        let words = paint::strong(&source.words());
+        text.push_str(&format!("{words} ({})\n", source.kind.title()));
         for line in report.says.lines() {
             text.push_str(&format!("  {line}\n"));
         }

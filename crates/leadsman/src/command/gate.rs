@@ -23,18 +23,18 @@ pub(crate) struct Args {
     /// The environment [default: the one named with `--environment`, or the only one]
     #[arg(value_name = "ENVIRONMENT")]
     of: Option<String>,
-    /// A report: `FILE`, `KIND=FILE`, or `KIND/GROUP=FILE` for coverage that counts by itself
+    /// A report: `FILE`, `KIND=FILE`, `KIND/JOB=FILE`, or `numbers/NAME:PATH=FILE` for one number
     #[arg(long, value_name = "FILE", num_args = 1..)]
     facts: Vec<Named>,
     /// A report of the release that is promoted, to compare with
     #[arg(long, value_name = "FILE", num_args = 1..)]
     promoted: Vec<Named>,
     /// The branch that rules are told
-    #[arg(long, value_name = "NAME", default_value = "")]
-    branch: String,
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
     /// The tag that rules are told
-    #[arg(long, value_name = "NAME", default_value = "")]
-    tag: String,
+    #[arg(long, value_name = "NAME")]
+    tag: Option<String>,
 }
 
 pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -46,8 +46,8 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let promoted = reports::facts(context, &args.promoted, None)?;
     let about = About {
         environment: spec.environment.to_string(),
-        branch: args.branch.clone(),
-        tag: args.tag.clone(),
+        branch: args.branch.clone().unwrap_or_default(),
+        tag: args.tag.clone().unwrap_or_default(),
         ..About::default()
     };
     let results = evaluate(

@@ -57,7 +57,7 @@ fn reports_are_told_one_by_one() {
         `failed.xml` (JUnit XML)
           0 tests passed, 1 failed
             shop::a: 1 is not 2
-        `cov.lcov` (an lcov file, group `backend`)
+        `cov.lcov` of `backend` (an lcov file)
           50 % of 2 lines covered
         `size.json` (JSON with numbers)
           bundle.kb is 213.5
@@ -131,7 +131,7 @@ fn gates_are_asked_before_anything_is_pushed() {
         "--facts",
         "unit.xml",
         "lcov/backend=cov.lcov",
-        "size.json",
+        "numbers/bundle.kb:/bundle/kb=size.json",
         "--promoted",
         "old.json",
     ]);

@@ -637,7 +637,7 @@ fn the_examples_about_traffic_and_tls_are_valid() {
     let pages = [
         (include_str!("../../../../../docs/guide/traffic.md"), 6),
         (include_str!("../../../../../docs/guide/tls.md"), 4),
-        (include_str!("../../../../../docs/guide/gates.md"), 5),
+        (include_str!("../../../../../docs/guide/gates.md"), 6),
     ];
     for (page, count) in pages {
         let examples = examples(page);
