@@ -57,8 +57,8 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) server: Option<String>,
-    /// The file that holds the token, which nobody else may read [default: where `leadsman login`
-    /// left it]
+    /// The file that holds the token, which nobody else may read [default: the one below
+    /// `~/.config/leadsman/tokens` that is named after the address]
     #[arg(
         long,
         global = true,

@@ -17,7 +17,7 @@ const VARIABLE: &str = "LEADSMAN_TOKEN";
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
 /// Returns the control at `url`, with the token that was given: in the environment, in a file, or
-/// by signing in.
+/// in the one that is kept for it.
 pub(crate) fn find(url: &str, token_file: Option<&Path>) -> Result<Remote, Failure> {
     let given = std::env::var(VARIABLE)
         .ok()
@@ -35,7 +35,7 @@ pub(crate) fn find(url: &str, token_file: Option<&Path>) -> Result<Remote, Failu
     })
 }
 
-/// Returns the file in which the token of signing in to `url` is kept.
+/// Returns the file in which a token for `url` is kept.
 pub(crate) fn kept(url: &str) -> Option<PathBuf> {
     let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from);
     let config = config.filter(|path| path.is_absolute());

@@ -141,7 +141,7 @@ impl Failure {
     pub(crate) fn token_makes_none() -> Self {
         let message = "a token cannot be used to make another one";
         Self::new(StatusCode::FORBIDDEN, "L102", message)
-            .hint("sign in with `leadsman login`, or ask an admin to make it")
+            .hint("make it on the machine itself, or ask an admin to make it")
             .said(false)
     }
 

@@ -23,6 +23,8 @@ fn help_shows_what_there_is() {
           up           Run Leadsman: control in the foreground, the data plane and the instances beside it
           down         End Leadsman and everything that it runs, in order
           plan         Say what shipping would do, before anything moves
+          run          Take a commit through the pipeline, and watch it until it is over
+          runs         List runs of the pipeline, the newest first
           ship         Ship what the project file describes, and watch it until it has all traffic or went
                        back
           status       Show how everything stands
@@ -73,8 +75,9 @@ fn help_shows_what_there_is() {
               --server <URL>        The address of a Leadsman on another machine, such as
                                     `https://leadsman.example:7070`; it needs a token, in `LEADSMAN_TOKEN`
                                     or in a file [env: LEADSMAN_SERVER]
-              --token-file <FILE>   The file that holds the token, which nobody else may read [default:
-                                    where `leadsman login` left it] [env: LEADSMAN_TOKEN_FILE]
+              --token-file <FILE>   The file that holds the token, which nobody else may read [default: the
+                                    one below `~/.config/leadsman/tokens` that is named after the address]
+                                    [env: LEADSMAN_TOKEN_FILE]
               --reason <TEXT>       Why you do this, for the audit
               --json                Print data as JSON, for scripts
               --color <WHEN>        When to use colour; `auto` also heeds `NO_COLOR` [default: auto]
