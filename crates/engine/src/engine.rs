@@ -300,6 +300,17 @@ impl Engine {
         Arc::clone(&self.inner.tools.log)
     }
 
+    /// Returns the names of the applications that there are.
+    pub(crate) async fn applications(&self) -> Vec<ApplicationName> {
+        self.inner
+            .applications
+            .lock()
+            .await
+            .keys()
+            .cloned()
+            .collect()
+    }
+
     /// Returns the releases of an application.
     ///
     /// # Errors

@@ -6,6 +6,9 @@ use std::process::Command;
 use crate::codes::Code;
 use crate::failure::Failure;
 
+/// What the project file is called where nobody says otherwise.
+const PROJECT_FILE: &str = crate::project::ProjectFile::NAME;
+
 /// A commit of a repository of this machine, and the project file in it.
 pub(crate) struct Named {
     /// The folder that Git keeps the repository in.
@@ -48,8 +51,17 @@ pub(crate) fn named(
     );
     let reference = full.ok().filter(|name| name.starts_with("refs/"));
     let project_file = match project {
+        // There it is named as it is called in commits.
+        Some(path) if is_bare(working_folder)? => {
+            // One that lies above was found by accident.
+            let inside = path.strip_prefix(working_folder);
+            inside.map_or_else(
+                |_| PROJECT_FILE.to_owned(),
+                |path| path.display().to_string(),
+            )
+        }
         Some(path) => in_repository(working_folder, path)?,
-        None => "leadsman.yaml".to_owned(),
+        None => PROJECT_FILE.to_owned(),
     };
     Ok(Named {
         repository,
@@ -64,6 +76,12 @@ pub(crate) fn folder(working_folder: &Path) -> Result<String, Failure> {
     let arguments = ["rev-parse", "--path-format=absolute", "--git-common-dir"];
     ask(working_folder, &arguments)
         .map_err(|failure| failure.hint("run this in a folder of a Git repository"))
+}
+
+/// Whether the repository has no work tree: one that others push to.
+pub(crate) fn is_bare(working_folder: &Path) -> Result<bool, Failure> {
+    let said = ask(working_folder, &["rev-parse", "--is-bare-repository"])?;
+    Ok(said == "true")
 }
 
 /// Returns the path of a file relative to the top of the work tree that it lies in.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use leadsman_core::entry::{Reference, Source};
-use leadsman_core::id::{ApplicationName, ReleaseNumber};
+use leadsman_core::id::{ApplicationName, ReleaseNumber, ServiceName};
 use leadsman_core::pipeline::JobName;
 use leadsman_core::project::Project;
 use leadsman_core::run::{
@@ -15,7 +15,8 @@ use leadsman_core::time::Timestamp;
 use leadsman_runtime::job::{AttemptId, Finished, Looked};
 use leadsman_runtime::words;
 
-use super::{Inner, State, reuse, spec};
+use super::begin::NewRun;
+use super::{Inner, State, reuse, schedule, spec};
 use crate::application::NewRelease;
 
 /// The name under which is recorded what holds without anybody having asked for it.
@@ -40,6 +41,13 @@ pub(super) async fn drive(inner: Weak<Inner>) {
             return;
         };
         let wait = strong.pass().await;
+        let due = strong.due_by_the_clock().await;
+        if !due.is_empty() {
+            let runs = super::Runs {
+                inner: Arc::clone(&strong),
+            };
+            schedule::begin(&runs, due).await;
+        }
         // Not held while it sleeps, or the last clone would never be the last.
         let nudge = Arc::clone(&strong.nudge);
         drop(strong);
@@ -51,10 +59,22 @@ pub(super) async fn drive(inner: Weak<Inner>) {
 }
 
 impl Inner {
+    /// Returns what is to begin by the clock: once in each minute.
+    async fn due_by_the_clock(&self) -> Vec<NewRun> {
+        let mut state = self.state.lock().await;
+        let now = self.clock.now();
+        let minute = schedule::minute_of(now);
+        if std::mem::replace(&mut state.minute, minute) == minute {
+            return Vec::new();
+        }
+        schedule::due(&state, now)
+    }
+
     /// Drives every run as far as it goes at this moment. Returns how long nothing changes by itself.
     async fn pass(self: &Arc<Self>) -> Duration {
         let mut state = self.state.lock().await;
-        let mut wait = Duration::from_secs(60);
+        // A minute that is due is not slept through.
+        let mut wait = Duration::from_secs(20);
         let open: Vec<RunId> = state
             .runs
             .iter()
@@ -68,6 +88,7 @@ impl Inner {
             let of_run = self.pass_over(&mut state, &id).await;
             wait = wait.min(of_run);
         }
+        self.forget_old(&mut state).await;
         wait
     }
 
@@ -304,6 +325,14 @@ impl Inner {
             .rsplit('/')
             .next()
             .unwrap_or_default();
+        if let Some(service) = not_made(run) {
+            let why = format!(
+                "no job makes the artifact of `{service}`: say which does, with `artifacts`"
+            );
+            return self
+                .record_release(state, id, RunEvent::RunNotReleased { why }, &by)
+                .await;
+        }
         let new = NewRelease {
             project: run.project.clone(),
             file_name: file_name.to_owned(),
@@ -321,14 +350,36 @@ impl Inner {
             Err(crate::Error::NotRecorded(_) | crate::Error::NotRead(_)) => return AGAIN,
             Err(error) => RunEvent::RunNotReleased { why: words(&error) },
         };
+        self.record_release(state, id, event, &by).await
+    }
+
+    async fn record_release(
+        &self,
+        state: &mut State,
+        id: &RunId,
+        event: RunEvent,
+        by: &str,
+    ) -> Duration {
         let Some(known) = state.runs.get_mut(id) else {
             return AGAIN;
         };
-        match self.record(known, &[event], &by).await {
+        match self.record(known, &[event], by).await {
             Ok(()) => Duration::ZERO,
             Err(_) => AGAIN,
         }
     }
+}
+
+/// Returns a service that needs an artifact which no job made.
+fn not_made(run: &Run) -> Option<ServiceName> {
+    let project = Project::parse(&run.project, &run.about.project_file).ok()?;
+    let made = run.artifacts();
+    let environments = project.environments();
+    environments
+        .filter_map(|name| project.resolve(name))
+        .flat_map(|spec| &spec.services)
+        .find(|(name, service)| service.artifact.is_some() && !made.contains_key(*name))
+        .map(|(name, _)| name.clone())
 }
 
 /// Returns where a release of a run comes from.

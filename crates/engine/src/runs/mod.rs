@@ -7,7 +7,9 @@
 mod begin;
 mod driver;
 mod error;
+mod retention;
 mod reuse;
+mod schedule;
 mod spec;
 
 use std::collections::BTreeMap;
@@ -56,6 +58,8 @@ struct State {
     newest: BTreeMap<ApplicationName, RunNumber>,
     /// What attempts made that are over, until it is recorded; `None` while it is being taken.
     taken: BTreeMap<AttemptId, Option<Result<Made, String>>>,
+    /// The minute that was looked at last for what is due by the clock.
+    minute: u64,
     /// Attempts that could not be begun, and why.
     not_begun: BTreeMap<AttemptId, String>,
 }

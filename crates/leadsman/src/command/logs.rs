@@ -19,9 +19,16 @@ pub(crate) struct Args {
     /// How many lines of each instance to begin with
     #[arg(long, short = 'n', value_name = "LINES", default_value_t = 100)]
     tail: u32,
+    /// Print what the jobs of the run with this number wrote instead; a name is then that of a job
+    #[arg(long, value_name = "NUMBER")]
+    run: Option<u64>,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
+    if let Some(number) = args.run {
+        let logs = super::run::Logs::of(number, args.of.clone(), args.tail, args.follow);
+        return super::run::print_logs(context, &logs).await;
+    }
     let client = context.client();
     let target = target::find(context, &client).await?;
     // Names of services have no dot, and those of instances always do.

@@ -17,6 +17,7 @@ pub(crate) mod gate;
 mod give;
 pub(crate) mod history;
 pub(crate) mod hold;
+pub(crate) mod hook;
 pub(crate) mod init;
 pub(crate) mod job_runner;
 pub(crate) mod judge;

@@ -88,6 +88,20 @@ pub(crate) struct Logs {
     follow: bool,
 }
 
+impl Logs {
+    /// Returns the last `tail` lines of each job of a run, or of one.
+    pub(crate) fn of(number: u64, job: Option<String>, tail: u32, follow: bool) -> Self {
+        Self {
+            number,
+            job,
+            attempt: None,
+            search: None,
+            tail: Some(tail),
+            follow,
+        }
+    }
+}
+
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let client = context.client();
     match &args.what {

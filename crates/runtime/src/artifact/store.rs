@@ -129,7 +129,7 @@ impl Store {
         Ok(remove_folder(temporary.path())?)
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         self.folder.join(format!("{}.tar", digest.hex()))
     }
 }

@@ -1,7 +1,7 @@
 //! Attempts, as seen by control: starting them, finding them again, ending them, and taking what
 //! they made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -316,14 +316,32 @@ impl Jobs {
         self.folder(id).join("output").is_dir()
     }
 
-    /// Removes all that is kept of a run: output and scratch folders. What it made stays.
+    /// Removes all that is kept of a run, and with it these artifacts and reports, which nothing else
+    /// is made of.
     ///
     /// # Errors
     /// When something cannot be removed.
-    pub async fn remove(&self, run: &RunId) -> Result<(), RuntimeError> {
+    pub async fn remove(
+        &self,
+        run: &RunId,
+        artifacts: &BTreeSet<Digest>,
+        reports: &BTreeSet<Digest>,
+    ) -> Result<(), RuntimeError> {
         let folder = self.run_folder(run);
         let failed = || RuntimeError::new(format!("remove what is kept of {run}"));
-        tokio::task::spawn_blocking(move || scratch::remove(&folder))
+        let artifacts = artifacts.iter().map(|digest| self.store.path(digest));
+        let reports = reports.iter().map(|digest| self.report(digest));
+        let files: Vec<PathBuf> = artifacts.chain(reports).collect();
+        let remove = move || {
+            for file in files {
+                match fs::remove_file(file) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+            scratch::remove(&folder)
+        };
+        tokio::task::spawn_blocking(remove)
             .await
             .map_err(|error| failed().because(error))?
             .map_err(|error| failed().because(error))

@@ -28,6 +28,7 @@ mod newer;
 mod observing;
 mod output;
 mod people;
+mod pipeline;
 mod port;
 mod refused;
 mod replay;
