@@ -21,6 +21,7 @@ mod event;
 mod evolve;
 pub mod id;
 pub mod invariant;
+pub mod load;
 pub mod metric;
 mod observed;
 pub mod people;

@@ -251,11 +251,15 @@ fn report(plan: &Plan, counted: &[Arc<Counted>], cancelled_at: Option<Duration>)
     let end = cancelled_at.unwrap_or(scenario.length());
     let length = end.saturating_sub(scenario.warm_up);
     let mut all = Figures::default();
-    let mut requests = Vec::new();
+    let mut requests: Vec<(String, Figures)> = Vec::new();
     for (request, mut figures) in scenario.requests.iter().zip(merged(plan, counted)) {
         figures.length = length;
         all.add(&figures);
-        requests.push((request.name.clone(), figures));
+        // A request may stand there several times, to be made more often than others.
+        match requests.iter_mut().find(|(name, _)| *name == request.name) {
+            Some((_, same)) => same.add(&figures),
+            None => requests.push((request.name.clone(), figures)),
+        }
     }
     all.length = length;
     let is_open = matches!(scenario.model, Model::Rate(_));

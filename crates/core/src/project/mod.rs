@@ -22,6 +22,7 @@ mod gate_values;
 mod gates;
 mod jobs;
 mod keys;
+mod load;
 mod metric_values;
 mod metrics;
 mod model;
@@ -47,6 +48,7 @@ use std::collections::BTreeMap;
 use leadsman_analysis::Limits;
 
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
+use crate::load::Load;
 use crate::pipeline::Pipeline;
 use crate::spec::EnvironmentSpec;
 
@@ -71,6 +73,26 @@ pub fn limits(text: &str, file_name: &str) -> Result<Limits, Problems> {
     findings.append(&mut reader.findings);
     match limits {
         Some(limits) if findings.iter().all(warns) => Ok(limits),
+        _ => Err(problem::located(text, file_name, findings)),
+    }
+}
+
+/// Reads what may stand under `load:` of a job, as a file of its own. `file_name` is only repeated in
+/// problems.
+///
+/// # Errors
+///
+/// Every problem of the text.
+pub fn load(text: &str, file_name: &str) -> Result<Load, Problems> {
+    let (tree, mut findings) = yaml::tree(text);
+    let mut reader = Reader::default();
+    let load = tree.and_then(|tree| {
+        let keys = load::LoadKeys::read(&tree, &mut reader)?;
+        load::resolve(&keys, tree.at, &mut reader)
+    });
+    findings.append(&mut reader.findings);
+    match load {
+        Some(load) if findings.iter().all(warns) => Ok(load),
         _ => Err(problem::located(text, file_name, findings)),
     }
 }

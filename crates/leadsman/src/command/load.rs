@@ -23,13 +23,20 @@ use crate::output::Screen;
 Examples:
   leadsman load http://localhost:8080/ --rate 1000 --for 30s --p95 400ms
   leadsman load https://staging.example/cart --users 150 --for 2m --ramp 10s --errors 0.1%
-  leadsman load http://localhost:8080/p/${id} --data products.csv --rate 50")]
+  leadsman load 'http://localhost:8080/p/${id}' --data products.csv --rate 50
+  leadsman load http://localhost:8080 --scenario load.yaml --json")]
 pub(crate) struct Args {
     /// What is asked for; `${name}` in it stands for a value of `--data`
-    #[arg(required = true, value_name = "URL")]
+    #[arg(required_unless_present = "scenario", value_name = "URL")]
     pub(crate) url: Option<String>,
+    /// Make the load that a file describes, as it stands under `load:` of a job; the URL is the
+    /// server's then
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "rate", "users", "length", "ramp", "warm_up", "think", "RequestArgs", "ThresholdArgs", "ConnectionArgs",
+    ])]
+    pub(crate) scenario: Option<PathBuf>,
     /// Open model: so many requests a second, whether or not others are answered
-    #[arg(long, value_name = "COUNT", required_unless_present = "users", conflicts_with = "users", value_parser = number)]
+    #[arg(long, value_name = "COUNT", required_unless_present_any = ["users", "scenario"], conflicts_with = "users", value_parser = number)]
     pub(crate) rate: Option<f64>,
     /// Closed model: so many users, each of which waits for an answer and thinks
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -121,9 +128,9 @@ pub(crate) struct ConnectionArgs {
     /// 1000]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000), conflicts_with = "users")]
     pub(crate) connections: Option<u32>,
-    /// The version of HTTP
-    #[arg(long, value_name = "VERSION", default_value = "1.1", value_parser = ["1.1", "2"])]
-    pub(crate) http: String,
+    /// The version of HTTP [default: 1.1]
+    #[arg(long, value_name = "VERSION", value_parser = ["1.1", "2"])]
+    pub(crate) http: Option<String>,
     /// Make a new connection for each request
     #[arg(long)]
     pub(crate) no_reuse: bool,

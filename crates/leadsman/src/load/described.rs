@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use http::{HeaderName, Method};
+use leadsman_core::load::ERRORS;
 use leadsman_load::{
     Data, Latency, Model, Profile, Request, Scenario, Target, Template, Threshold, Version, usual,
 };
@@ -16,12 +17,11 @@ use crate::failure::{Exit, Failure};
 /// A file of data, a body or certificates has no more bytes than this.
 const FILE_MAX: u64 = 256 << 20;
 
-/// The share of requests that may fail where nothing is said: a server that answers all with an
-/// error at once keeps every other threshold.
-const ERRORS: f64 = 0.01;
-
 /// Returns the load that the arguments describe.
 pub(crate) fn scenario(args: &Args) -> Result<Scenario, Failure> {
+    if let Some(path) = &args.scenario {
+        return super::file::scenario(path, args.url.as_deref());
+    }
     let url = args.url.as_deref().unwrap_or_default();
     let (target, path) = target(url)?;
     let ramp = args.ramp.unwrap_or_default();
@@ -41,7 +41,7 @@ pub(crate) fn scenario(args: &Args) -> Result<Scenario, Failure> {
     scenario.warm_up = ramp.saturating_add(warm_up);
     scenario.timeout = connection.timeout.unwrap_or(usual::TIMEOUT);
     scenario.reuse = !connection.no_reuse;
-    if connection.http == "2" {
+    if connection.http.as_deref() == Some("2") {
         scenario.version = Version::Http2;
     }
     if let Some(connections) = connection.connections {
@@ -73,7 +73,7 @@ pub(crate) fn wrong(problems: &[String]) -> Failure {
     failure.exit(Exit::Usage)
 }
 
-fn one_wrong(what: &str, why: impl Into<String>) -> Failure {
+pub(super) fn one_wrong(what: &str, why: impl Into<String>) -> Failure {
     wrong(&[format!("{what}: {}", why.into())])
 }
 
@@ -120,11 +120,11 @@ fn request(args: &RequestArgs, path: Template) -> Result<Request, Failure> {
                 for (line, number) in lines.lines().zip(1..) {
                     if !line.trim().is_empty() {
                         let what = format!("line {number} of `{path}`");
-                        request.headers.push(self::header(line, &what)?);
+                        request.headers.push(header_line(line, &what)?);
                     }
                 }
             }
-            None => request.headers.push(self::header(header, "`--header`")?),
+            None => request.headers.push(header_line(header, "`--header`")?),
         }
     }
     if !args.expect.is_empty() {
@@ -135,10 +135,18 @@ fn request(args: &RequestArgs, path: Template) -> Result<Request, Failure> {
 }
 
 /// Reads `name: value`. What is wrong is said without the value: it may be a secret.
-fn header(text: &str, what: &str) -> Result<(HeaderName, Template), Failure> {
+fn header_line(text: &str, what: &str) -> Result<(HeaderName, Template), Failure> {
     let Some((name, value)) = text.split_once(':') else {
         return Err(one_wrong(what, "write it like `accept: text/html`"));
     };
+    header(name, value, what)
+}
+
+pub(super) fn header(
+    name: &str,
+    value: &str,
+    what: &str,
+) -> Result<(HeaderName, Template), Failure> {
     let named = HeaderName::from_bytes(name.trim().as_bytes())
         .map_err(|_| one_wrong(what, format!("`{}` is no name of a header", name.trim())))?;
     let value = value.trim().parse();
@@ -164,7 +172,7 @@ fn thresholds(args: &ThresholdArgs) -> Vec<Threshold> {
     all
 }
 
-fn data(path: &Path) -> Result<Data, Failure> {
+pub(super) fn data(path: &Path) -> Result<Data, Failure> {
     let bytes = read(path, "data", Code::DataWrong)?;
     Data::read(&bytes).map_err(|wrong| {
         let message = format!("the data of `{}` cannot be used", path.display());
@@ -180,7 +188,7 @@ fn text(path: &Path, what: &str) -> Result<String, Failure> {
         .map_err(|_| one_wrong(&format!("`{}`", path.display()), "it is no UTF-8 text"))
 }
 
-fn read(path: &Path, what: &str, code: Code) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(path: &Path, what: &str, code: Code) -> Result<Vec<u8>, Failure> {
     let failed = |error: &std::io::Error| {
         let message = format!("failed to read {what} from `{}`", path.display());
         Failure::new(code, message).because(error).exit(Exit::Usage)

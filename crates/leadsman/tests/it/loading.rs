@@ -133,6 +133,80 @@ fn programs_are_told_the_same_as_json() {
 }
 
 #[test]
+fn a_file_describes_a_load_as_a_job_does() {
+    let place = Place::new();
+    let server = server(200);
+    place.write("rows.csv", "id\n1\n2\n");
+    place.write(
+        "load.yaml",
+        "rate: 40\nfor: 1s\ndata: rows.csv\nrate_at_least: 20\nheaders: { x-id: '${id}' }\n\
+         requests:\n- /p/${id}\n- { name: order, path: /order, body: '${id}', times: 3 }\n",
+    );
+    let ran = place.run(&[
+        "load",
+        &format!("http://{server}"),
+        "--scenario",
+        "load.yaml",
+        "--json",
+    ]);
+    assert_eq!(ran.status, 0, "{}", ran.whole());
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let of = |index: usize, key: &str| report["by_request"][index][key].clone();
+    assert_eq!(
+        (of(0, "name"), of(0, "requests")),
+        ("GET /p/${id}".into(), 10.into())
+    );
+    assert_eq!(
+        (of(1, "name"), of(1, "requests")),
+        ("order".into(), 30.into())
+    );
+
+    // What gates read of it is what it says.
+    let read = leadsman_gates::read(
+        leadsman_gates::ReportKind::Load,
+        ran.stdout.as_bytes(),
+        &leadsman_gates::Limits::default(),
+    );
+    let load = read.unwrap().load.unwrap();
+    assert_eq!(load.requests, 40);
+    assert_eq!((load.errors, load.rate), (Some(0.0), Some(40.0)));
+    assert_eq!(load.p999_ms, report["latency_ms"]["p999"].as_f64());
+    assert_eq!((load.invalid, load.crossed.len()), (None, 0));
+
+    place.write("load.yaml", "url: /\nusers: 150\nfor: 2 min\np95: 400ms\n");
+    let wrong = place.run(&["load", "--scenario", "load.yaml"]);
+    place.write("load.yaml", "url: /\nusers: 150\nfor: 2m\np95: 400ms\n");
+    let nowhere = place.run(&["load", "--scenario", "load.yaml"]);
+    let both = place.run(&["load", "--scenario", "load.yaml", "--p95", "1s"]);
+    let told = [wrong, nowhere, both].map(|ran| timeless(&ran)).join("\n");
+    expect![[r#"
+        status 2
+        --- stderr
+        error[L110]: `load.yaml` has 1 problem
+        caused by: 3:6: `2 min` is not a duration (P011)
+        status 2
+        --- stderr
+        error[L110]: the load cannot be made as it is described
+        caused by: it names no server: write a URL before `--scenario`, or in `url`
+        status 2
+        --- stderr
+        error: the argument '--scenario <FILE>' cannot be used with:
+        --p50 <TIME>
+        --p90 <TIME>
+        --p95 <TIME>
+        --p99 <TIME>
+        --p99.9 <TIME>
+        --max <TIME>
+        --errors <SHARE>
+        --rate-at-least <COUNT>
+
+        Usage: leadsman load --scenario <FILE> [URL]
+
+        For more information, try '--help'."#]]
+    .assert_eq(&told);
+}
+
+#[test]
 fn ctrl_c_ends_it_early_with_what_was_measured() {
     let place = Place::new();
     let url = format!("http://{}/", server(200));
@@ -231,7 +305,7 @@ fn what_is_no_load_says_why_and_asks_for_nothing() {
 
         tip: to pass '-1' as a value, use '-- -1'
 
-        Usage: leadsman load [OPTIONS] <URL>
+        Usage: leadsman load [OPTIONS] [URL]
 
         For more information, try '--help'.
         status 2

@@ -167,11 +167,12 @@ fn a_benchmark_gets_what_stands_behind_its_name() {
 }
 
 #[test]
-fn the_benchmark_of_the_data_plane_gets_what_it_compares_with() {
+fn a_benchmark_gets_what_it_compares_with() {
     let tools = tools(&[("cargo", "")]);
     for (name, wanted) in [
         ("proxy", "nginx haproxy h2load\n"),
-        ("", "nginx haproxy h2load\n"),
+        ("load", "nginx oha\n"),
+        ("", "nginx haproxy h2load\nnginx oha\n"),
         ("judge", ""),
     ] {
         let script = "prepare() { :; }; ensure_tools() { echo \"$*\"; }; bench";
