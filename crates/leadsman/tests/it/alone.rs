@@ -25,6 +25,7 @@ fn help_shows_what_there_is() {
           plan         Say what shipping would do, before anything moves
           run          Take a commit through the pipeline, and watch it until it is over
           runs         List runs of the pipeline, the newest first
+          hook         Have Git tell Leadsman of what is pushed
           ship         Ship what the project file describes, and watch it until it has all traffic or went
                        back
           status       Show how everything stands
