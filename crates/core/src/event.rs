@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_analysis::Verdict;
+use leadsman_gates::{GateResult, Says};
 use serde::{Deserialize, Serialize};
 
 use crate::closing::Closed;
@@ -195,6 +196,22 @@ pub enum Event {
         /// Who.
         by: String,
     },
+    /// Gates say something else of a release that waits than they did.
+    EntryJudged {
+        /// The release.
+        release: ReleaseNumber,
+        /// What exactly they were asked about.
+        digest: Digest,
+        /// What they say now.
+        gates: Vec<GateResult>,
+    },
+    /// A gate that was open closed: what people had consented to is not what they saw.
+    ApprovalsRevoked {
+        /// The release.
+        release: ReleaseNumber,
+        /// Which gate, and what it says.
+        why: String,
+    },
     /// A person refuses a release that waits.
     EntryRejected {
         /// The release.
@@ -225,6 +242,9 @@ pub enum Event {
         /// The consent that counted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         approvals: Vec<Approval>,
+        /// What the gates said.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gates: Vec<GateResult>,
         /// Why it did not wait, if it took the expedited way.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expedited: Option<String>,
@@ -308,6 +328,25 @@ pub enum ApplicationEvent {
         #[serde(default, skip_serializing_if = "Source::is_unknown")]
         source: Source,
     },
+    /// A report on a release came in.
+    ReportReceived {
+        /// The release.
+        release: ReleaseNumber,
+        /// Where the report came from.
+        source: leadsman_gates::Source,
+        /// What it says.
+        says: Says,
+    },
+}
+
+impl ApplicationEvent {
+    /// Returns the name of the kind of event, as the log stores it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ReleaseCreated { .. } => "release_created",
+            Self::ReportReceived { .. } => "report_received",
+        }
+    }
 }
 
 impl Event {
@@ -335,6 +374,8 @@ impl Event {
             Self::ServicesOpened { .. } => "services_opened",
             Self::EntryRequested { .. } => "entry_requested",
             Self::EntryApproved { .. } => "entry_approved",
+            Self::EntryJudged { .. } => "entry_judged",
+            Self::ApprovalsRevoked { .. } => "approvals_revoked",
             Self::EntryRejected { .. } => "entry_rejected",
             Self::EntryExpired { .. } => "entry_expired",
             Self::EntryOvertaken { .. } => "entry_overtaken",

@@ -213,6 +213,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 expedited: expedited.clone(),
                 since: at,
                 approvals: Vec::new(),
+                gates: Vec::new(),
             };
             environment.requests.insert(*release, request);
         }
@@ -227,6 +228,16 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                     at,
                     note: note.clone(),
                 });
+            }
+        }
+        Event::EntryJudged { release, gates, .. } => {
+            if let Some(request) = environment.requests.get_mut(release) {
+                request.gates.clone_from(gates);
+            }
+        }
+        Event::ApprovalsRevoked { release, .. } => {
+            if let Some(request) = environment.requests.get_mut(release) {
+                request.approvals.clear();
             }
         }
         Event::EntryRejected { release, .. }

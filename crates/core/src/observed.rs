@@ -1,9 +1,11 @@
 //! What was seen of the world.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use leadsman_analysis::Verdict;
 
+use crate::entry::KnownFacts;
 use crate::id::{EnvironmentName, InstanceId, ReleaseNumber, ServiceName};
 use crate::route::AcknowledgedRoutes;
 use crate::workload::ObservedInstance;
@@ -19,4 +21,6 @@ pub struct Observed {
     pub verdicts: BTreeMap<ServiceName, Verdict>,
     /// The releases that took all traffic in other environments of the application and stand.
     pub elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
+    /// What reports say of the releases that wait to enter, and of the one that serves.
+    pub facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use leadsman_gates::{GateResult, Outcome};
+
 use crate::deployment::{End, Origin};
 use crate::event::{Event, Passed};
 use crate::id::ServiceName;
@@ -110,6 +112,23 @@ impl fmt::Display for Event {
             } => {
                 write!(f, "{release} is approved by {by}")?;
                 note.as_ref().map_or(Ok(()), |note| write!(f, ": {note}"))
+            }
+            Self::EntryJudged { release, gates, .. } => {
+                let shut = |gate: &&GateResult| gate.outcome != Outcome::Open;
+                let mut shut = gates.iter().filter(shut).map(|gate| gate.sentence.as_str());
+                match shut.next() {
+                    None => write!(f, "every gate is open to {release}"),
+                    Some(first) => {
+                        write!(f, "{release} is kept out: {first}")?;
+                        shut.try_for_each(|sentence| write!(f, "; {sentence}"))
+                    }
+                }
+            }
+            Self::ApprovalsRevoked { release, why } => {
+                write!(
+                    f,
+                    "what was approved of {release} is not so any more: {why}"
+                )
             }
             Self::EntryRejected { release, why, by } => {
                 write!(f, "{release} is not let in by {by}: {why}")

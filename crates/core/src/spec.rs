@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use leadsman_analysis::Limits;
-use leadsman_gates::Gates;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Bundle;
@@ -38,9 +37,6 @@ pub struct EnvironmentSpec {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// How requests find their service, the most specific rule first.
     pub routes: Vec<RouteRule>,
-    /// What a release must keep before it may enter.
-    #[serde(default, skip_serializing_if = "Gates::is_empty")]
-    pub gates: Gates,
 }
 
 /// Which requests go to which service.

@@ -5,10 +5,11 @@
 //! something. What is recorded is on disk before anything is done about it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use leadsman_core::id::{EnvironmentId, EnvironmentName, ReleaseNumber};
+use leadsman_core::entry::KnownFacts;
+use leadsman_core::id::{ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber};
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, Workloads};
@@ -54,6 +55,10 @@ const LOOK_BACK: u64 = 20 * 60 * 1_000;
 /// only; should there ever be two, the one that is left must not go on without what the other did.
 const CATCH_UP_EVERY: u64 = 30;
 
+/// What reports say of releases, by application.
+pub(crate) type FactsByApplication =
+    BTreeMap<ApplicationName, BTreeMap<ReleaseNumber, Arc<KnownFacts>>>;
+
 /// What an actor works with; shared by all of them.
 #[derive(Clone)]
 pub(crate) struct Tools {
@@ -64,7 +69,9 @@ pub(crate) struct Tools {
     pub(crate) metrics: Arc<dyn MetricSources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
-    /// Told when a release has taken all traffic somewhere, or lost it: others may wait for that.
+    /// What reports say of releases, by application.
+    pub(crate) facts: Arc<std::sync::RwLock<FactsByApplication>>,
+    /// Told when reports came in, or when a release has taken all traffic somewhere, or lost it: others may wait for that.
     pub(crate) promoted: Arc<Notify>,
 }
 
@@ -310,6 +317,27 @@ impl Actor {
             .follow(&self.state, &self.observed, &self.traffic);
         self.observed.verdicts = self.judging.verdicts();
         self.observed.elsewhere = self.elsewhere();
+        self.observed.facts = self.facts();
+    }
+
+    /// Returns what reports say of the releases that wait, and of the one that serves.
+    fn facts(&self) -> BTreeMap<ReleaseNumber, Arc<KnownFacts>> {
+        if self.state.requests.is_empty() {
+            return BTreeMap::new();
+        }
+        let facts = self
+            .tools
+            .facts
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(facts) = facts.get(&self.state.id.application) else {
+            return BTreeMap::new();
+        };
+        let releases = self.state.requests.keys().copied();
+        releases
+            .chain(self.state.serving())
+            .filter_map(|release| Some((release, Arc::clone(facts.get(&release)?))))
+            .collect()
     }
 
     /// Returns which releases took all traffic in other environments, where any waits for that.

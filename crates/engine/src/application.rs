@@ -1,9 +1,9 @@
 //! The releases of one application, recorded once for all its environments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use leadsman_core::entry::{Identity, Source};
+use leadsman_core::entry::{Identity, KnownFacts, Source};
 use leadsman_core::id::{ApplicationName, Digest, EnvironmentName, ReleaseNumber, ServiceName};
 use leadsman_core::project::Project;
 use leadsman_core::spec::ReleasedService;
@@ -52,6 +52,10 @@ pub struct Application {
     pub name: ApplicationName,
     /// Its releases.
     pub releases: BTreeMap<ReleaseNumber, ReleaseRecord>,
+    /// What reports say of them.
+    pub facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
+    /// When each report that counts came.
+    came: BTreeMap<ReleaseNumber, HashMap<leadsman_gates::Source, Timestamp>>,
     version: u64,
 }
 
@@ -70,6 +74,8 @@ impl Application {
         let mut application = Self {
             name,
             releases: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            came: BTreeMap::new(),
             version: 0,
         };
         application.catch_up(log).await?;
@@ -92,33 +98,82 @@ impl Application {
 
     fn evolve(&mut self, at: Timestamp, by: &str, event: ApplicationEvent) {
         self.version += 1;
-        let ApplicationEvent::ReleaseCreated {
-            number,
-            project,
-            origin,
-            artifacts,
-            note,
-            source,
-        } = event;
-        let file_name = "leadsman.yaml".to_owned();
-        let made_of = NewRelease {
-            project,
-            file_name,
-            origin,
-            artifacts,
-            note,
-            source,
-        };
-        let by = by.to_owned();
-        self.releases.insert(
-            number,
-            ReleaseRecord {
+        match event {
+            ApplicationEvent::ReleaseCreated {
                 number,
-                at,
-                by,
-                made_of,
-            },
-        );
+                project,
+                origin,
+                artifacts,
+                note,
+                source,
+            } => {
+                let file_name = "leadsman.yaml".to_owned();
+                let made_of = NewRelease {
+                    project,
+                    file_name,
+                    origin,
+                    artifacts,
+                    note,
+                    source,
+                };
+                let by = by.to_owned();
+                let record = ReleaseRecord {
+                    number,
+                    at,
+                    by,
+                    made_of,
+                };
+                self.releases.insert(number, record);
+            }
+            ApplicationEvent::ReportReceived {
+                release,
+                source,
+                says,
+            } => {
+                let came = self.came.entry(release).or_default();
+                came.insert(source.clone(), at);
+                let known = Arc::make_mut(self.facts.entry(release).or_default());
+                known.facts.add(source, says);
+                known.collected = came.values().copied().min();
+            }
+        }
+    }
+
+    /// Records what a report says of a release.
+    pub(crate) async fn report(
+        &mut self,
+        log: &Arc<dyn EventLog>,
+        event: ApplicationEvent,
+        by: &By,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        while !self.append(log, event.clone(), by, at).await? {}
+        Ok(())
+    }
+
+    /// Appends a fact on the state that is known; returns whether nobody else was faster.
+    async fn append(
+        &mut self,
+        log: &Arc<dyn EventLog>,
+        event: ApplicationEvent,
+        by: &By,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
+        let append = Append {
+            stream: Self::stream(&self.name),
+            expected_version: self.version,
+            at,
+            actor: by.name.clone(),
+            events: vec![by.store(event.kind(), &event)],
+        };
+        match log.append(append).await {
+            Ok(_) => {
+                self.evolve(at, &by.name, event);
+                Ok(true)
+            }
+            Err(AppendError::Conflict { .. }) => self.catch_up(log).await.map(|()| false),
+            Err(error) => Err(Error::NotRecorded(error)),
+        }
     }
 
     /// Returns the number of the release that is made of the same, or records a new one.
@@ -153,20 +208,8 @@ impl Application {
                 note: new.note.clone(),
                 source: new.source.clone(),
             };
-            let append = Append {
-                stream: Self::stream(&self.name),
-                expected_version: self.version,
-                at,
-                actor: by.name.clone(),
-                events: vec![by.store("release_created", &event)],
-            };
-            match log.append(append).await {
-                Ok(_) => {
-                    self.evolve(at, &by.name, event);
-                    return Ok(ReleaseNumber(last + 1));
-                }
-                Err(AppendError::Conflict { .. }) => self.catch_up(log).await?,
-                Err(error) => return Err(Error::NotRecorded(error)),
+            if self.append(log, event, by, at).await? {
+                return Ok(ReleaseNumber(last + 1));
             }
         }
     }

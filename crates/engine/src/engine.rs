@@ -1,7 +1,7 @@
 //! The engine as a whole: who drives which environment, and what can be asked of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use leadsman_core::entry::Identity;
 use leadsman_core::id::{
@@ -10,7 +10,8 @@ use leadsman_core::id::{
 use leadsman_core::people::{self, People};
 use leadsman_core::project::Project;
 use leadsman_core::time::Timestamp;
-use leadsman_core::{Command, Environment, ReleaseContent, audit};
+use leadsman_core::{ApplicationEvent, Command, Environment, ReleaseContent, audit};
+use leadsman_gates::Says;
 use leadsman_runtime::Runtime;
 use leadsman_store::{EventLog, FigureLog, Recorded, StreamKind};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
@@ -87,6 +88,7 @@ impl Engine {
             metrics: parts.metrics,
             clock: parts.clock,
             views: Arc::new(sender),
+            facts: Arc::default(),
             promoted: Arc::default(),
         };
         let (log, clock) = (&tools.log, &tools.clock);
@@ -189,6 +191,51 @@ impl Engine {
             .release(&tools.log, new, &by.into(), tools.clock.now())
             .await?;
         Ok((name, number))
+    }
+
+    /// Records what a report says of a release. Environments in which it waits look at it at once.
+    ///
+    /// # Errors
+    ///
+    /// No such release, or it could not be recorded.
+    pub async fn report(
+        &self,
+        name: &ApplicationName,
+        release: ReleaseNumber,
+        source: leadsman_gates::Source,
+        says: Says,
+        by: &str,
+    ) -> Result<(), Error> {
+        let tools = &self.inner.tools;
+        let mut applications = self.inner.applications.lock().await;
+        let application = applications
+            .get_mut(name)
+            .ok_or_else(|| Error::UnknownApplication(name.clone()))?;
+        if !application.releases.contains_key(&release) {
+            let application = name.clone();
+            return Err(Error::UnknownRelease {
+                application,
+                release,
+            });
+        }
+        let event = ApplicationEvent::ReportReceived {
+            release,
+            source,
+            says,
+        };
+        let at = tools.clock.now();
+        application.report(&tools.log, event, by, at).await?;
+        self.know(application);
+        Ok(())
+    }
+
+    /// Lets the environments know what reports say of an application's releases.
+    fn know(&self, application: &Application) {
+        let tools = &self.inner.tools;
+        let mut known = tools.facts.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(application.name.clone(), application.facts.clone());
+        drop(known);
+        tools.promoted.notify_one();
     }
 
     /// Ships a recorded release into an environment; without one, into the only one there is. What
@@ -385,6 +432,7 @@ impl Engine {
         let mut applications = self.inner.applications.lock().await;
         if !applications.contains_key(name) {
             let loaded = Application::load(&self.inner.tools.log, name.clone()).await?;
+            self.know(&loaded);
             applications.insert(name.clone(), loaded);
         }
         Ok(())

@@ -31,6 +31,11 @@ impl Day {
         (parts.next().is_none() && since.civil() == (year, month, day)).then_some(since)
     }
 
+    /// Returns how many days lie between 1970-01-01 and it.
+    pub fn days_since_epoch(self) -> i64 {
+        i64::from(self.0)
+    }
+
     /// Returns the day so many days later.
     #[must_use]
     pub fn plus(self, days: u32) -> Self {

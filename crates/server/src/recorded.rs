@@ -146,6 +146,8 @@ impl Deployment {
             | Event::ServicesOpened { .. }
             | Event::EntryRequested { .. }
             | Event::EntryApproved { .. }
+            | Event::EntryJudged { .. }
+            | Event::ApprovalsRevoked { .. }
             | Event::EntryRejected { .. }
             | Event::EntryExpired { .. }
             | Event::EntryOvertaken { .. }

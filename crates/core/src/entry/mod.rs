@@ -5,6 +5,7 @@
 //! asked for anything.
 
 mod calendar;
+mod judged;
 mod pattern;
 mod request;
 mod rules;
@@ -12,6 +13,7 @@ mod watch;
 mod wish;
 
 pub use calendar::{Calendar, InvalidWindow, Opening, UnknownTimeZone, Window, is_time_zone};
+pub use judged::KnownFacts;
 pub use pattern::RefPattern;
 pub use request::{Approval, Freeze, Identity, Missing, Reference, Request, Source};
 pub use rules::{ApprovalRule, EntryRules, Expedited};

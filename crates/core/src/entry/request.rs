@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use leadsman_gates::{GateResult, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Opening;
@@ -74,6 +75,8 @@ pub struct Request {
     pub since: Timestamp,
     /// The consent that it has, in order.
     pub approvals: Vec<Approval>,
+    /// What the gates said last.
+    pub gates: Vec<GateResult>,
 }
 
 /// A named person's consent.
@@ -117,6 +120,13 @@ pub enum Missing {
         given: Vec<String>,
         /// How many it needs.
         needed: u8,
+    },
+    /// A gate, which is not open.
+    Gate {
+        /// Its name.
+        name: String,
+        /// What it says.
+        sentence: String,
     },
     /// The time of day or of the week.
     Window {
@@ -208,6 +218,14 @@ impl Request {
                 add(Missing::Window { opens, local });
             }
         }
+        for gate in self.judged(environment, release, observed, now) {
+            if gate.outcome != Outcome::Open {
+                add(Missing::Gate {
+                    name: gate.name,
+                    sentence: gate.sentence,
+                });
+            }
+        }
         for (number, freeze) in &environment.freezes {
             if freeze.holds(release, now) {
                 add(Missing::Freeze {
@@ -270,6 +288,7 @@ impl fmt::Display for Missing {
                 }
                 Ok(())
             }
+            Self::Gate { name, sentence } => write!(f, "gate `{name}`: {sentence}"),
             Self::Window {
                 opens: Some(_),
                 local,

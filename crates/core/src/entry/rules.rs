@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use leadsman_gates::Gates;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Calendar;
@@ -14,7 +15,7 @@ use crate::id::EnvironmentName;
 const WAITS: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What must hold before a release enters an environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EntryRules {
     /// Whether runs of the pipeline ship what they build by themselves.
@@ -29,6 +30,9 @@ pub struct EntryRules {
     pub approvals: Option<ApprovalRule>,
     /// The times in which it may enter.
     pub calendar: Calendar,
+    /// What reports on it have to say.
+    #[serde(skip_serializing_if = "Gates::is_empty")]
+    pub gates: Gates,
     /// How long a request may wait for all this.
     pub waits: Duration,
     /// What is different for what cannot wait; `None` where there is no such way.
@@ -63,6 +67,7 @@ impl Default for EntryRules {
             tags: BTreeSet::new(),
             approvals: None,
             calendar: Calendar::default(),
+            gates: Gates::default(),
             waits: WAITS,
             expedited: None,
         }
@@ -84,10 +89,11 @@ impl EntryRules {
             tags: _,
             approvals,
             calendar,
+            gates,
             waits: _,
             expedited: _,
         } = self;
-        after.is_none() && approvals.is_none() && calendar.windows.is_empty()
+        after.is_none() && approvals.is_none() && calendar.windows.is_empty() && gates.is_empty()
     }
 
     /// Whether what was built from `reference` may enter.

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use leadsman_gates::{GateResult, Outcome};
+
 use super::calendar::Opening;
+use super::judged::begins;
 use super::request::{Missing, Request};
 use crate::decide::enter;
 use crate::environment::{Environment, Queued};
@@ -22,6 +25,10 @@ pub(crate) fn facts(environment: &Environment, observed: &Observed, now: Timesta
         if now >= request.expires_at(environment) {
             return vec![Event::EntryExpired { release }];
         }
+        let judged = request.judged(environment, release, observed, now);
+        if judged != request.gates {
+            return judge(release, request, judged);
+        }
         if !environment.is_on_its_way(release)
             && request
                 .missing(environment, release, observed, now)
@@ -31,6 +38,24 @@ pub(crate) fn facts(environment: &Environment, observed: &Observed, now: Timesta
         }
     }
     Vec::new()
+}
+
+/// Records what the gates say now. Consent that was given while a gate was open is void once it is
+/// closed.
+fn judge(release: ReleaseNumber, request: &Request, gates: Vec<GateResult>) -> Vec<Event> {
+    let closed = request.gates.iter().find_map(|before| {
+        let now = gates.iter().find(|gate| gate.name == before.name)?;
+        let closes = before.outcome == Outcome::Open && now.outcome != Outcome::Open;
+        closes.then(|| now.sentence.clone())
+    });
+    let revoked = closed.filter(|_| !request.approvals.is_empty());
+    let judged = Event::EntryJudged {
+        release,
+        digest: request.identity.digest.clone(),
+        gates,
+    };
+    let revoked = revoked.map(|why| Event::ApprovalsRevoked { release, why });
+    std::iter::once(judged).chain(revoked).collect()
 }
 
 /// Lets a release in. Older ones that wait would only take it back.
@@ -51,6 +76,7 @@ fn admit(
         release,
         digest: request.identity.digest.clone(),
         approvals,
+        gates: request.gates.clone(),
         expedited: request.expedited.clone(),
     }];
     let older = environment
@@ -93,6 +119,8 @@ pub(crate) fn reasons(
         let until = request.expires_at(environment);
         wake_at.insert(until);
         wake_at.extend(missing.iter().filter_map(turns));
+        let expires = request.gates.iter().filter_map(|gate| gate.expires);
+        wake_at.extend(expires.filter_map(begins));
         wake_at.extend(runs_out(environment, request, now));
         wake_at.extend(environment.freezes.values().map(|freeze| freeze.from));
         let who = who(&missing);
@@ -118,7 +146,7 @@ fn turns(missing: &Missing) -> Option<Timestamp> {
     match missing {
         Missing::Window { opens, .. } => *opens,
         Missing::Freeze { until, .. } => *until,
-        Missing::Earlier { .. } | Missing::Approvals { .. } => None,
+        Missing::Earlier { .. } | Missing::Approvals { .. } | Missing::Gate { .. } => None,
     }
 }
 

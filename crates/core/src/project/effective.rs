@@ -37,7 +37,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
         file.put(3, "url", scalar(url));
         file.put(3, "token_file", or_null(token_file.as_deref().map(scalar)));
     }
-    put_gates(&mut file, &spec.gates);
+    put_gates(&mut file, &spec.entry.gates);
     if spec.routes.is_empty() {
         file.put(0, "routes", "[]");
     } else {

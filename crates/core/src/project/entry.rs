@@ -119,6 +119,8 @@ pub(super) fn resolve(
                 .map_or(default.calendar.time_zone, |zone| zone.0.clone()),
             windows: windows.map(|window| window.0.clone()).collect(),
         },
+        // They stand beside it in the file.
+        gates: default.gates,
         waits: keys.waits.get().map_or(default.waits, |waits| waits.0),
         expedited: keys.expedited.get().map(|soak| Expedited { soak: soak.0 }),
     })

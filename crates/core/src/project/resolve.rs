@@ -16,6 +16,7 @@ use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
 use super::{bundle, entrance, entry, gates, metrics, routes, strategy, suggest, traffic};
+use crate::entry::EntryRules;
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Protocol, Readiness, ServiceSpec, Stop};
 
@@ -119,10 +120,9 @@ fn environment(
         environment: EnvironmentName::try_from(name.value.clone()).ok()?,
         listen: listen(keys)?,
         entrance: entrance?,
-        entry: entry?,
+        entry: EntryRules { gates, ..entry? },
         services: specs,
         routes,
-        gates,
     })
 }
 

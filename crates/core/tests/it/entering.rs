@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use expect_test::expect;
 use leadsman_core::entry::{
-    ApprovalRule, Calendar, EntryRules, Expedited, Identity, RefPattern, Reference, Source,
+    ApprovalRule, Calendar, EntryRules, Expedited, Identity, KnownFacts, RefPattern, Reference,
+    Source,
 };
 use leadsman_core::id::{Digest, ReleaseNumber};
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Command, Refusal, ReleaseContent, Scope};
+use leadsman_gates::{Facts, Gates, ReportKind, Says, Tests, TestsGate};
 
 use crate::world::{World, canary, content, name, service, shipping};
 
@@ -419,4 +421,98 @@ fn a_release_that_failed_has_to_be_approved_again() {
     world.settle();
     let request = &world.environment.requests[&ReleaseNumber(2)];
     assert_eq!(request.approvals, [], "what was approved has failed since");
+}
+
+/// Rules with a gate on tests, and one on coverage.
+fn gated() -> EntryRules {
+    let gates = Gates {
+        tests: Some(TestsGate::default()),
+        ..Gates::default()
+    };
+    EntryRules {
+        gates,
+        ..approvals(1)
+    }
+}
+
+/// A report of so many tests that passed and failed.
+fn tests(passed: u64, failed: u64) -> Arc<KnownFacts> {
+    let mut facts = Facts::default();
+    let source = leadsman_gates::Source {
+        kind: ReportKind::Junit,
+        path: "out/unit.xml".to_owned(),
+        job: Some("unit".to_owned()),
+        group: None,
+    };
+    let tests = Tests {
+        passed,
+        failed,
+        ..Tests::default()
+    };
+    let says = Says {
+        tests: Some(tests),
+        ..Says::default()
+    };
+    facts.add(source, says);
+    Arc::new(KnownFacts {
+        facts,
+        collected: Some(Timestamp::from_millis(0)),
+    })
+}
+
+#[test]
+fn a_gate_keeps_a_release_out_and_takes_consent_back_when_it_closes() {
+    let mut world = guarded(gated());
+    world
+        .ask_as("ann", &written_by(2, &release(2, gated()), &[]))
+        .expect("it is asked");
+    world.settle();
+    world.facts.insert(ReleaseNumber(2), tests(12, 0));
+    world.settle();
+    // The same job ran again, and something failed.
+    world.ask_as("cy", &approve(2)).expect("cy may");
+    world.facts.insert(ReleaseNumber(2), tests(11, 1));
+    world.settle();
+    assert_eq!(world.environment.deployment, None, "{}", world.timeline);
+    world.facts.insert(ReleaseNumber(2), tests(12, 0));
+    world.settle();
+    world.ask_as("cy", &approve(2)).expect("cy may again");
+    world.settle();
+    expect![[r#"
+        0 s: entry_requested: release 2 waits to enter
+        0 s: entry_judged: release 2 is kept out: no report speaks of tests; a job has to give one of `junit` under `reports`: unknown
+        0 s: entry_judged: every gate is open to release 2
+        0 s: entry_approved: release 2 is approved by cy
+        0 s: entry_judged: release 2 is kept out: 1 of 12 tests failed: closed
+        0 s: approvals_revoked: what was approved of release 2 is not so any more: 1 of 12 tests failed: closed
+        0 s: entry_judged: every gate is open to release 2
+        0 s: entry_approved: release 2 is approved by cy
+        0 s: entry_admitted: release 2 may enter, approved by cy
+        0 s: deployment_started release 2 (web)
+        0 s: rollout_started web
+        0 s: weight_shifted web 5 %
+        0 s: soak_started web
+        0 s: verdict_reached web Pass
+    "#]].assert_eq(&world.timeline);
+}
+
+#[test]
+fn facts_count_for_a_while_only() {
+    let mut world = guarded(gated());
+    world
+        .ask_as("ann", &written_by(2, &release(2, gated()), &[]))
+        .expect("it is asked");
+    world.facts.insert(ReleaseNumber(2), tests(12, 0));
+    let plan = world.settle();
+    let ends = Timestamp::from_millis(31 * 24 * 3_600_000);
+    assert!(plan.wake_at.is_some_and(|wake_at| wake_at < ends));
+    world
+        .environment
+        .requests
+        .get_mut(&ReleaseNumber(2))
+        .expect("it waits")
+        .since = ends;
+    world.now = ends;
+    let plan = world.settle();
+    expect!["release 2 waits to enter: 0 of 1 approvals; gate `tests`: the facts are of 1970-01-01, and count for 30 days; run the pipeline again: unknown"].assert_eq(&plan.reasons[0].sentence());
 }

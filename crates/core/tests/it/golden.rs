@@ -25,6 +25,7 @@ use leadsman_core::traffic::{
 };
 use leadsman_core::weight::Weight;
 use leadsman_core::{ApplicationEvent, Cause, Closed, End, Event, Origin, Passed, ReleaseContent};
+use leadsman_gates::{Day, GateResult, Gates, Says, TestsGate};
 
 use crate::world::{canary, content, name, service};
 
@@ -259,10 +260,23 @@ fn rules() -> EntryRules {
             time_zone: "Europe/Berlin".to_owned(),
             windows: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
         },
+        gates: Gates {
+            tests: Some(TestsGate::default()),
+            ..Gates::default()
+        },
         waits: Duration::from_secs(3_600),
         expedited: Some(Expedited {
             soak: Duration::from_secs(60),
         }),
+    }
+}
+
+fn judged() -> GateResult {
+    GateResult {
+        name: "coverage".to_owned(),
+        outcome: leadsman_gates::Outcome::Closed,
+        sentence: "coverage 84.1 % of 12,310 lines, 85 % wanted: closed".to_owned(),
+        expires: Day::parse("2026-12-24"),
     }
 }
 
@@ -288,6 +302,15 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             note: Some("read and tried".to_owned()),
             by: by(),
         },
+        Event::EntryJudged {
+            release,
+            digest: digest.clone(),
+            gates: vec![judged()],
+        },
+        Event::ApprovalsRevoked {
+            release,
+            why: judged().sentence,
+        },
         Event::EntryRejected {
             release,
             why: why(),
@@ -306,6 +329,7 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
                 at: moment,
                 note: Some("read and tried".to_owned()),
             }],
+            gates: vec![judged()],
             expedited: Some(why()),
         },
         Event::FreezeBegun {
@@ -546,7 +570,7 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
         );
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 28, "an event has no example");
+    assert_eq!(written.len(), 30, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -568,7 +592,7 @@ fn whatever_was_stored_once_is_still_read() {
         let path = file.expect("it is readable").path();
         let kind = path.file_stem().expect("it has a name").to_string_lossy();
         let text = std::fs::read_to_string(&path).expect("it is text");
-        if kind == "release_created" {
+        if ["release_created", "report_received"].contains(&&*kind) {
             continue;
         }
         for line in text.lines() {
@@ -577,7 +601,7 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 28, "an event has no file");
+    assert_eq!(kinds, 30, "an event has no file");
 }
 
 #[test]
@@ -598,5 +622,22 @@ fn a_release_is_stored_as_it_always_was() {
         assert_eq!(back, event);
         stored.push_str(&json);
     }
+    let report = ApplicationEvent::ReportReceived {
+        release: ReleaseNumber(4),
+        source: leadsman_gates::Source {
+            kind: leadsman_gates::ReportKind::Junit,
+            path: "out/unit.xml".to_owned(),
+            job: Some("unit".to_owned()),
+            group: None,
+        },
+        says: Says {
+            tests: Some(leadsman_gates::Tests::default()),
+            ..Says::default()
+        },
+    };
+    let json = serde_json::to_string(&report).expect("an event has only text keys") + "\n";
+    let back: ApplicationEvent = serde_json::from_str(&json).expect("it was written a moment ago");
+    assert_eq!(back, report);
+    expect_file![format!("{FIXTURES}/report_received.jsonl")].assert_eq(&json);
     expect_file![format!("{FIXTURES}/release_created.jsonl")].assert_eq(&stored);
 }

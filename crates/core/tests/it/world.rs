@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
 use leadsman_core::entrance::Entrance;
-use leadsman_core::entry::{EntryRules, Identity, Source};
+use leadsman_core::entry::{EntryRules, Identity, KnownFacts, Source};
 use leadsman_core::id::{
     DeploymentNumber, Digest, EnvironmentId, EnvironmentName, InstanceId, ReleaseNumber,
     RevisionId, ServiceName,
@@ -185,6 +185,8 @@ pub(crate) struct World {
     pub(crate) judge: Box<Judge>,
     /// How strongly the judge says that its figures speak.
     pub(crate) evidence: Option<Evidence>,
+    /// What reports say of releases.
+    pub(crate) facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
     /// What took all traffic in other environments.
     pub(crate) elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
     pub(crate) timeline: String,
@@ -207,6 +209,7 @@ impl World {
             never_ready: BTreeSet::new(),
             judge: Box::new(|_, _, _| Some(Outcome::Pass)),
             evidence: None,
+            facts: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             timeline: String::new(),
             events: Vec::new(),
@@ -289,6 +292,8 @@ impl World {
             | Event::ServicesOpened { .. }
             | Event::EntryRequested { .. }
             | Event::EntryApproved { .. }
+            | Event::EntryJudged { .. }
+            | Event::ApprovalsRevoked { .. }
             | Event::EntryRejected { .. }
             | Event::EntryExpired { .. }
             | Event::EntryOvertaken { .. }
@@ -333,6 +338,7 @@ impl World {
             routes: self.acknowledged.clone().filter(|_| self.data_plane),
             verdicts,
             elsewhere: self.elsewhere.clone(),
+            facts: self.facts.clone(),
         }
     }
 

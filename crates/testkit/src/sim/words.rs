@@ -49,6 +49,8 @@ pub(super) fn told(event: &Event) -> String {
         | Event::ServiceReturned { service } => format!("{kind}: {service}"),
         Event::EntryRequested { .. }
         | Event::EntryApproved { .. }
+        | Event::EntryJudged { .. }
+        | Event::ApprovalsRevoked { .. }
         | Event::EntryRejected { .. }
         | Event::EntryExpired { .. }
         | Event::EntryOvertaken { .. }

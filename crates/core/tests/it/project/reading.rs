@@ -661,8 +661,8 @@ fn an_environment_adds_to_gates_or_takes_single_ones_out() {
           development: { listen: \"127.0.0.1:1\", gates: null }\n  \
           staging: { listen: \"127.0.0.1:2\", gates: { coverage: null, findings: critical, rules: { few: tests.flaky < 3 } } }\n  \
           production: { gates: { coverage: { unit: 90% }, numbers: { kb: { growth: 5% } }, expire: 7d } }\n";
-    assert_eq!(resolved(text, "development").gates, Gates::default());
-    let staging = resolved(text, "staging").gates;
+    assert_eq!(resolved(text, "development").entry.gates, Gates::default());
+    let staging = resolved(text, "staging").entry.gates;
     assert!(staging.tests.is_some() && staging.coverage.is_none());
     let findings = staging.findings.unwrap();
     assert_eq!(
@@ -670,7 +670,7 @@ fn an_environment_adds_to_gates_or_takes_single_ones_out() {
         (Severity::Critical, 1)
     );
     assert_eq!(staging.rules["few"], "tests.flaky < 3");
-    let production = resolved(text, "production").gates;
+    let production = resolved(text, "production").entry.gates;
     let coverage = production.coverage.unwrap();
     assert_eq!((coverage.all, coverage.groups["unit"]), (None, 0.9));
     let kb = &production.numbers["kb"];
