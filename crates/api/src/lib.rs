@@ -32,6 +32,7 @@ mod people;
 mod plan;
 mod problem;
 mod replay;
+mod report;
 mod run;
 mod ship;
 mod status;
@@ -54,6 +55,7 @@ pub use problem::Problem;
 pub use replay::{
     RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,
 };
+pub use report::{GateOutcome, GateStatus, ReportAccepted, ReportQuery};
 pub use run::{
     JobReport, JobStatus, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery,
     RunRequest, RunStatus, RunsQuery,

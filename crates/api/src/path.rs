@@ -14,6 +14,9 @@ pub const SHIP: &str = "/v1/ship";
 pub const PLAN: &str = "/v1/plan";
 /// `HEAD`: status 200 or 404. `PUT` of the packed bytes: [`Artifact`](crate::Artifact).
 pub const ARTIFACT: &str = "/v1/artifacts/{digest}";
+/// `POST` of a report with [`ReportQuery`](crate::ReportQuery):
+/// [`ReportAccepted`](crate::ReportAccepted).
+pub const REPORTS: &str = "/v1/applications/{application}/releases/{release}/reports";
 /// `GET`: [`EnvironmentStatus`](crate::EnvironmentStatus).
 pub const ENVIRONMENT: &str = "/v1/environments/{application}/{environment}";
 /// `POST` of a [`Command`](crate::Command): [`Accepted`](crate::Accepted).

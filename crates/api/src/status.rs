@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::report::GateStatus;
+
 use crate::Closed;
 
 /// A moment: whole milliseconds since 1970-01-01 00:00:00 UTC, by the clock of control.
@@ -152,6 +154,9 @@ pub struct Request {
     pub until: Moment,
     /// The consent that it has.
     pub approvals: Vec<Approval>,
+    /// What the gates say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateStatus>,
     /// What it lacks, each in a few words.
     pub missing: Vec<String>,
 }

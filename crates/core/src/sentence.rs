@@ -6,7 +6,7 @@ use std::fmt;
 use leadsman_gates::{GateResult, Outcome};
 
 use crate::deployment::{End, Origin};
-use crate::event::{Event, Passed};
+use crate::event::{ApplicationEvent, Event, Passed};
 use crate::id::ServiceName;
 
 impl fmt::Display for Event {
@@ -167,6 +167,17 @@ impl fmt::Display for Event {
                 )
             }
             Self::FreezeEnded { number, by } => write!(f, "freeze {number} is ended by {by}"),
+        }
+    }
+}
+
+impl fmt::Display for ApplicationEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReleaseCreated { number, .. } => write!(f, "{number} was recorded"),
+            Self::ReportReceived {
+                release, source, ..
+            } => write!(f, "{} on {release} came in", source.words()),
         }
     }
 }

@@ -204,7 +204,7 @@ impl Engine {
         release: ReleaseNumber,
         source: leadsman_gates::Source,
         says: Says,
-        by: &str,
+        by: impl Into<By>,
     ) -> Result<(), Error> {
         let tools = &self.inner.tools;
         let mut applications = self.inner.applications.lock().await;
@@ -224,7 +224,9 @@ impl Engine {
             says,
         };
         let at = tools.clock.now();
-        application.report(&tools.log, event, by, at).await?;
+        application
+            .report(&tools.log, event, &by.into(), at)
+            .await?;
         self.know(application);
         Ok(())
     }

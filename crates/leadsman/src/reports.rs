@@ -6,7 +6,10 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use leadsman_gates::{Facts, Limits, NumberPath, ReportKind, Source, Wrong, guess, numbers, read};
+use leadsman_api::ReportQuery;
+use leadsman_gates::{
+    Facts, Limits, NumberPath, ReportKind, Says, Source, Wrong, guess, numbers, read,
+};
 
 use crate::codes::Code;
 use crate::context::Context;
@@ -84,54 +87,83 @@ pub(crate) fn facts(
     named: &[Named],
     kind: Option<ReportKind>,
 ) -> Result<Facts, Failure> {
-    let limits = Limits::default();
     let mut facts = Facts::default();
     for report in named {
-        let shown = clean(&report.path.display().to_string());
-        let bytes = bytes(context, report, &limits)?;
-        let kind = report.kind.or(kind).or_else(|| guess(&bytes));
-        let kind = kind.ok_or_else(|| {
-            let message = format!("`{shown}` looks like no report that can be read");
-            let hint = format!("say what it is with `KIND={shown}`: {}", kinds());
-            Failure::new(Code::ReportWrong, message).hint(hint)
-        })?;
-        let says = match &report.number {
-            Some((name, at)) => {
-                let wanted = BTreeMap::from([(name.clone(), at.clone())]);
-                numbers(&bytes, &limits, &wanted)
-            }
-            None => read(kind, &bytes, &limits),
-        };
-        let says = says.map_err(|error| {
-            let mut failure = Failure::new(Code::ReportWrong, format!("`{shown}` says nothing"));
-            failure.causes.push(error.to_string());
-            match (&error.wrong, error.looks_like) {
-                (_, Some(other)) => {
-                    failure.hint(format!("say what it is with `{}={shown}`", other.as_str()))
-                }
-                (Wrong::CutOff(_) | Wrong::Empty, None) => {
-                    failure.hint("have the tool write it again, to its end")
-                }
-                (Wrong::TooLarge { .. } | Wrong::TooMany { .. } | Wrong::TooDeep { .. }, None) => {
-                    failure.hint("have the tool write less, or several reports")
-                }
-                (_, None) => failure.hint("have the tool write it again, or name another file"),
-            }
-        })?;
-        let path = report.path.display().to_string();
-        let source = Source {
-            kind,
-            // Numbers of one file are told apart by their names.
-            path: match &report.number {
-                Some((name, _)) => format!("{path}#{name}"),
-                None => path,
-            },
-            job: report.job.clone(),
-            group: None,
-        };
+        let (source, says, _) = one(context, report, kind)?;
         facts.add(source, says);
     }
     Ok(facts)
+}
+
+/// Reads reports as [`facts`] does, and returns what is sent of each.
+pub(crate) fn read_all(
+    context: &Context,
+    named: &[Named],
+    kind: Option<ReportKind>,
+) -> Result<Vec<(ReportQuery, Vec<u8>)>, Failure> {
+    let read = |report: &Named| {
+        let (source, _, bytes) = one(context, report, kind)?;
+        let number = report.number.as_ref();
+        let query = ReportQuery {
+            kind: Some(source.kind.as_str().to_owned()),
+            path: Some(source.path),
+            job: source.job,
+            number: number.map(|(name, at)| format!("{name}:{at}")),
+        };
+        Ok((query, bytes))
+    };
+    named.iter().map(read).collect()
+}
+
+fn one(
+    context: &Context,
+    report: &Named,
+    kind: Option<ReportKind>,
+) -> Result<(Source, Says, Vec<u8>), Failure> {
+    let limits = Limits::default();
+    let shown = clean(&report.path.display().to_string());
+    let bytes = bytes(context, report, &limits)?;
+    let kind = report.kind.or(kind).or_else(|| guess(&bytes));
+    let kind = kind.ok_or_else(|| {
+        let message = format!("`{shown}` looks like no report that can be read");
+        let hint = format!("say what it is with `KIND={shown}`: {}", kinds());
+        Failure::new(Code::ReportWrong, message).hint(hint)
+    })?;
+    let says = match &report.number {
+        Some((name, at)) => {
+            let wanted = BTreeMap::from([(name.clone(), at.clone())]);
+            numbers(&bytes, &limits, &wanted)
+        }
+        None => read(kind, &bytes, &limits),
+    };
+    let says = says.map_err(|error| {
+        let mut failure = Failure::new(Code::ReportWrong, format!("`{shown}` says nothing"));
+        failure.causes.push(error.to_string());
+        match (&error.wrong, error.looks_like) {
+            (_, Some(other)) => {
+                failure.hint(format!("say what it is with `{}={shown}`", other.as_str()))
+            }
+            (Wrong::CutOff(_) | Wrong::Empty, None) => {
+                failure.hint("have the tool write it again, to its end")
+            }
+            (Wrong::TooLarge { .. } | Wrong::TooMany { .. } | Wrong::TooDeep { .. }, None) => {
+                failure.hint("have the tool write less, or several reports")
+            }
+            (_, None) => failure.hint("have the tool write it again, or name another file"),
+        }
+    })?;
+    let path = report.path.display().to_string();
+    let source = Source {
+        kind,
+        // Numbers of one file are told apart by their names.
+        path: match &report.number {
+            Some((name, _)) => format!("{path}#{name}"),
+            None => path,
+        },
+        job: report.job.clone(),
+        group: None,
+    };
+    Ok((source, says, bytes))
 }
 
 /// Reads a file no further than a report may be long.

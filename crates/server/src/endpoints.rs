@@ -20,6 +20,9 @@ use crate::serve::Server;
 /// How large an artifact may be: the limit is there to stop what never ends.
 const ARTIFACT_BYTES_MAX: usize = 16 * 1024 * 1024 * 1024;
 
+/// How large a report may be: what is larger is not read by those who read it.
+const REPORT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// What somebody must be allowed so that a handler sees the request at all. What a handler finds
 /// out only from the body it asks by itself: it cannot do anything without a permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
     };
     let see = Named(&[Act::See]);
     let large = DefaultBodyLimit::max(ARTIFACT_BYTES_MAX);
+    let report = DefaultBodyLimit::max(REPORT_BYTES_MAX);
     vec![
         endpoint(
             "GET",
@@ -126,6 +130,12 @@ pub(crate) fn all() -> Vec<Endpoint> {
             path::ARTIFACT,
             Somewhere(&[Act::Ship]),
             put(handlers::artifacts::put).layer(large),
+        ),
+        endpoint(
+            "POST",
+            path::REPORTS,
+            Named(&[Act::Report]),
+            post(handlers::reports::post).layer(report),
         ),
         endpoint(
             "POST",

@@ -16,6 +16,8 @@ use leadsman_core::{
 };
 use leadsman_engine::{Rate, View};
 
+use crate::handlers::reports::gates;
+
 /// Returns how an environment stands.
 pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
     let environment = &view.environment;
@@ -95,6 +97,7 @@ fn requests(view: &View) -> Vec<api::Request> {
             since: moment(request.since),
             until: moment(request.expires_at(environment)),
             approvals: request.approvals.iter().map(approval).collect(),
+            gates: gates(request),
             missing: missing.iter().map(ToString::to_string).collect(),
         }
     };

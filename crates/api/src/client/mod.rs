@@ -24,9 +24,9 @@ use serde::de::DeserializeOwned;
 use crate::path::{self, fill, with_query};
 use crate::{
     Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, History, HistoryQuery,
-    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, RunAccepted, RunCommand, RunLine,
-    RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Shipment, Shipped,
-    StatusQuery, System, Why,
+    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, ReportAccepted, ReportQuery,
+    RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus,
+    RunsQuery, Shipment, Shipped, StatusQuery, System, Why,
 };
 
 pub use error::Error;
@@ -247,6 +247,30 @@ impl Client {
         request.body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
         request.length = size;
         request.patience = None;
+        self.json(request).await
+    }
+
+    /// Hands in a report on a release. When this returns `Ok`, what it says is recorded for good.
+    pub async fn report(
+        &self,
+        application: &str,
+        release: u64,
+        query: &ReportQuery,
+        bytes: Vec<u8>,
+    ) -> Result<ReportAccepted, Error> {
+        let pairs = [
+            ("kind", query.kind.clone()),
+            ("path", query.path.clone()),
+            ("job", query.job.clone()),
+            ("number", query.number.clone()),
+        ];
+        let path = fill(path::REPORTS, &[application, &release.to_string()]);
+        let mut request = self.request("report", Method::POST, with_query(&path, &pairs));
+        request.length = bytes.len() as u64;
+        request.body = Full::from(bytes)
+            .map_err(|never| match never {})
+            .boxed_unsync();
+        request.changes = true;
         self.json(request).await
     }
 

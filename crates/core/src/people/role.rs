@@ -15,6 +15,8 @@ pub enum Act {
     Ship,
     /// To start and to cancel runs of the pipeline.
     Run,
+    /// To hand in reports on a release by hand, which may open its gates.
+    Report,
     /// To hold a deployment where it is.
     Pause,
     /// To let it go on.
@@ -76,10 +78,11 @@ pub struct InvalidRole(pub String);
 
 impl Act {
     /// Every act, in the order in which they are listed.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::See,
         Self::Ship,
         Self::Run,
+        Self::Report,
         Self::Pause,
         Self::Resume,
         Self::Promote,
@@ -106,6 +109,7 @@ impl Act {
             Self::See => "see",
             Self::Ship => "ship",
             Self::Run => "run",
+            Self::Report => "report",
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Promote => "promote",
@@ -151,7 +155,8 @@ impl Role {
             Act::Ship | Act::Run => {
                 matches!(self, Self::Developer | Self::Operator | Self::Admin)
             }
-            Act::Pause
+            Act::Report
+            | Act::Pause
             | Act::Resume
             | Act::Promote
             | Act::Abort

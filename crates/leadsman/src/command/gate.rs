@@ -51,7 +51,7 @@ pub(crate) fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         ..About::default()
     };
     let results = evaluate(
-        &spec.gates,
+        &spec.entry.gates,
         &Evidence {
             facts: &facts,
             collected: None,

@@ -33,6 +33,7 @@ pub(crate) mod promote;
 pub(crate) mod proxy;
 pub(crate) mod reject;
 pub(crate) mod replay;
+pub(crate) mod report;
 pub(crate) mod requests;
 pub(crate) mod resume;
 pub(crate) mod retry;

@@ -144,6 +144,7 @@ mod tests {
                 at: ago(60),
                 note: Some("read and tried".to_owned()),
             }],
+            gates: Vec::new(),
             missing: vec![
                 "1 of 2 approvals (by cy)".to_owned(),
                 "freeze 3 by eve: the sale".to_owned(),

@@ -142,11 +142,9 @@ fn entry(row: &Recorded) -> AuditEntry {
 fn sentence(row: &Recorded) -> Option<String> {
     let body = &row.body;
     Some(match row.stream.kind()? {
-        StreamKind::Application(_) => {
-            let ApplicationEvent::ReleaseCreated { number, .. } =
-                serde_json::from_str(body).ok()?;
-            format!("{number} was recorded")
-        }
+        StreamKind::Application(_) => serde_json::from_str::<ApplicationEvent>(body)
+            .ok()?
+            .to_string(),
         StreamKind::Environment(_) => serde_json::from_str::<Event>(body).ok()?.to_string(),
         StreamKind::Run(id) => {
             let event: RunEvent = serde_json::from_str(body).ok()?;

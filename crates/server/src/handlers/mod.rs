@@ -9,6 +9,7 @@ pub(crate) mod logs;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod replay;
+pub(crate) mod reports;
 pub(crate) mod run_logs;
 pub(crate) mod runs;
 pub(crate) mod ship;

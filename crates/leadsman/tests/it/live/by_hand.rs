@@ -17,7 +17,7 @@ fn give(machine: &Machine, arguments: &[&str]) -> Value {
 }
 
 /// Ships a version and lets it have all traffic at once.
-fn promote_all(machine: &Machine, version: &str) {
+pub(super) fn promote_all(machine: &Machine, version: &str) {
     machine.project(version, QUICK);
     machine.ship_detached();
     machine.wait_for_soak();

@@ -17,6 +17,7 @@ mod baseline;
 mod by_hand;
 mod crash;
 mod ends;
+mod entering;
 mod files;
 mod full_disk;
 mod gap;
