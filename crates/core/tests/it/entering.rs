@@ -480,7 +480,7 @@ fn a_gate_keeps_a_release_out_and_takes_consent_back_when_it_closes() {
     world.settle();
     expect![[r#"
         0 s: entry_requested: release 2 waits to enter
-        0 s: entry_judged: release 2 is kept out: no report speaks of tests; a job has to give one of `junit` under `reports`: unknown
+        0 s: entry_judged: release 2 is kept out: no report speaks of tests; a job has to give `junit` under `reports`: unknown
         0 s: entry_judged: every gate is open to release 2
         0 s: entry_approved: release 2 is approved by cy
         0 s: entry_judged: release 2 is kept out: 1 of 12 tests failed: closed

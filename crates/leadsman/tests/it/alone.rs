@@ -31,6 +31,7 @@ fn help_shows_what_there_is() {
           status       Show how everything stands
           why          Say why things are as they are: what is waited for, since when, and who can move it
           requests     List the releases that wait to enter, what each still lacks, and the freezes
+          report       Hand reports on a release in: its gates are evaluated on what they say
           approve      Consent to a release that waits to enter the environment
           reject       Refuse a release that waits to enter the environment
           freeze       Let nothing enter the environment for a time, or one release all the same

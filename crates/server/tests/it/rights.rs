@@ -80,6 +80,12 @@ fn table() -> Vec<Row> {
             SHIP,
         ),
         ("GET /v1/audit", "", Anything, "operator approver admin"),
+        (
+            "POST /v1/applications/{application}/releases/{release}/reports",
+            "<testsuite/>",
+            Shop,
+            OPERATE,
+        ),
     ];
     for (what, body) in [
         ("GET {}", ""),
@@ -298,6 +304,7 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
             .replace("{application}", "shop")
             .replace("{environment}", "production")
             .replace("{digest}", DIGEST)
+            .replace("{release}", "9999")
             .replace("{number}", "9999");
         for asking in &everybody {
             let answer = ask(

@@ -10,8 +10,8 @@ use crate::table::Mutation;
 pub(crate) const CHOSEN: &str = "LEADSMAN_MUTATION";
 
 /// The crates that the simulation is made of.
-const CRATES: [&str; 8] = [
-    "analysis", "core", "deposit", "engine", "proxy", "runtime", "store", "testkit",
+const CRATES: [&str; 9] = [
+    "analysis", "core", "deposit", "engine", "gates", "proxy", "runtime", "store", "testkit",
 ];
 
 /// Those that its time is spent in: worth optimising.
