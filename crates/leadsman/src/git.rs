@@ -49,7 +49,11 @@ pub(crate) fn named(
             asked,
         ],
     );
-    let reference = full.ok().filter(|name| name.starts_with("refs/"));
+    // Git repeats the option before the name.
+    let full = full
+        .ok()
+        .and_then(|said| said.lines().last().map(str::to_owned));
+    let reference = full.filter(|name| name.starts_with("refs/"));
     let project_file = match project {
         // There it is named as it is called in commits.
         Some(path) if is_bare(working_folder)? => {

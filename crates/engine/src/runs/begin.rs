@@ -56,6 +56,11 @@ impl Runs {
         let repository = Repository::at(&new.repository);
         let committed = repository.commit(&new.commit).await?;
         let commit = committed.commit;
+        // What may enter where depends on it, so that it is not taken from who asks.
+        let reference = match repository.commit(&new.reference).await {
+            Ok(named) if named.commit == commit => new.reference.clone(),
+            Ok(_) | Err(_) => commit.to_string(),
+        };
         let project = repository.project_file(&commit, &new.project_file).await?;
         let parsed =
             Project::parse(&project, &new.project_file).map_err(|problems| RunError::Project {
@@ -70,7 +75,7 @@ impl Runs {
             .cloned()
             .ok_or_else(|| RunError::NoPipeline(commit.clone()))?;
         let is_pushed = matches!(new.trigger, Trigger::Push { .. } | Trigger::Tag { .. });
-        if is_pushed && !pipeline.start.is_started_by(&new.reference) {
+        if is_pushed && !pipeline.start.is_started_by(&reference) {
             return Err(RunError::NotStarted(new.reference.clone()));
         }
         let mut only = Vec::new();
@@ -102,7 +107,7 @@ impl Runs {
         let event = RunEvent::RunStarted {
             about: Box::new(About {
                 commit,
-                reference: new.reference.clone(),
+                reference,
                 author: committed.author,
                 subject: committed.subject,
                 repository: new.repository.clone(),

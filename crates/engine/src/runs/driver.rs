@@ -313,6 +313,24 @@ impl Inner {
         }
     }
 
+    /// Hands what the reports of a run say over to its release.
+    async fn report(
+        &self,
+        application: &ApplicationName,
+        release: ReleaseNumber,
+        run: &Run,
+    ) -> Result<(), crate::Error> {
+        for job in run.jobs.values().filter(|job| job.phase.is_passed()) {
+            for report in &job.made.facts.reports {
+                let (source, says) = (report.source.clone(), report.says.clone());
+                self.engine
+                    .report(application, release, source, says, ENGINE)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes a release of what a run made.
     async fn release(&self, state: &mut State, id: &RunId, run: &Run) -> Duration {
         let by = match &run.about.trigger {
@@ -343,6 +361,10 @@ impl Inner {
         };
         let event = match self.engine.release(&new, by.as_str()).await {
             Ok((application, release)) => {
+                // Gates are asked as soon as it is shipped.
+                if self.report(&application, release, run).await.is_err() {
+                    return AGAIN;
+                }
                 self.ship(&application, release, &new, &by).await;
                 RunEvent::RunReleased { release }
             }

@@ -16,6 +16,7 @@ mod users;
 mod baseline;
 mod by_hand;
 mod crash;
+mod delivery;
 mod ends;
 mod entering;
 mod files;

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use crate::program::{PROGRAM, Ran};
 
 /// Starts control with the API on a free port, and returns its URL.
-fn with_api(machine: &mut Machine) -> String {
+pub(super) fn with_api(machine: &mut Machine) -> String {
     machine.up_with(&["--api", "127.0.0.1:0"]);
     url(machine)
 }
@@ -29,7 +29,12 @@ fn url(machine: &Machine) -> String {
 }
 
 /// Runs a command as somebody who has nothing but a URL and perhaps a token.
-fn elsewhere(machine: &Machine, url: &str, token: Option<&str>, arguments: &[&str]) -> Ran {
+pub(super) fn elsewhere(
+    machine: &Machine,
+    url: &str,
+    token: Option<&str>,
+    arguments: &[&str],
+) -> Ran {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(PROGRAM);
     command
