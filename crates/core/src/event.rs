@@ -335,7 +335,7 @@ pub enum ApplicationEvent {
         /// Where the report came from.
         source: leadsman_gates::Source,
         /// What it says.
-        says: Says,
+        says: Box<Says>,
     },
 }
 

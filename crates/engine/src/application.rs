@@ -133,7 +133,7 @@ impl Application {
                 let came = self.came.entry(release).or_default();
                 came.insert(source.clone(), at);
                 let known = Arc::make_mut(self.facts.entry(release).or_default());
-                known.facts.add(source, says);
+                known.facts.add(source, *says);
                 known.collected = came.values().copied().min();
             }
         }

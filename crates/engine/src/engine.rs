@@ -221,7 +221,7 @@ impl Engine {
         let event = ApplicationEvent::ReportReceived {
             release,
             source,
-            says,
+            says: Box::new(says),
         };
         let at = tools.clock.now();
         application

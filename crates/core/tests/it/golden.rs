@@ -630,10 +630,10 @@ fn a_release_is_stored_as_it_always_was() {
             job: Some("unit".to_owned()),
             group: None,
         },
-        says: Says {
+        says: Box::new(Says {
             tests: Some(leadsman_gates::Tests::default()),
             ..Says::default()
-        },
+        }),
     };
     let json = serde_json::to_string(&report).expect("an event has only text keys") + "\n";
     let back: ApplicationEvent = serde_json::from_str(&json).expect("it was written a moment ago");
