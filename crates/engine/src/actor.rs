@@ -424,7 +424,11 @@ impl Actor {
             let mut rows = Rows::new(&*figures, &series, Timestamp::default());
             while let Some(row) = rows.next().await.map_err(Error::NotRead)? {
                 match kept::read(&row.body) {
-                    Ok(told) => self.judging.restore(&deployment, service, row.at, &told),
+                    Ok(told) => {
+                        let last = kept::last_window(&row.body);
+                        let at = row.at;
+                        self.judging.restore(&deployment, service, at, &told, last);
+                    }
                     Err(error) => {
                         tracing::error!(series, at = %row.at, %error, "figures are not readable");
                     }

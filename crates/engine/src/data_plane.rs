@@ -41,9 +41,20 @@ pub trait DataPlane: Send + Sync {
     fn windows(&self) -> BoxFuture<'_, Result<Vec<SideWindow>, String>>;
 }
 
+/// Which window of a data plane it is, whatever clocks show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowId {
+    /// The series: another one for each process that begins with nothing.
+    pub series: u64,
+    /// Its number in the series.
+    pub sequence: u64,
+}
+
 /// One closed interval with what was counted of each side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideWindow {
+    /// Which one it is.
+    pub id: WindowId,
     /// When it began.
     pub started_at: Timestamp,
     /// Whether it was closed since this control has been listening. One that is older may have

@@ -14,7 +14,7 @@ use leadsman_core::weight::Weight;
 use leadsman_core::{Deployment, Environment, Observed, Revision, Rollout, Stage};
 use leadsman_store::FigureRow;
 
-use crate::data_plane::SideWindow;
+use crate::data_plane::{SideWindow, WindowId};
 use crate::kept;
 use crate::measured;
 use crate::metrics::{Judged, Polled};
@@ -49,9 +49,11 @@ struct Seat {
     /// Up to here old windows need not be told: they are from before the first step, or an
     /// earlier control has kept them.
     known: Known,
+    /// Which window it was told last before control was started.
+    last: Option<WindowId>,
     judge: Judge,
     /// What the judge was told and is not kept yet.
-    unkept: Vec<Told>,
+    unkept: Vec<(Told, Option<WindowId>)>,
     /// The last window that the judge was told of; before the first, the last one before it.
     heard: Timestamp,
     /// The moment of the last row that was kept.
@@ -153,7 +155,7 @@ impl Judging {
                 continue;
             }
             let window = seat.window(&environment.id, rollout, observed, sides);
-            seat.tell(Told::Window(window));
+            seat.tell_of(Told::Window(window), Some(sides.id));
             seat.heard = sides.started_at;
             for sample in measured::samples(rollout, seat.beside.as_ref(), observed, sides.seconds)
             {
@@ -225,7 +227,8 @@ impl Judging {
         for (service, seat) in &mut self.seats {
             let series = series(environment, seat.deployment, service);
             for told in std::mem::take(&mut seat.unkept).chunks(ROW) {
-                let items: Vec<String> = told.iter().map(kept::item).collect();
+                let items = told.iter().map(|(told, id)| kept::item(told, *id));
+                let items: Vec<String> = items.collect();
                 rows.push(FigureRow {
                     series: series.clone(),
                     at: seat.next_row(),
@@ -254,6 +257,7 @@ impl Judging {
         service: &ServiceName,
         at: Timestamp,
         told: &[Told],
+        last: Option<WindowId>,
     ) {
         let Some(rollout) = deployment.rollouts.get(service) else {
             return;
@@ -263,6 +267,7 @@ impl Judging {
             .entry(service.clone())
             .or_insert_with(|| Seat::new(deployment, rollout, Known::LastWindow(at), at));
         seat.known = Known::LastWindow(at);
+        seat.last = last.or(seat.last);
         seat.kept = Some(at);
         seat.heard = at;
         for told in told {
@@ -292,6 +297,7 @@ impl Seat {
             beside: None,
             restarts: 0,
             known,
+            last: None,
             judge: Judge::new(rollout.to.service.spec.limits.clone()),
             unkept: Vec::new(),
             heard,
@@ -301,6 +307,10 @@ impl Seat {
 
     /// Whether an old window was told already, or is none of this rollout's.
     fn knows(&self, window: &SideWindow) -> bool {
+        // A clock that was set back says nothing about what came first.
+        if let Some(last) = self.last.filter(|last| last.series == window.id.series) {
+            return window.id.sequence <= last.sequence;
+        }
         let length = Duration::try_from_secs_f64(window.seconds).unwrap_or_default();
         match self.known {
             Known::FirstStep(since) => window.started_at + length <= since,
@@ -321,7 +331,7 @@ impl Seat {
 
     /// A step is kept at once: no window that belongs to it may come back before it.
     fn is_due(&self) -> bool {
-        let told = || self.unkept.iter();
+        let told = || self.unkept.iter().map(|(told, _)| told);
         told().any(|told| matches!(told, Told::Step(_)))
             || told()
                 .filter(|told| !matches!(told, Told::Sample(_)))
@@ -330,8 +340,12 @@ impl Seat {
     }
 
     fn tell(&mut self, told: Told) {
+        self.tell_of(told, None);
+    }
+
+    fn tell_of(&mut self, told: Told, id: Option<WindowId>) {
         self.judge.tell(&told);
-        self.unkept.push(told);
+        self.unkept.push((told, id));
     }
 
     fn window(

@@ -10,9 +10,13 @@
 use leadsman_analysis::{Failed, Figures, Histogram, History, Metric, Sample, Split, Told, Window};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data_plane::WindowId;
+
 /// Returns one thing told as it is kept: an item of a row's list.
-pub(crate) fn item(told: &Told) -> String {
-    serde_json::to_string(&Item::of(told)).expect("the kept form has only text keys")
+///
+/// Where it is a window of the data plane, `id` says which one.
+pub(crate) fn item(told: &Told, id: Option<WindowId>) -> String {
+    serde_json::to_string(&Item::of(told, id)).expect("the kept form has only text keys")
 }
 
 /// Returns the row of these items.
@@ -27,6 +31,15 @@ pub(crate) fn read(body: &str) -> serde_json::Result<Vec<Told>> {
     Ok(items.into_iter().map(Item::told).collect())
 }
 
+/// Returns which the last window in a row is; `None` where it has none, or an older version wrote it.
+pub(crate) fn last_window(body: &str) -> Option<WindowId> {
+    let items: Vec<Item> = serde_json::from_str(body).ok()?;
+    items.iter().rev().find_map(|item| match item {
+        Item::Window(.., id) => id.map(|[series, sequence]| WindowId { series, sequence }),
+        Item::History(..) | Item::Step(..) | Item::Sample(..) | Item::Failed(..) => None,
+    })
+}
+
 /// [`Told`] as it is kept. Each kind lists the fields of its namesake.
 #[derive(Serialize, Deserialize)]
 enum Item {
@@ -36,9 +49,14 @@ enum Item {
     /// The canary's and the baseline's share.
     #[serde(rename = "s")]
     Step(Number, Number),
-    /// Seconds, restarts; the canary, the baseline and its reference.
+    /// Seconds, restarts; the canary, the baseline and its reference; series and number.
     #[serde(rename = "w")]
-    Window(Number, u32, Arms),
+    Window(
+        Number,
+        u32,
+        Arms,
+        #[serde(default, skip_serializing_if = "Option::is_none")] Option<[u64; 2]>,
+    ),
     /// Metric, seconds, canary, baseline.
     #[serde(rename = "m")]
     Sample(Metric, Number, Option<Number>, Option<Number>),
@@ -64,7 +82,7 @@ pub(crate) struct Counted(
 pub(crate) struct Number(pub(crate) f64);
 
 impl Item {
-    fn of(told: &Told) -> Self {
+    fn of(told: &Told, id: Option<WindowId>) -> Self {
         match told {
             Told::History(History {
                 seconds,
@@ -82,7 +100,8 @@ impl Item {
                 restarts,
             }) => {
                 let arms = arms([Some(canary), baseline.as_ref(), reference.as_ref()]);
-                Self::Window(Number(*seconds), *restarts, arms)
+                let id = id.map(|id| [id.series, id.sequence]);
+                Self::Window(Number(*seconds), *restarts, arms, id)
             }
             Told::Sample(Sample {
                 metric,
@@ -114,7 +133,7 @@ impl Item {
                 })
             }
             Self::Step(Number(canary), Number(baseline)) => Told::Step(Split { canary, baseline }),
-            Self::Window(Number(seconds), restarts, arms) => {
+            Self::Window(Number(seconds), restarts, arms, _) => {
                 let [canary, baseline, reference] = figures(arms);
                 Told::Window(Window {
                     seconds,

@@ -37,7 +37,7 @@ mod view;
 pub use application::{Application, NewRelease, ReleaseRecord};
 pub use by::By;
 pub use clock::{Clock, SystemClock};
-pub use data_plane::{BoxFuture, DataPlane, SideWindow};
+pub use data_plane::{BoxFuture, DataPlane, SideWindow, WindowId};
 pub use engine::{Engine, Parts};
 pub use error::Error;
 pub use metrics::{

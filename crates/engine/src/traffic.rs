@@ -283,11 +283,12 @@ impl Service {
         baseline: Figures,
         reference: Option<Figures>,
     ) {
-        let item = kept::item(&Told::History(History {
+        let history = Told::History(History {
             seconds,
             baseline,
             reference,
-        }));
+        });
+        let item = kept::item(&history, None);
         self.recent.push_back(Recent {
             started_at,
             seconds,

@@ -9,7 +9,7 @@ use leadsman_core::id::{EnvironmentId, ReleaseNumber};
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
-use leadsman_engine::{BoxFuture, Clock as _, DataPlane, SideWindow};
+use leadsman_engine::{BoxFuture, Clock as _, DataPlane, SideWindow, WindowId};
 use tokio::sync::Notify;
 
 use crate::clock::TestClock;
@@ -139,6 +139,10 @@ impl FakePlane {
             }
         }
         SideWindow {
+            id: WindowId {
+                series: 1,
+                sequence: second,
+            },
             started_at: Timestamp::from_millis(second * SECOND),
             fresh: true,
             seconds: 1.0,

@@ -122,7 +122,7 @@ fn verdicts(limits: &Limits, told: &[Told]) -> Vec<String> {
 /// Keeps what was told in rows of these sizes, as an engine does, and reads it again.
 async fn kept_and_read(log: &dyn FigureLog, told: &[Told], together: usize) -> Vec<Told> {
     let rows = told.chunks(together).zip(1..).map(|(told, at)| {
-        let items: Vec<String> = told.iter().map(item).collect();
+        let items: Vec<String> = told.iter().map(|told| item(told, None)).collect();
         FigureRow {
             series: "shop/production/1/web".to_owned(),
             at: Timestamp::from_millis(at),
@@ -232,7 +232,7 @@ fn the_kept_form_stays_readable() {
     let stored = include_str!("../../tests/fixtures/told.jsonl");
     let mut lines: Vec<String> = stored.lines().map(str::to_owned).collect();
     for told in examples() {
-        let line = item(&told);
+        let line = item(&told, None);
         let read_again = read(&body([line.as_str()])).unwrap();
         assert_eq!(bits(read_again), bits([told]), "{line}");
         if !lines.contains(&line) {
@@ -274,7 +274,7 @@ fn a_second_of_a_rollout_takes_few_bytes() {
             restarts: 0,
         });
         let (kept, plain) = (
-            item(&window).len(),
+            item(&window, None).len(),
             serde_json::to_string(&window).unwrap().len(),
         );
         table += &format!("{requests}/s: {kept} bytes ({plain} as objects)\n");
@@ -286,4 +286,35 @@ fn a_second_of_a_rollout_takes_few_bytes() {
         1000/s: 924 bytes (1839 as objects)
     "#]]
     .assert_eq(&table);
+}
+
+#[test]
+fn a_row_knows_its_last_window_whatever_clocks_show() {
+    let window = Told::Window(Window {
+        seconds: 1.0,
+        canary: Figures::default(),
+        baseline: None,
+        reference: None,
+        restarts: 0,
+    });
+    let id = |sequence| WindowId {
+        series: 7,
+        sequence,
+    };
+    let step = Told::Step(Split {
+        canary: 0.05,
+        baseline: 0.95,
+    });
+    let items = [
+        item(&window, Some(id(3))),
+        item(&window, Some(id(4))),
+        item(&step, None),
+    ];
+    let row = body(items.iter().map(String::as_str));
+    assert_eq!(last_window(&row), Some(id(4)));
+    assert_eq!(read(&row).unwrap(), [window.clone(), window.clone(), step]);
+    // As an older version wrote it.
+    let old = body([item(&window, None).as_str()]);
+    assert_eq!(last_window(&old), None);
+    assert_eq!(read(&old).unwrap(), [window]);
 }

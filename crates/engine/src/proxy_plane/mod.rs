@@ -163,7 +163,7 @@ impl ProxyPlane {
                 let fresh = before.series.is_some();
                 return Ok(windows
                     .into_iter()
-                    .map(|window| told::sides(window, fresh))
+                    .map(|window| told::sides(window, series, fresh))
                     .collect());
             }
         }

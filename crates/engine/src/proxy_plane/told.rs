@@ -10,7 +10,7 @@ use leadsman_proxy::Window;
 use leadsman_proxy::control::{self, Status, Told};
 
 use super::names::revision;
-use crate::data_plane::SideWindow;
+use crate::data_plane::{SideWindow, WindowId};
 
 /// Returns what of `status` concerns the engine: not what changes with every connection or request, or it
 /// would be woken by each of them.
@@ -122,7 +122,7 @@ fn wire_certificate(certificate: &control::Certificate) -> Certificate {
     }
 }
 
-pub(super) fn sides(window: Window, fresh: bool) -> SideWindow {
+pub(super) fn sides(window: Window, series: u64, fresh: bool) -> SideWindow {
     let mut sides = BTreeMap::new();
     let mut references = BTreeMap::new();
     for (name, side) in window.sides {
@@ -136,6 +136,10 @@ pub(super) fn sides(window: Window, fresh: bool) -> SideWindow {
         sides.insert(revision, side.figures);
     }
     SideWindow {
+        id: WindowId {
+            series,
+            sequence: window.sequence,
+        },
         started_at: Timestamp::from_millis(window.started_at_ms),
         fresh,
         seconds: window.seconds,
@@ -302,7 +306,7 @@ mod tests {
             refused: BTreeMap::new(),
             ejected: BTreeMap::from([("shop.production.web.r1.d7.2".to_owned(), 3)]),
         };
-        let window = sides(window, true);
+        let window = sides(window, 7, true);
         let key = |release| (environment(), web(release));
         let both = [(key(1), figures(30)), (key(2), figures(30))];
         assert_eq!(window.sides, BTreeMap::from(both));

@@ -6,7 +6,7 @@ use leadsman_analysis::Figures;
 use leadsman_core::id::{EnvironmentId, InstanceId, RevisionId};
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Side, Tripped};
 use leadsman_core::time::Timestamp;
-use leadsman_engine::SideWindow;
+use leadsman_engine::{SideWindow, WindowId};
 
 use super::chance::Chance;
 use super::instances::{Instances, Moment};
@@ -236,6 +236,10 @@ impl Proxy {
             }
         }
         SideWindow {
+            id: WindowId {
+                series: self.series,
+                sequence: self.sequence + 1,
+            },
             started_at: now.wall,
             fresh: true,
             seconds,

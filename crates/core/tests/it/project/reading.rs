@@ -43,6 +43,16 @@ fn five_lines_are_enough() {
                     time_zone: "UTC",
                     windows: [],
                 },
+                gates: Gates {
+                    tests: None,
+                    coverage: None,
+                    findings: None,
+                    licences: None,
+                    load: None,
+                    numbers: {},
+                    rules: {},
+                    expire: 30,
+                },
                 waits: 604800s,
                 expedited: None,
             },
@@ -188,16 +198,6 @@ fn five_lines_are_enough() {
                     limits: None,
                 },
             ],
-            gates: Gates {
-                tests: None,
-                coverage: None,
-                findings: None,
-                licences: None,
-                load: None,
-                numbers: {},
-                rules: {},
-                expire: 30,
-            },
         }
     "#]]
     .assert_debug_eq(&spec);
