@@ -165,8 +165,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "judges are not told again what they knew",
         file: "engine/src/actor.rs",
-        from: "self.judging.restore(&deployment, service, row.at, &told)",
-        to: "()",
+        from: "self.judging.restore(&deployment, service, at, &told, last);",
+        to: "_ = (&deployment, service, at, &told, last);",
     },
     Mutation {
         name: "windows are told twice after a restart",
