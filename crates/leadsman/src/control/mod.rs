@@ -36,7 +36,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup, api: &Api) -> Result<(
     // a data plane nor an instance is touched by a program that is too old.
     format::check(state)?;
     let log = open_log(state)?;
-    let last_recorded = leadsman_engine::understand(&*log, &*log).await;
+    let last_recorded = leadsman_engine::understand(&*log).await;
     let last_recorded = last_recorded.map_err(|error| unreadable(state, &error))?;
     format::claim(state, context.output)?;
     let clock = SystemClock::not_before(last_recorded);

@@ -132,9 +132,7 @@ impl Control {
 
     /// Starts an engine and shows what it shows. Ends when it could not be started.
     async fn run(&self, gate: &Arc<Gate>) {
-        let recorded = understand(&self.sea.log, &self.sea.log)
-            .await
-            .unwrap_or_default();
+        let recorded = understand(&self.sea.log).await.unwrap_or_default();
         let hands = Arc::new(Hands::new(&self.sea, gate, self.number, recorded));
         let log = Arc::new(HandLog(Arc::clone(&hands)));
         let parts = Parts {
