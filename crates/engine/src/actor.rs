@@ -71,8 +71,9 @@ pub(crate) struct Tools {
     pub(crate) views: Arc<watch::Sender<Views>>,
     /// What reports say of releases, by application.
     pub(crate) facts: Arc<std::sync::RwLock<FactsByApplication>>,
-    /// Told when reports came in, or when a release has taken all traffic somewhere, or lost it: others may wait for that.
-    pub(crate) promoted: Arc<Notify>,
+    /// Told when something has changed that releases may wait for in any environment: what reports
+    /// say, or what has all traffic in another one.
+    pub(crate) awaited: Arc<Notify>,
 }
 
 /// What an actor is told.
@@ -423,9 +424,8 @@ impl Actor {
             let figures = Arc::clone(&self.tools.figures);
             let mut rows = Rows::new(&*figures, &series, Timestamp::default());
             while let Some(row) = rows.next().await.map_err(Error::NotRead)? {
-                match kept::read(&row.body) {
-                    Ok(told) => {
-                        let last = kept::last_window(&row.body);
+                match kept::read_with_last(&row.body) {
+                    Ok((told, last)) => {
                         let at = row.at;
                         self.judging.restore(&deployment, service, at, &told, last);
                     }
@@ -529,7 +529,7 @@ impl Actor {
         });
         let promoted_before = before.iter().flat_map(|view| view.environment.promoted());
         if !promoted_before.eq(self.state.promoted()) {
-            self.tools.promoted.notify_one();
+            self.tools.awaited.notify_one();
         }
     }
 }

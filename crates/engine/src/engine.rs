@@ -89,7 +89,7 @@ impl Engine {
             clock: parts.clock,
             views: Arc::new(sender),
             facts: Arc::default(),
-            promoted: Arc::default(),
+            awaited: Arc::default(),
         };
         let (log, clock) = (&tools.log, &tools.clock);
         let inner = Inner {
@@ -131,14 +131,14 @@ impl Engine {
             Arc::clone(&self.inner.tools.runtime),
             Arc::clone(&self.inner.tools.data_plane),
         );
-        let promoted = Arc::clone(&self.inner.tools.promoted);
+        let awaited = Arc::clone(&self.inner.tools.awaited);
         tasks.spawn(async move {
             loop {
                 tokio::select! {
                     biased;
                     () = runtime.changed() => {}
                     () = data_plane.changed() => {}
-                    () = promoted.notified() => {}
+                    () = awaited.notified() => {}
                 }
                 let Some(inner) = inner.upgrade() else { return };
                 for mailbox in inner.actors.lock().await.values() {
@@ -237,7 +237,7 @@ impl Engine {
         let mut known = tools.facts.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(application.name.clone(), application.facts.clone());
         drop(known);
-        tools.promoted.notify_one();
+        tools.awaited.notify_one();
     }
 
     /// Ships a recorded release into an environment; without one, into the only one there is. What

@@ -27,17 +27,17 @@ pub(crate) fn body<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
 
 /// Reads a row.
 pub(crate) fn read(body: &str) -> serde_json::Result<Vec<Told>> {
-    let items: Vec<Item> = serde_json::from_str(body)?;
-    Ok(items.into_iter().map(Item::told).collect())
+    read_with_last(body).map(|(told, _)| told)
 }
 
-/// Returns which the last window in a row is; `None` where it has none, or an older version wrote it.
-pub(crate) fn last_window(body: &str) -> Option<WindowId> {
-    let items: Vec<Item> = serde_json::from_str(body).ok()?;
-    items.iter().rev().find_map(|item| match item {
+/// Reads a row, and which its last window is; `None` where it has none, or an older version wrote it.
+pub(crate) fn read_with_last(body: &str) -> serde_json::Result<(Vec<Told>, Option<WindowId>)> {
+    let items: Vec<Item> = serde_json::from_str(body)?;
+    let last = items.iter().rev().find_map(|item| match item {
         Item::Window(.., id) => id.map(|[series, sequence]| WindowId { series, sequence }),
         Item::History(..) | Item::Step(..) | Item::Sample(..) | Item::Failed(..) => None,
-    })
+    });
+    Ok((items.into_iter().map(Item::told).collect(), last))
 }
 
 /// [`Told`] as it is kept. Each kind lists the fields of its namesake.

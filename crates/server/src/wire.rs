@@ -15,8 +15,7 @@ use leadsman_core::{
     Stage, Who, sizes,
 };
 use leadsman_engine::{Rate, View};
-
-use crate::handlers::reports::gates;
+use leadsman_gates::{GateResult, Outcome};
 
 /// Returns how an environment stands.
 pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
@@ -97,11 +96,23 @@ fn requests(view: &View) -> Vec<api::Request> {
             since: moment(request.since),
             until: moment(request.expires_at(environment)),
             approvals: request.approvals.iter().map(approval).collect(),
-            gates: gates(request),
+            gates: request.gates.iter().map(gate).collect(),
             missing: missing.iter().map(ToString::to_string).collect(),
         }
     };
     environment.requests.iter().map(wire).collect()
+}
+
+fn gate(gate: &GateResult) -> api::GateStatus {
+    api::GateStatus {
+        name: gate.name.clone(),
+        outcome: match gate.outcome {
+            Outcome::Open => api::GateOutcome::Open,
+            Outcome::Closed => api::GateOutcome::Closed,
+            Outcome::Unknown => api::GateOutcome::Unknown,
+        },
+        sentence: gate.sentence.clone(),
+    }
 }
 
 fn approval(approval: &Approval) -> api::Approval {

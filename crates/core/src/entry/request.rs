@@ -155,7 +155,7 @@ impl Freeze {
     }
 
     /// Whether it is in force at the moment `now`.
-    pub fn is_on(&self, now: Timestamp) -> bool {
+    fn is_on(&self, now: Timestamp) -> bool {
         self.from <= now && !self.is_over(now)
     }
 
@@ -181,7 +181,8 @@ impl Request {
         self.approvals.iter().filter(lasts).collect()
     }
 
-    /// Returns everything that it lacks, each once.
+    /// Returns everything that it lacks, each once. Of gates that is what they said last: what they say
+    /// now is recorded before anything is let in.
     pub fn missing(
         &self,
         environment: &Environment,
@@ -218,11 +219,11 @@ impl Request {
                 add(Missing::Window { opens, local });
             }
         }
-        for gate in self.judged(environment, release, observed, now) {
+        for gate in &self.gates {
             if gate.outcome != Outcome::Open {
                 add(Missing::Gate {
-                    name: gate.name,
-                    sentence: gate.sentence,
+                    name: gate.name.clone(),
+                    sentence: gate.sentence.clone(),
                 });
             }
         }

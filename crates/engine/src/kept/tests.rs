@@ -311,10 +311,10 @@ fn a_row_knows_its_last_window_whatever_clocks_show() {
         item(&step, None),
     ];
     let row = body(items.iter().map(String::as_str));
-    assert_eq!(last_window(&row), Some(id(4)));
-    assert_eq!(read(&row).unwrap(), [window.clone(), window.clone(), step]);
+    let (told, last) = read_with_last(&row).unwrap();
+    assert_eq!(last, Some(id(4)));
+    assert_eq!(told, [window.clone(), window.clone(), step]);
     // As an older version wrote it.
     let old = body([item(&window, None).as_str()]);
-    assert_eq!(last_window(&old), None);
-    assert_eq!(read(&old).unwrap(), [window]);
+    assert_eq!(read_with_last(&old).unwrap(), (vec![window], None));
 }

@@ -93,6 +93,19 @@ impl World {
         }
     }
 
+    /// Begins a job that has a child in a session of its own and never ends, and waits for its first
+    /// line.
+    async fn begin_endless(&mut self) -> (AttemptId, Spec) {
+        let spec = self.spec("script: |\n  setsid sleep 600 &\n  echo begun\n  sleep 600");
+        let id = self.begin(&spec).await;
+        self.until("its first line", async |world: &Self| {
+            world.jobs.has_output(&id).then_some(())?;
+            world.output(&id).await.contains("\nbegun\n").then_some(())
+        })
+        .await;
+        (id, spec)
+    }
+
     async fn begin(&mut self, spec: &Spec) -> AttemptId {
         self.attempts += 1;
         let id = AttemptId {
@@ -269,14 +282,7 @@ async fn a_job_that_takes_too_long_is_ended() {
 #[tokio::test]
 async fn a_job_that_is_cancelled_leaves_nothing() {
     let mut world = World::new();
-    let spec = world.spec("script: |\n  setsid sleep 600 &\n  echo begun\n  sleep 600");
-    let id = world.begin(&spec).await;
-    world
-        .until("its first line", async |world: &World| {
-            world.jobs.has_output(&id).then_some(())?;
-            world.output(&id).await.contains("\nbegun\n").then_some(())
-        })
-        .await;
+    let (id, _) = world.begin_endless().await;
     world.jobs.end(&id);
     assert_eq!(world.end_of(&id).await.outcome, Outcome::Cancelled);
     assert_eq!(world.left_of(&id), Vec::<i32>::new());
@@ -497,14 +503,7 @@ async fn a_tool_of_another_version_is_refused() {
 #[tokio::test]
 async fn a_runner_that_is_killed_takes_its_job_along_and_says_so() {
     let mut world = World::new();
-    let spec = world.spec("script: |\n  setsid sleep 600 &\n  echo begun\n  sleep 600");
-    let id = world.begin(&spec).await;
-    world
-        .until("its first line", async |world: &World| {
-            world.jobs.has_output(&id).then_some(())?;
-            world.output(&id).await.contains("\nbegun\n").then_some(())
-        })
-        .await;
+    let (id, spec) = world.begin_endless().await;
     let identity = fs::read_to_string(world.attempt(&id).join("runner.json")).unwrap();
     let identity: serde_json::Value = serde_json::from_str(&identity).unwrap();
     let pid = identity["runner"]["pid"].to_string();

@@ -47,7 +47,7 @@ pub(crate) async fn post(
     let mut resting = state.clone();
     resting.deployment = None;
     resting.queued = None;
-    warnings.extend(refused(&state, release, &content, &identity));
+    warnings.extend(kept_out(&resting, release, &content, &identity));
     let same_entry = resting.entry.as_ref() == Some(&content.entry);
     resting.entry = same_entry.then(EntryRules::default);
     resting.freezes.clear();
@@ -115,29 +115,26 @@ pub(crate) async fn post(
     }))
 }
 
-/// Returns the services in an order in which each comes after those that it waits for.
-/// Returns why the release would not enter at once, where it would not.
-fn refused(
-    state: &Environment,
+/// Returns why the release would not enter at once, where it would not; nothing is on its way.
+fn kept_out(
+    resting: &Environment,
     release: ReleaseNumber,
     content: &Arc<ReleaseContent>,
     identity: &Identity,
 ) -> Option<String> {
-    let mut resting = state.clone();
-    resting.deployment = None;
-    resting.queued = None;
     let command = Command::Ship {
         release,
         content: Arc::clone(content),
         identity: identity.clone(),
         expedited: None,
     };
-    match decide(&resting, &command, "plan").ok()?.as_slice() {
+    match decide(resting, &command, "plan").ok()?.as_slice() {
         [requested @ Event::EntryRequested { .. }] => Some(requested.to_string()),
         _ => None,
     }
 }
 
+/// Returns the services in an order in which each comes after those that it waits for.
 fn in_order(content: &ReleaseContent) -> Vec<&ServiceName> {
     let mut order: Vec<&ServiceName> = Vec::new();
     while order.len() < content.services.len() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use leadsman_api::{GateOutcome, GateStatus, ReportAccepted, ReportQuery};
+use leadsman_api::{ReportAccepted, ReportQuery};
 use leadsman_core::id::{ApplicationName, ReleaseNumber};
 use leadsman_core::people::{Act, Reach};
 use leadsman_gates::{Limits, NumberPath, ReportKind, Source, guess, numbers, read};
@@ -86,18 +86,4 @@ fn wanted(number: &str) -> Result<(String, NumberPath), Failure> {
             "`{number}` is no number of a report: write `NAME:PATH`"
         ))
     })
-}
-
-/// Returns what the gates say of the releases that wait, where they have said anything.
-pub(crate) fn gates(request: &leadsman_core::entry::Request) -> Vec<GateStatus> {
-    let wire = |gate: &leadsman_gates::GateResult| GateStatus {
-        name: gate.name.clone(),
-        outcome: match gate.outcome {
-            leadsman_gates::Outcome::Open => GateOutcome::Open,
-            leadsman_gates::Outcome::Closed => GateOutcome::Closed,
-            leadsman_gates::Outcome::Unknown => GateOutcome::Unknown,
-        },
-        sentence: gate.sentence.clone(),
-    };
-    request.gates.iter().map(wire).collect()
 }

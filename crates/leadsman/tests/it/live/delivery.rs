@@ -3,26 +3,15 @@
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::client::{Traffic, get};
 use super::machine::Machine;
 use super::people::{elsewhere, with_api};
+use super::pipeline::{commit, git, wait_for_end};
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/harbour");
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["-c", "user.name=Mia", "-c", "user.email=mia@quay.example"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-}
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -60,17 +49,11 @@ fn machine() -> (Machine, String) {
 
 /// Commits whatever has changed, and lets it go through the pipeline.
 fn push(machine: &Machine) -> Value {
-    let folder = machine.place.path();
-    git(folder, &["add", "--all"]);
-    git(folder, &["commit", "--quiet", "-m", "a change"]);
+    commit(machine);
     let begun = machine.json(&["run", "--detach"]);
     let number = begun.pointer("/number").and_then(Value::as_u64);
-    let number = number.unwrap_or_else(|| panic!("{begun}")).to_string();
-    machine.wait_for("the end of the run", || {
-        let run = machine.json(&["run", "show", &number]);
-        let is_settled = run["state"] != "passed" || run["release"].is_u64();
-        (run["ended_at"].is_u64() && is_settled).then_some(run)
-    })
+    let number = number.unwrap_or_else(|| panic!("{begun}"));
+    wait_for_end(machine, number)
 }
 
 /// Returns what `environment` says of its only request.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::machine::Machine;
 use super::processes;
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub(super) fn git(folder: &Path, arguments: &[&str]) {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)
@@ -43,7 +43,7 @@ fn project(machine: &Machine, jobs: &str) {
     machine.place.write("leadsman.yaml", text);
 }
 
-fn commit(machine: &Machine) {
+pub(super) fn commit(machine: &Machine) {
     git(machine.place.path(), &["add", "--all"]);
     git(
         machine.place.path(),
@@ -55,7 +55,7 @@ fn shown(machine: &Machine, number: u64) -> Value {
     machine.json(&["run", "show", &number.to_string()])
 }
 
-fn wait_for_end(machine: &Machine, number: u64) -> Value {
+pub(super) fn wait_for_end(machine: &Machine, number: u64) -> Value {
     machine.wait_for("the end of the run", || {
         let run = shown(machine, number);
         let is_settled = run["state"] != "passed" || run["release"].is_u64();
