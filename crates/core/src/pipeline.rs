@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 use crate::bundle::Pattern;
 use crate::entry::RefPattern;
 use crate::id::{Digest, EnvironmentName, ServiceName, is_name};
+use crate::load::Load;
 use crate::spec::Readiness;
 
 /// The jobs of an application, and what starts them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pipeline {
     /// What starts a run by itself.
     #[serde(default)]
@@ -143,7 +144,7 @@ impl fmt::Display for JobName {
 }
 
 /// One job: commands in a clean checkout of the commit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// What it does, one after the other.
     pub steps: Vec<Step>,
@@ -195,14 +196,23 @@ pub struct Job {
 }
 
 /// One thing that a job does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// A program and its arguments.
     Command(Vec<String>),
     /// A text for `/bin/sh`.
     Script(String),
+    /// Requests that are made; what is measured is written to [`LOAD_REPORT`].
+    Load(Box<Load>),
 }
+
+/// The environment variable that tells a job where the environment listens in which it tries the
+/// release.
+pub const LEADSMAN_URL: &str = "LEADSMAN_URL";
+
+/// Where the measurements of a load lie, relative to the folder of the job that makes it.
+pub const LOAD_REPORT: &str = "leadsman-load.json";
 
 /// How a job is tried again that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

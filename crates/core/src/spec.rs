@@ -4,7 +4,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use leadsman_analysis::Limits;
@@ -37,6 +37,23 @@ pub struct EnvironmentSpec {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// How requests find their service, the most specific rule first.
     pub routes: Vec<RouteRule>,
+}
+
+impl EnvironmentSpec {
+    /// Returns where requests are made to it from this machine, as a URL without a path.
+    pub fn url(&self) -> String {
+        let mut address = self.listen;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            IpAddr::V4(_) | IpAddr::V6(_) => {}
+        }
+        let scheme = match self.entrance.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        format!("{scheme}://{address}")
+    }
 }
 
 /// Which requests go to which service.

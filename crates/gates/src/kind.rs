@@ -26,10 +26,12 @@ pub enum ReportKind {
     Load,
     /// Numbers in JSON.
     Numbers,
+    /// How a job ended that begins once a release serves; no file says this.
+    Job,
 }
 
 impl ReportKind {
-    /// All kinds, in the order in which people are told of them.
+    /// All kinds that files are read as, in the order in which people are told of them.
     pub const ALL: [Self; 10] = [
         Self::Junit,
         Self::Lcov,
@@ -56,6 +58,7 @@ impl ReportKind {
             Self::K6 => "k6",
             Self::Load => "load",
             Self::Numbers => "numbers",
+            Self::Job => "job",
         }
     }
 
@@ -77,6 +80,7 @@ impl ReportKind {
             Self::K6 => "a k6 summary",
             Self::Load => "a result of `leadsman load`",
             Self::Numbers => "JSON with numbers",
+            Self::Job => "the end of a job",
         }
     }
 }

@@ -16,8 +16,8 @@ mod words;
 
 pub use day::Day;
 pub use facts::{
-    Component, Components, Count, Coverage, Facts, Failure, Finding, Findings, Licensed, Load,
-    Report, Says, Severity, Source, Tests,
+    Component, Components, Count, Coverage, Facts, Failure, Finding, Findings, JobEnd, Licensed,
+    Load, Report, Says, Severity, Source, Tests,
 };
 pub use gate::{
     About, CoverageGate, Evidence, Exception, FindingsGate, GateResult, Gates, LicencesGate,

@@ -134,6 +134,8 @@ pub(crate) enum Subcommand {
     Shim(command::shim::Args),
     #[command(hide = true)]
     JobRunner(command::job_runner::Args),
+    #[command(hide = true)]
+    JobLoad(command::job_load::Args),
 }
 
 /// Does what the command line says and returns the status to end with.
@@ -197,6 +199,7 @@ impl Subcommand {
             Self::Shim(args) => command::shim::run(&args),
             Self::Hook(args) => command::hook::run(context, &args),
             Self::JobRunner(args) => command::job_runner::run(&args),
+            Self::JobLoad(args) => context.block_on(command::job_load::run(context, &args)),
             Self::People(args) => context.block_on(command::people::run(context, &args)),
             Self::Token(args) => context.block_on(command::token::run(context, &args)),
             Self::Up(args) => context.block_on(command::up::run(context, &args)),

@@ -33,7 +33,9 @@ pub(super) fn begins(day: Day) -> Option<Timestamp> {
 
 impl Request {
     /// Returns what the gates say at the moment `now`: those of its own rules, and those of the
-    /// rules that hold. Of two of one name the one that lets less pass counts.
+    /// rules that hold. Of two of one name the one that lets less pass counts. The jobs that must
+    /// have tried it are those of its own rules alone: a pipeline without one of them cannot run it,
+    /// and nobody could ever take it out.
     pub fn judged(
         &self,
         environment: &Environment,
@@ -43,7 +45,9 @@ impl Request {
     ) -> Vec<GateResult> {
         let mut judged: Vec<GateResult> = Vec::new();
         for rules in self.rules(environment) {
-            for result in self.judged_by(&rules.gates, environment, release, observed, now) {
+            let mut gates = rules.gates.clone();
+            gates.jobs.clone_from(&self.content.entry.gates.jobs);
+            for result in self.judged_by(&gates, environment, release, observed, now) {
                 match judged.iter_mut().find(|known| known.name == result.name) {
                     Some(known) if known.outcome == Outcome::Open => *known = result,
                     Some(_) => {}

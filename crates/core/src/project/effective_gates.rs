@@ -57,6 +57,8 @@ pub(super) fn put_gates(file: &mut Lines, gates: &Gates) {
         Some(load) => put_load(file, load),
         None => file.put(3, "load", "null"),
     }
+    let jobs: Vec<String> = gates.jobs.iter().cloned().collect();
+    file.put(3, "jobs", list(&jobs));
     put_numbers(file, gates);
     if gates.rules.is_empty() {
         file.put(3, "rules", "null");

@@ -1,6 +1,6 @@
 //! What a release must keep before it may enter: the keys, and what they come to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use leadsman_gates::{self as gates, Severity};
@@ -14,7 +14,7 @@ use super::problem::Span;
 use super::read::{Located, Read as _, Reader, Setting};
 use super::shape::{List, Map, Short, ShortForm, short_form};
 use super::traffic_values::PerTime;
-use super::values::{NameKey, Share, Time, Whole, Word};
+use super::values::{Name, NameKey, Share, Time, Whole, Word};
 use super::yaml::Node;
 
 const HOUR: u64 = 3_600_000;
@@ -36,6 +36,9 @@ keys! {
         licences: LicencesGate,
         /// What a load test must show.
         load: LoadGate,
+        /// The jobs of the pipeline that must have tried the release where it serves, and passed;
+        /// left out, all that begin `after` the environment that this one comes `after`.
+        jobs: List<Name, 200>,
         /// Bounds of numbers in reports, by name. In short: the largest.
         numbers: Map<FactKey, Short<NumberGate>, 50>,
         /// Conditions of any kind, by names of your choice: expressions in a part of CEL that must
@@ -224,7 +227,7 @@ pub(super) fn resolve(setting: &Setting<Gates>, reader: &mut Reader) -> gates::G
     let days = |time: &Time<DAY, { 3650 * DAY }>| {
         u32::try_from(time.0.as_secs() / (DAY / 1000)).unwrap_or(u32::MAX)
     };
-    let found = gates::Gates {
+    gates::Gates {
         tests: keys.tests.get().map(|Short(tests)| tests_gate(tests)),
         coverage: keys.coverage.get().and_then(coverage),
         findings: keys.findings.get().map(|Short(keys)| gates::FindingsGate {
@@ -233,12 +236,12 @@ pub(super) fn resolve(setting: &Setting<Gates>, reader: &mut Reader) -> gates::G
         }),
         licences: keys.licences.get().and_then(|keys| licences(keys, reader)),
         load: keys.load.get().and_then(load),
+        // Which there are is known once the pipeline is read.
+        jobs: BTreeSet::new(),
         numbers: numbers.filter_map(number).collect(),
         rules: rules.filter_map(rule).collect(),
         expire: keys.expire.get().map_or(default.expire, days),
-    };
-    // How long nothing counts is no difference.
-    if found.is_empty() { default } else { found }
+    }
 }
 
 fn tests_gate(keys: &TestsGate) -> gates::TestsGate {

@@ -12,10 +12,11 @@ use super::problem::{Span, quoted};
 use super::read::{Located, Reader, Setting};
 use super::shape::{List, Map};
 use super::values::{Name, VariableText};
-use super::{resolve, suggest};
+use super::{load, resolve, suggest};
 use crate::id::{EnvironmentName, ServiceName};
 use crate::pipeline::{
-    Beside, Cache, Job, JobName, Pipeline, Report, Retry, Schedule, SecretSource, Start, Step,
+    Beside, Cache, Job, JobName, LOAD_REPORT, Pipeline, Report, Retry, Schedule, SecretSource,
+    Start, Step,
 };
 
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -158,8 +159,8 @@ fn expand(
 }
 
 fn job(name: &Located<String>, keys: &Keys, variants: &Variants<'_>, reader: &mut Reader) -> Job {
-    if keys.run.is_missing() && keys.script.is_missing() {
-        let message = format!("job `{}` has neither `run` nor `script`", name.value);
+    if keys.run.is_missing() && keys.script.is_missing() && keys.load.is_missing() {
+        let message = format!("job `{}` has no `run`, `script` or `load`", name.value);
         let hint = "add what it does, such as `run: make test`";
         reader.note(&MISSING_KEY, name.at, message, hint);
     }
@@ -171,6 +172,19 @@ fn job(name: &Located<String>, keys: &Keys, variants: &Variants<'_>, reader: &mu
             .get()
             .map(|script| Step::Script(script.0.clone())),
     );
+    let load = keys
+        .load
+        .get()
+        .and_then(|keys| load::resolve(keys, name.at, reader));
+    if let Some(load) = &load
+        && load.server.is_none()
+        && keys.after.is_missing()
+    {
+        let message = format!("the load of job `{}` names no server", name.value);
+        let hint = "say `after: staging`, and it is made there; or write a whole URL in `url`";
+        reader.note(&MISSING_KEY, name.at, message, hint);
+    }
+    steps.extend(load.map(|load| Step::Load(Box::new(load))));
     let needs: BTreeSet<JobName> = needed(keys)
         .flat_map(|need| variants.get(need.value.as_str()).into_iter().flatten())
         .map(|(name, _)| name.clone())
@@ -285,8 +299,16 @@ fn secrets(keys: &Keys) -> BTreeMap<String, SecretSource> {
 }
 
 fn reports(keys: &Keys) -> Vec<Report> {
+    let mut reports = Vec::new();
+    if keys.load.is_present() {
+        reports.push(Report {
+            kind: ReportKind::Load,
+            path: LOAD_REPORT.to_owned(),
+            numbers: BTreeMap::new(),
+        });
+    }
     let Some(keys) = keys.reports.get() else {
-        return Vec::new();
+        return reports;
     };
     let files = [
         (ReportKind::Junit, &keys.junit),
@@ -299,7 +321,6 @@ fn reports(keys: &Keys) -> Vec<Report> {
         (ReportKind::K6, &keys.k6),
         (ReportKind::Load, &keys.load),
     ];
-    let mut reports = Vec::new();
     for (kind, paths) in files {
         for path in paths.get().into_iter().flat_map(|paths| &paths.0) {
             reports.push(Report {

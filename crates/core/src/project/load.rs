@@ -26,6 +26,7 @@ const MOST: f64 = 1_000_000.0;
 
 keys! {
     /// A load: requests that are made to see how they are answered. It has either `rate` or `users`.
+    #[schemars(rename = "Load")]
     struct LoadKeys("a load") {
         /// What is asked for: a path such as `/cart`, or a URL. Where there are `requests` it names
         /// the server alone.
@@ -111,6 +112,7 @@ keys! {
 
 keys! {
     /// One of several requests. In short: its path.
+    #[schemars(rename = "Request")]
     struct RequestKeys("a request") {
         /// What it is called in the report.
         name: LoadText,

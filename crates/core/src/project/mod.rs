@@ -39,6 +39,7 @@ mod suggest;
 mod texts;
 mod traffic;
 mod traffic_values;
+mod trying;
 pub mod units;
 mod values;
 mod yaml;
@@ -127,6 +128,7 @@ impl Project {
             if let Some(file) = model::File::read(&tree, &mut reader) {
                 environments = resolve::environments(&file, &mut reader);
                 pipeline = jobs::resolve(&file, &mut reader);
+                trying::resolve(&file, pipeline.as_ref(), &mut environments, &mut reader);
             }
             findings.append(&mut reader.findings);
         }

@@ -5,6 +5,7 @@ use schemars::json_schema;
 use super::codes::{CONTRADICTION, MISSING_KEY};
 use super::entry_values::{ReferenceText, ZoneText};
 use super::keys::keys;
+use super::load::LoadKeys;
 use super::model::Ready;
 use super::pipeline_values::{
     CommandLines, CronText, InputPattern, MatrixText, NumberKey, Paths, ReportPath, Script,
@@ -67,17 +68,22 @@ short_form!(
 );
 
 keys! {
-    /// One job: commands in a clean checkout of the commit. It has either `run` or `script`.
+    /// One job: commands in a clean checkout of the commit, or a load. It has one of `run`, `script`
+    /// and `load`.
     struct Job("a job") {
         /// A command line, split into words as a shell would, or a list of them, one after the
         /// other. No shell is involved; `$NAME` and `${NAME}` are environment variables.
         run: CommandLines,
         /// A text for `/bin/sh -eu`.
         script: Script,
+        /// Requests that are made to see how they are answered. A path alone is asked for where the
+        /// environment of `after` listens. What is measured is a report of the job.
+        load: LoadKeys,
         /// The jobs that must have passed before. What they made for services lies in the checkout,
         /// at its path.
         needs: List<Name, 200>,
-        /// An environment: the job begins once the release serves there.
+        /// An environment: the job begins once the release has taken all traffic there, and finds
+        /// its address in `$LEADSMAN_URL`. Environments that come `after` the same one wait for it.
         after: Name,
         /// How long one attempt may take.
         #[schemars(extend("default" = "30m"))]
@@ -118,7 +124,7 @@ keys! {
         #[schemars(extend("default" = 2000))]
         processes: Whole<1, 100_000>,
     }
-    one_of: run, script;
+    one_of: run, script, load;
 }
 
 keys! {

@@ -62,18 +62,21 @@ impl RunRefusal {
 /// The domain says no.
 pub fn decide(run: &Run, command: RunCommand, by: &str) -> Result<Vec<RunEvent>, RunRefusal> {
     let by = by.to_owned();
+    let (run_id, under_way) = (run.id.clone(), run.is_under_way());
     match (command, &run.ended, &run.cancelled_by) {
-        (RunCommand::Cancel, Some((result, _)), _) => Err(RunRefusal::Over {
-            run: run.id.clone(),
+        (RunCommand::Cancel, Some((result, _)), _) if !under_way => Err(RunRefusal::Over {
+            run: run_id,
             result: *result,
         }),
-        (RunCommand::Cancel, None, Some(by)) => Err(RunRefusal::Ending(run.id.clone(), by.clone())),
-        (RunCommand::Cancel, None, None) => Ok(vec![RunEvent::RunCancelled { by }]),
-        (RunCommand::Resume, None, _) => Err(RunRefusal::UnderWay(run.id.clone())),
-        (RunCommand::Resume, Some(_), _) => {
+        (RunCommand::Cancel, _, Some(by)) if run.is_ending() => {
+            Err(RunRefusal::Ending(run_id, by.clone()))
+        }
+        (RunCommand::Cancel, _, _) => Ok(vec![RunEvent::RunCancelled { by }]),
+        (RunCommand::Resume, _, _) if under_way => Err(RunRefusal::UnderWay(run_id)),
+        (RunCommand::Resume, _, _) => {
             let done = |phase: &JobPhase| phase.is_passed() || *phase == JobPhase::Later;
             if run.jobs.values().all(|job| done(&job.phase)) {
-                Err(RunRefusal::AllPassed(run.id.clone()))
+                Err(RunRefusal::AllPassed(run_id))
             } else {
                 Ok(vec![RunEvent::RunResumed { by }])
             }

@@ -149,11 +149,13 @@ pub fn evolve(mut run: Run, at: Timestamp, event: &RunEvent) -> Run {
         }),
         RunEvent::RunCancelled { by } => {
             run.cancelled_by = Some(by.clone());
+            let tries = run.release().is_some();
             for state in run.jobs.values_mut() {
                 if matches!(
                     state.phase,
                     JobPhase::Waiting { .. } | JobPhase::Pausing { .. }
-                ) {
+                ) || tries && state.phase == JobPhase::Later
+                {
                     state.phase = JobPhase::Cancelled;
                 }
             }
@@ -165,17 +167,24 @@ pub fn evolve(mut run: Run, at: Timestamp, event: &RunEvent) -> Run {
         RunEvent::RunReleased { release } => run.released = Some(Ok(*release)),
         RunEvent::RunNotReleased { why } => run.released = Some(Err(why.clone())),
         RunEvent::RunResumed { by: _ } => {
-            run.ended = None;
-            run.released = None;
+            // What tries a release is done again for the same release.
+            if run.release().is_none() {
+                run.ended = None;
+                run.released = None;
+                run.resumed_at = at;
+            }
             run.cancelled_by = None;
-            run.resumed_at = at;
-            for state in run.jobs.values_mut() {
+            for (name, state) in &mut run.jobs {
                 let again = matches!(
                     state.phase,
                     JobPhase::Failed { .. } | JobPhase::Skipped { .. } | JobPhase::Cancelled
                 );
                 if again {
-                    state.phase = JobPhase::Waiting { since: at };
+                    let after = run.pipeline.jobs.get(name).map(|job| job.after.is_some());
+                    state.phase = match after {
+                        Some(true) => JobPhase::Later,
+                        Some(false) | None => JobPhase::Waiting { since: at },
+                    };
                     (state.failures, state.interruptions) = (0, 0);
                 }
             }

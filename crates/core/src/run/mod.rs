@@ -19,7 +19,7 @@ pub use evolve::{evolve, started};
 pub use plan::{Ended, RunPlan, Seen, Wait, plan};
 pub use sentence::outcome_words;
 
-use crate::id::{ApplicationName, Digest, ReleaseNumber, RunNumber};
+use crate::id::{ApplicationName, Digest, EnvironmentName, ReleaseNumber, RunNumber};
 use crate::pipeline::{Job, JobName, Made, Pipeline};
 use crate::time::Timestamp;
 
@@ -136,7 +136,7 @@ pub enum JobPhase {
     },
     /// It was ended, or never began, because the run was ended.
     Cancelled,
-    /// It begins once the release serves in an environment: another part of Leadsman sees to it.
+    /// It begins once the release serves in an environment.
     Later,
 }
 
@@ -181,9 +181,28 @@ impl Run {
         self.pipeline.jobs.get(name)
     }
 
+    /// Whether something of it is being done: its jobs before there is a release, or those after.
+    pub fn is_under_way(&self) -> bool {
+        self.ended.is_none() || self.jobs.values().any(|job| !job.phase.is_over())
+    }
+
     /// Whether everything that it is waiting for is that somebody ended it.
     pub fn is_ending(&self) -> bool {
-        self.cancelled_by.is_some() && self.ended.is_none()
+        self.cancelled_by.is_some() && self.is_under_way()
+    }
+
+    /// Returns the release that it made.
+    pub fn release(&self) -> Option<ReleaseNumber> {
+        self.released.as_ref()?.as_ref().ok().copied()
+    }
+
+    /// Returns the environments whose traffic jobs of it wait for.
+    pub fn awaited(&self) -> impl Iterator<Item = &EnvironmentName> {
+        let later = self
+            .jobs
+            .iter()
+            .filter(|(_, state)| state.phase == JobPhase::Later);
+        later.filter_map(|(name, _)| self.job(name)?.after.as_ref())
     }
 
     /// Returns the artifacts that its jobs made, by service.

@@ -1,10 +1,10 @@
 //! What follows from a run as it is, and from what was seen of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{JobPhase, Outcome, Run, RunEvent, RunResult};
-use crate::id::{Digest, RunNumber};
+use crate::id::{Digest, EnvironmentName, RunNumber};
 use crate::pipeline::{JobName, Made};
 use crate::time::Timestamp;
 
@@ -17,6 +17,8 @@ pub struct Seen {
     pub keys: BTreeMap<JobName, Digest>,
     /// What earlier runs made, for those that have a key.
     pub known: BTreeMap<JobName, (RunNumber, Made)>,
+    /// The environments in which the release of the run has all traffic.
+    pub serving: BTreeSet<EnvironmentName>,
     /// How many more attempts may run at once.
     pub free: usize,
 }
@@ -66,7 +68,7 @@ pub enum Wait {
         attempt: u32,
     },
     /// The release, to serve in an environment.
-    Environment(crate::id::EnvironmentName),
+    Environment(EnvironmentName),
 }
 
 /// Returns what follows from `run` as it is, and from what was seen.
@@ -76,7 +78,6 @@ pub fn plan(run: &Run, seen: &Seen, now: Timestamp) -> RunPlan {
         // A part of the pipeline proves nothing of the whole.
         plan.release =
             result == RunResult::Passed && run.about.only.is_empty() && run.released.is_none();
-        return plan;
     }
     plan.end_all = run.is_ending();
     let mut free = seen.free;
@@ -106,12 +107,16 @@ pub fn plan(run: &Run, seen: &Seen, now: Timestamp) -> RunPlan {
             JobPhase::Waiting { .. } | JobPhase::Pausing { .. } => {
                 begin(run, name, seen, &mut free, &mut plan);
             }
-            JobPhase::Later => {
-                if let Some(environment) = run.job(name).and_then(|job| job.after.clone()) {
-                    plan.waits
-                        .insert(name.clone(), Wait::Environment(environment));
+            JobPhase::Later => match run.job(name).and_then(|job| job.after.clone()) {
+                Some(environment) if seen.serving.contains(&environment) => {
+                    begin(run, name, seen, &mut free, &mut plan);
                 }
-            }
+                Some(environment) => {
+                    let wait = Wait::Environment(environment);
+                    plan.waits.insert(name.clone(), wait);
+                }
+                None => {}
+            },
             JobPhase::Passed { .. }
             | JobPhase::Reused { .. }
             | JobPhase::Failed { .. }
@@ -119,7 +124,8 @@ pub fn plan(run: &Run, seen: &Seen, now: Timestamp) -> RunPlan {
             | JobPhase::Cancelled => {}
         }
     }
-    if plan.facts.is_empty() && run.jobs.values().all(|job| job.phase.is_over()) {
+    let over = || run.jobs.values().all(|job| job.phase.is_over());
+    if run.ended.is_none() && plan.facts.is_empty() && over() {
         plan.facts.push(RunEvent::RunEnded {
             result: result(run),
             took: run.took_until(now),

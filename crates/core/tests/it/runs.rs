@@ -309,6 +309,94 @@ fn one_job_alone_runs_with_what_it_needs() {
     assert_eq!(world.run.jobs.len(), 3);
 }
 
+const TRIED: &str = "    unit: { run: a }\n    smoke: { run: b, after: production }\n    \
+                     load: { load: { url: /, rate: 5 }, after: production, needs: [smoke] }\n";
+
+/// A run whose jobs before the release have passed, and whose release is recorded.
+fn released() -> World {
+    let mut world = World::of(TRIED, &[], 8);
+    world.settle();
+    world.ends("unit", Outcome::Passed);
+    assert!(world.settle().release);
+    let released = RunEvent::RunReleased {
+        release: ReleaseNumber(4),
+    };
+    world.said.push(released.to_string());
+    world.run = evolve(world.run.clone(), world.now, &released);
+    world
+}
+
+#[test]
+fn jobs_after_an_environment_try_the_release_once_it_serves_there() {
+    let mut world = released();
+    let plan = world.settle();
+    assert!(plan.running.is_empty() && !plan.release);
+    assert_eq!(
+        plan.waits[&name("smoke")].to_string(),
+        "runs once the release serves in `production`"
+    );
+    world.passes(60);
+    world.seen.serving = ["production".parse().unwrap()].into();
+    let plan = world.settle();
+    assert_eq!(plan.running, [(name("smoke"), 1)].into());
+    assert!(world.run.is_under_way());
+    world.ends("smoke", Outcome::Passed);
+    // It has begun, and goes on wherever the release is meanwhile.
+    let plan = world.settle();
+    assert_eq!(plan.running, [(name("load"), 1)].into());
+    world.seen.serving.clear();
+    world.ends("load", fails("2 of 3 thresholds do not hold"));
+    world.settle();
+    assert!(!world.run.is_under_way());
+    // What was made of the run stays; only what failed is done again, where the release serves.
+    world.asks(RunCommand::Resume).unwrap();
+    let plan = world.settle();
+    assert!(plan.running.is_empty() && !plan.release);
+    assert_eq!(world.run.release(), Some(ReleaseNumber(4)));
+    world.seen.serving = ["production".parse().unwrap()].into();
+    world.settle();
+    world.ends("load", Outcome::Passed);
+    world.settle();
+    assert_eq!(world.asks(RunCommand::Resume).unwrap_err().code(), "R204");
+    expect_test::expect![[r"
+        0123456789 begins with 3 jobs: asked for by mia
+        `unit` begins, attempt 1
+        `unit` took 3 s: passed
+        the run passed after 0 s
+        what it made is release 4
+        `smoke` begins, attempt 1
+        `smoke` took 3 s: passed
+        `load` begins, attempt 1
+        `load` took 3 s: 2 of 3 thresholds do not hold
+        mia has the run go on where it stopped
+        `load` begins, attempt 2
+        `load` took 3 s: passed"]]
+    .assert_eq(&world.said.join("\n"));
+}
+
+#[test]
+fn jobs_that_try_a_release_are_ended_like_others_and_the_release_stays() {
+    let mut world = released();
+    world.seen.serving = ["production".parse().unwrap()].into();
+    world.settle();
+    world.asks(RunCommand::Cancel).unwrap();
+    assert_eq!(world.asks(RunCommand::Cancel).unwrap_err().code(), "R202");
+    assert!(world.settle().end_all);
+    world.ends("smoke", Outcome::Cancelled);
+    world.settle();
+    assert!(!world.run.is_under_way());
+    assert_eq!(world.run.ended.unwrap().0, RunResult::Passed);
+    assert_eq!(world.run.release(), Some(ReleaseNumber(4)));
+    let phases: Vec<&str> = world
+        .run
+        .jobs
+        .values()
+        .map(|job| job.phase.as_str())
+        .collect();
+    assert_eq!(phases, ["cancelled", "cancelled", "passed"]);
+    assert_eq!(world.asks(RunCommand::Cancel).unwrap_err().code(), "R201");
+}
+
 #[test]
 fn a_matrix_is_one_job_for_each_combination() {
     let jobs = "    unit: { run: a, matrix: { RUST: [stable, 1.95], OS: [a, b] } }\n    \

@@ -16,11 +16,11 @@ use leadsman_runtime::job::{AttemptId, Finished, Looked};
 use leadsman_runtime::words;
 
 use super::begin::NewRun;
-use super::{Inner, State, reuse, schedule, spec};
+use super::{Inner, State, reuse, schedule, spec, trying};
 use crate::application::NewRelease;
 
 /// The name under which is recorded what holds without anybody having asked for it.
-const ENGINE: &str = "leadsman";
+pub(super) const ENGINE: &str = "leadsman";
 
 /// How often attempts are looked at while any of them runs.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -79,7 +79,8 @@ impl Inner {
             .runs
             .iter()
             .filter(|(_, known)| {
-                known.run.ended.is_none()
+                known.run.is_under_way()
+                    || self.may_be_tried(&known.run)
                     || plan(&known.run, &Seen::default(), Timestamp::default()).release
             })
             .map(|(id, _)| id.clone())
@@ -100,6 +101,9 @@ impl Inner {
             let (seen, looked) = self.see(state, &run).await;
             let now = self.clock.now();
             let plan = plan(&run, &seen, now);
+            if !self.tried(&run, &plan.facts, now).await {
+                return AGAIN;
+            }
             if plan.facts.is_empty() {
                 return self.carry_out(state, id, &run, plan, &looked, now).await;
             }
@@ -136,6 +140,7 @@ impl Inner {
         let taken: usize = state.runs.values().map(|known| running(&known.run)).sum();
         let mut seen = Seen {
             free: self.places.saturating_sub(taken),
+            serving: self.serving(run),
             ..Seen::default()
         };
         let mut looked = BTreeMap::new();
@@ -254,6 +259,9 @@ impl Inner {
         let mut wait = plan
             .wake_at
             .map_or(Duration::from_secs(60), |at| at.since(now));
+        if self.may_be_tried(run) {
+            wait = wait.min(trying::LOOK_EVERY);
+        }
         for (name, attempt) in &plan.running {
             wait = wait.min(LOOK_EVERY);
             let id = attempt_id(id, name, *attempt);

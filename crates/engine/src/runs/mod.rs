@@ -11,6 +11,7 @@ mod retention;
 mod reuse;
 mod schedule;
 mod spec;
+mod trying;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

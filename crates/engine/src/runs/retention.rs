@@ -28,7 +28,7 @@ fn old(state: &State) -> Vec<RunId> {
         state
             .runs
             .get(id)
-            .is_some_and(|known| known.run.ended.is_some())
+            .is_some_and(|known| !known.run.is_under_way())
     });
     old
 }

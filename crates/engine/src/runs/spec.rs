@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use leadsman_core::pipeline::JobName;
+use leadsman_core::id::EnvironmentName;
+use leadsman_core::pipeline::{JobName, LEADSMAN_URL};
+use leadsman_core::project::Project;
 use leadsman_core::run::Run;
 use leadsman_runtime::job::{CacheAt, Given, Repository, Spec};
 use sha2::{Digest as _, Sha256};
@@ -56,7 +58,7 @@ pub(super) async fn spec(run: &Run, name: &JobName) -> Option<Spec> {
     let branch = reference.strip_prefix("refs/heads/").unwrap_or_default();
     let tag = reference.strip_prefix("refs/tags/").unwrap_or_default();
     let number = run.id.number.0.to_string();
-    let env: BTreeMap<String, String> = [
+    let mut env: BTreeMap<String, String> = [
         ("CI", "true"),
         ("LEADSMAN_APPLICATION", run.id.application.as_str()),
         ("LEADSMAN_RUN", &number),
@@ -69,6 +71,9 @@ pub(super) async fn spec(run: &Run, name: &JobName) -> Option<Spec> {
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect();
+    if let Some(environment) = &job.after {
+        env.extend(of_environment(run, environment));
+    }
     Some(Spec {
         repository: PathBuf::from(&about.repository),
         commit: about.commit.clone(),
@@ -78,4 +83,19 @@ pub(super) async fn spec(run: &Run, name: &JobName) -> Option<Spec> {
         given,
         caches,
     })
+}
+
+/// Returns what a job is told of the environment in which it tries the release.
+fn of_environment(run: &Run, environment: &EnvironmentName) -> BTreeMap<String, String> {
+    let project = Project::parse(&run.project, &run.about.project_file).ok();
+    let url = project.and_then(|project| Some(project.resolve(environment)?.url()));
+    let release = run.release().map(|release| release.0.to_string());
+    [
+        ("LEADSMAN_ENVIRONMENT", Some(environment.to_string())),
+        ("LEADSMAN_RELEASE", release),
+        (LEADSMAN_URL, url),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
 }

@@ -5,6 +5,7 @@
 
 mod coverage;
 mod findings;
+mod job;
 mod licences;
 mod load;
 mod tests_run;
@@ -19,6 +20,7 @@ use crate::kind::ReportKind;
 
 pub use coverage::{Count, Coverage};
 pub use findings::{Finding, Findings, Severity};
+pub use job::JobEnd;
 pub use licences::{Component, Components, Licensed};
 pub use load::Load;
 pub use tests_run::{Failure, Tests};
@@ -96,6 +98,9 @@ pub struct Says {
     /// Numbers, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub numbers: BTreeMap<String, f64>,
+    /// How the job ended that tried the release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobEnd>,
 }
 
 impl Facts {
@@ -163,6 +168,14 @@ impl Facts {
     pub fn load(&self) -> Option<Load> {
         let all = self.reports.iter().filter_map(|r| r.says.load.as_ref());
         all.cloned().reduce(Load::and)
+    }
+
+    /// Returns how the job of this name ended that tried the release; `None` if it has not, or does
+    /// not try releases.
+    pub fn job(&self, name: &str) -> Option<&JobEnd> {
+        let of_job = |report: &&Report| report.source.job.as_deref() == Some(name);
+        let mut all = self.reports.iter().filter(of_job);
+        all.find_map(|report| report.says.job.as_ref())
     }
 
     /// Returns all numbers by name. Of two with one name the later report's counts.

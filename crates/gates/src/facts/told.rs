@@ -1,6 +1,6 @@
 //! What a report says, in lines for people.
 
-use super::{Components, Coverage, Findings, Load, Says, Severity, Tests};
+use super::{Components, Coverage, Findings, Load, Says, Severity, Tests, bounded};
 use crate::words::{count, counted, millis, number, percent, percent_down, some_of};
 
 /// How many things of one kind are told by name.
@@ -11,6 +11,12 @@ impl Says {
     /// two blanks.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
+        if let Some(job) = &self.job {
+            lines.push(match job.passed {
+                true => "passed".to_owned(),
+                false => format!("did not pass: {}", bounded(&job.why, 300)),
+            });
+        }
         if let Some(tests) = &self.tests {
             tell_tests(tests, &mut lines);
         }

@@ -4,13 +4,14 @@
 //! pass. Each outcome has one sentence with its numbers.
 
 mod findings;
+mod jobs;
 mod licences;
 mod load;
 mod measured;
 mod numbers;
 mod rules;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,9 @@ pub struct Gates {
     /// What a load test must show.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadGate>,
+    /// The jobs that must have tried the release where it serves, and passed.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub jobs: BTreeSet<String>,
     /// Bounds of numbers, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub numbers: BTreeMap<String, NumberGate>,
@@ -63,6 +67,7 @@ impl Default for Gates {
             findings: None,
             licences: None,
             load: None,
+            jobs: BTreeSet::new(),
             numbers: BTreeMap::new(),
             rules: BTreeMap::new(),
             expire: EXPIRE,
@@ -79,6 +84,7 @@ impl Gates {
             findings,
             licences,
             load,
+            jobs,
             numbers,
             rules,
             expire: _,
@@ -88,6 +94,7 @@ impl Gates {
             && findings.is_none()
             && licences.is_none()
             && load.is_none()
+            && jobs.is_empty()
             && numbers.is_empty()
             && rules.is_empty()
     }
@@ -217,6 +224,7 @@ pub fn evaluate(gates: &Gates, evidence: &Evidence<'_>) -> Vec<GateResult> {
             .map(|gate| gate.evaluate(facts, today)),
     );
     results.extend(gates.load.iter().map(|gate| gate.evaluate(facts)));
+    results.extend(gates.jobs.iter().map(|name| jobs::evaluate(name, facts)));
     for (name, gate) in &gates.numbers {
         results.push(gate.evaluate(name, facts, evidence.promoted));
     }

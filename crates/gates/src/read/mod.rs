@@ -49,6 +49,10 @@ pub fn read(kind: ReportKind, bytes: &[u8], limits: &Limits) -> Result<Says, Rea
         ReportKind::K6 => k6::read(text, limits),
         ReportKind::Load => load::read(text, limits),
         ReportKind::Numbers => numbers::read(text, limits),
+        ReportKind::Job => {
+            let what = "what no file says: Leadsman itself sees how a job ends";
+            Err(ReadError::new(Wrong::OtherKind(what.to_owned())))
+        }
     };
     says.map_err(with_kind)
 }

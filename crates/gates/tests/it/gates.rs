@@ -1,9 +1,9 @@
 //! Each gate: open, closed, or unknown, with one sentence and its numbers.
 
 use leadsman_gates::{
-    About, CoverageGate, Day, Evidence, Exception, Facts, FindingsGate, GateResult, Gates,
-    LicencesGate, Limits, LoadGate, NumberGate, Outcome, ReportKind, Severity, Source, TestsGate,
-    all_open, evaluate, read,
+    About, CoverageGate, Day, Evidence, Exception, Facts, FindingsGate, GateResult, Gates, JobEnd,
+    LicencesGate, Limits, LoadGate, NumberGate, Outcome, ReportKind, Says, Severity, Source,
+    TestsGate, all_open, evaluate, read,
 };
 
 use crate::fixture;
@@ -440,6 +440,53 @@ fn load_keeps_its_bounds() {
             &silent
         ),
         "load | the load test does not say `p99`; have it measure that, or take the gate out: unknown"
+    );
+}
+
+#[test]
+fn jobs_must_have_tried_the_release_and_passed() {
+    let gates = Gates {
+        jobs: ["smoke".to_owned()].into(),
+        ..Gates::default()
+    };
+    let said = |end: Option<JobEnd>| {
+        let mut facts = Facts::default();
+        let source = |job: &str| Source {
+            kind: ReportKind::Job,
+            path: String::new(),
+            job: Some(job.to_owned()),
+            group: None,
+        };
+        let says = |job| Says {
+            job,
+            ..Says::default()
+        };
+        facts.add(source("smoke"), says(end));
+        // Another job says nothing of this one.
+        facts.add(
+            source("other"),
+            says(Some(JobEnd {
+                passed: true,
+                why: String::new(),
+            })),
+        );
+        sentence(&gates, &facts)
+    };
+    let end = |passed, why: &str| {
+        Some(JobEnd {
+            passed,
+            why: why.to_owned(),
+        })
+    };
+    assert_eq!(
+        said(None),
+        "jobs.smoke | job `smoke` has not tried this release; it begins once the release serves, in \
+         the run that made it: unknown"
+    );
+    assert_eq!(said(end(true, "")), "jobs.smoke | job `smoke` passed: open");
+    assert_eq!(
+        said(end(false, "`./smoke` exited with status 1")),
+        "jobs.smoke | job `smoke` failed: `./smoke` exited with status 1: closed"
     );
 }
 

@@ -162,7 +162,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 }
 
 /// Makes the load. Ctrl-C ends it early, with what was measured so far.
-async fn make(context: &Context, scenario: &Scenario) -> Result<Report, Failure> {
+pub(super) async fn make(context: &Context, scenario: &Scenario) -> Result<Report, Failure> {
     let output = context.output;
     let failed = |error: std::io::Error| {
         Failure::new(Code::LoadImpossible, "failed to listen for signals").because(&error)
@@ -216,7 +216,7 @@ fn impossible(error: &leadsman_load::Error) -> Failure {
 }
 
 /// Turns a report into the status to end with.
-fn judged(report: &Report) -> Result<(), Failure> {
+pub(super) fn judged(report: &Report) -> Result<(), Failure> {
     if report.interrupted {
         let message = "the load was ended early: the figures are those so far";
         return Err(Failure::new(Code::LoadInvalid, message).exit(Exit::Interrupted));

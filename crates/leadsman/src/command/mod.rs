@@ -19,6 +19,7 @@ pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod hook;
 pub(crate) mod init;
+pub(crate) mod job_load;
 pub(crate) mod job_runner;
 pub(crate) mod judge;
 pub(crate) mod load;

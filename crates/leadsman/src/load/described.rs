@@ -188,7 +188,7 @@ fn text(path: &Path, what: &str) -> Result<String, Failure> {
         .map_err(|_| one_wrong(&format!("`{}`", path.display()), "it is no UTF-8 text"))
 }
 
-pub(super) fn read(path: &Path, what: &str, code: Code) -> Result<Vec<u8>, Failure> {
+pub(crate) fn read(path: &Path, what: &str, code: Code) -> Result<Vec<u8>, Failure> {
     let failed = |error: &std::io::Error| {
         let message = format!("failed to read {what} from `{}`", path.display());
         Failure::new(code, message).because(error).exit(Exit::Usage)

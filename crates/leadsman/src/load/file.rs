@@ -27,7 +27,7 @@ pub(crate) fn scenario(path: &Path, url: Option<&str>) -> Result<Scenario, Failu
 }
 
 /// Returns what a described load is to the load generator.
-fn of(load: &Load, url: Option<&str>, folder: &Path) -> Result<Scenario, Failure> {
+pub(crate) fn of(load: &Load, url: Option<&str>, folder: &Path) -> Result<Scenario, Failure> {
     let Some(server) = url.or(load.server.as_deref()) else {
         let problem = "it names no server: write a URL before `--scenario`, or in `url`";
         return Err(wrong(&[problem.to_owned()]));

@@ -1,6 +1,6 @@
 //! Loads, from what a person describes to what a person reads.
 
 pub(crate) mod described;
-mod file;
+pub(crate) mod file;
 pub(crate) mod progress;
 pub(crate) mod render;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// One attempt of a job, completely described. No value of a secret is in it.
 ///
 /// Files written by one version are read by the next: fields are only ever added, with a default.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// The repository: a folder of this machine.
     pub repository: PathBuf,

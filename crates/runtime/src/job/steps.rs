@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use leadsman_core::pipeline::Step;
+use leadsman_core::load::Load;
+use leadsman_core::pipeline::{LEADSMAN_URL, LOAD_REPORT, Step};
 use leadsman_core::run::FailureKind;
 
 use super::runner::{Runner, Stop};
@@ -40,6 +41,7 @@ impl Runner {
                 let words = ["/bin/sh", "-eu", &path].map(str::to_owned);
                 ("script".to_owned(), words.to_vec())
             }
+            Step::Load(load) => ("load".to_owned(), self.load(load, env)?),
         };
         let short: String = name.chars().take(200).collect();
         self.say(&format!("$ {short}"));
@@ -50,6 +52,25 @@ impl Runner {
         let status = self.wait_for(&started)?;
         self.ended_well(&started, status)
             .map_err(|why| Stop::failed(FailureKind::Command, why))
+    }
+
+    /// Describes a load in a file, and returns the command that makes it: this program again, whatever
+    /// has become of its file since.
+    fn load(&self, load: &Load, env: &BTreeMap<String, String>) -> Result<Vec<String>, Stop> {
+        let failed = |why: String| Stop::failed(FailureKind::NotStarted, why);
+        let mut load = load.clone();
+        if load.server.is_none() {
+            load.server = env.get(LEADSMAN_URL).cloned();
+        }
+        let path = self.scratch().join("load.json");
+        let described = serde_json::to_vec(&load).map_err(|error| failed(error.to_string()))?;
+        std::fs::write(&path, described)
+            .map_err(|error| failed(format!("the load could not be described: {error}")))?;
+        let path = path.display().to_string();
+        let folder = self.project_folder().display().to_string();
+        Ok(["/proc/self/exe", "job-load", &path, &folder, LOAD_REPORT]
+            .map(str::to_owned)
+            .to_vec())
     }
 
     /// Puts variables into a command; never a secret, since everybody sees arguments.

@@ -98,7 +98,7 @@ async fn tell(server: Arc<Server>, id: RunId, query: RunLogsQuery, sender: mpsc:
                 }
             }
         }
-        let is_over = known.run.ended.is_some();
+        let is_over = !known.run.is_under_way();
         if !query.follow || is_over && !is_new {
             return;
         }

@@ -6,6 +6,7 @@ mod mistakes;
 mod reading;
 mod reference;
 mod rule_names;
+mod trying;
 mod validator;
 
 use std::path::Path;

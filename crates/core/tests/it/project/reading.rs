@@ -49,6 +49,7 @@ fn five_lines_are_enough() {
                     findings: None,
                     licences: None,
                     load: None,
+                    jobs: {},
                     numbers: {},
                     rules: {},
                     expire: 30,

@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 49] = [
+const PLACES: [(&str, &str, &str); 52] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -112,6 +112,21 @@ const PLACES: [(&str, &str, &str); 49] = [
         "pipeline: { start: { schedule: @ } }",
     ),
     ("Job", "A job", "pipeline: { jobs: { unit: @ } }"),
+    (
+        "Load",
+        "A load",
+        "pipeline: { jobs: { unit: { load: @ } } }",
+    ),
+    (
+        "Stage",
+        "A stage",
+        "pipeline: { jobs: { unit: { load: { stages: [@] } } } }",
+    ),
+    (
+        "Request",
+        "A request",
+        "pipeline: { jobs: { unit: { load: { requests: [@] } } } }",
+    ),
     (
         "Retry",
         "`retry`",

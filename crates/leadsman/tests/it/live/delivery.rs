@@ -64,6 +64,15 @@ fn missing(machine: &Machine, environment: &str) -> Option<String> {
     Some(one.pointer("/requests/0/missing")?.to_string())
 }
 
+/// Returns how a job of a run stands.
+fn job(machine: &Machine, run: &Value, name: &str) -> Value {
+    let number = run["number"].to_string();
+    let run = machine.json(&["run", "show", &number]);
+    let jobs = run["jobs"].as_array().unwrap();
+    let of = |job: &&Value| job["name"] == name;
+    jobs.iter().find(of).cloned().unwrap_or_default()
+}
+
 fn serves(machine: &Machine, environment: &str) -> Value {
     let status = machine.json(&["status"]);
     let all = status["environments"].as_array().unwrap();
@@ -100,10 +109,19 @@ fn one_push_goes_all_the_way_to_production_and_each_gate_is_closed_by_what_break
     let token = machine.run(&create).succeeds().stdout.trim().to_owned();
     let as_ben = |arguments: &[&str]| elsewhere(&machine, &url, Some(&token), arguments);
 
-    // Staging takes it by itself; production waits for staging, then for consent.
+    // Staging takes it by itself; production waits for staging, for the load that is made there, and
+    // then for consent.
     let run = push(&machine);
     assert_eq!(run["state"], "passed", "{run}");
     machine.wait_until("staging has it", || serves(&machine, "staging") == 1);
+    machine.wait_until("the load is being made", || {
+        job(&machine, &run, "load")["state"] == "running"
+    });
+    let waits = missing(&machine, "production").unwrap();
+    assert!(
+        waits.contains("job `load` has not tried this release"),
+        "{waits}"
+    );
     machine.wait_until("production waits for consent alone", || {
         missing(&machine, "production").is_some_and(|missing| missing == r#"["0 of 1 approvals"]"#)
     });
@@ -180,6 +198,20 @@ fn one_push_goes_all_the_way_to_production_and_each_gate_is_closed_by_what_break
             machine.run(&reject).succeeds();
         }
     }
+    // What is slow only where it runs gets as far as staging.
+    edit(&machine, "price.py", |_| {
+        format!("import time\n\n{good}")
+            .replace("    if length", "    time.sleep(0.5)\n    if length")
+    });
+    let run = push(&machine);
+    assert_eq!(run["state"], "passed", "{run}");
+    machine.wait_until("the load has broken its threshold", || {
+        missing(&machine, "production").is_some_and(|missing| {
+            missing.contains("gate `jobs.load`") && missing.contains("`p95 <= 400ms`")
+        })
+    });
+    assert_eq!(serves(&machine, "staging"), run["release"]);
+    assert_eq!(serves(&machine, "production"), 2);
     // What a job refuses goes no further.
     edit(&machine, "price.py", |_| format!("{good}\ndef broken(:\n"));
     let run = push(&machine);
