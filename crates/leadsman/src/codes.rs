@@ -55,6 +55,8 @@ pub(crate) enum Code {
     ApiUnusable,
     ExportBroken,
     AuditKey,
+    NoEvidence,
+    EvidenceBroken,
 }
 
 impl Code {
@@ -110,6 +112,8 @@ impl Code {
         Self::ApiUnusable,
         Self::ExportBroken,
         Self::AuditKey,
+        Self::NoEvidence,
+        Self::EvidenceBroken,
     ];
 
     /// Returns the code as it is written.
@@ -164,6 +168,8 @@ impl Code {
             Self::ApiUnusable => "L107",
             Self::ExportBroken => "L108",
             Self::AuditKey => "L109",
+            Self::NoEvidence => "L123",
+            Self::EvidenceBroken => "L124",
         }
     }
 }

@@ -15,6 +15,7 @@ mod command;
 mod context;
 mod control;
 mod demo;
+mod evidence;
 mod export;
 mod failure;
 mod folder;

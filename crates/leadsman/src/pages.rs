@@ -67,6 +67,8 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L120", include_str!("../../../docs/errors/L120.md")),
     ("L121", include_str!("../../../docs/errors/L121.md")),
     ("L122", include_str!("../../../docs/errors/L122.md")),
+    ("L123", include_str!("../../../docs/errors/L123.md")),
+    ("L124", include_str!("../../../docs/errors/L124.md")),
     ("P001", include_str!("../../../docs/errors/P001.md")),
     ("P002", include_str!("../../../docs/errors/P002.md")),
     ("P003", include_str!("../../../docs/errors/P003.md")),

@@ -115,14 +115,14 @@ impl Key {
     }
 
     /// Signs `message`; returns the signature as digits.
-    pub(super) fn sign(&self, message: &[u8]) -> String {
+    pub(crate) fn sign(&self, message: &[u8]) -> String {
         hex(self.0.sign(message).as_ref())
     }
 }
 
 impl PublicKey {
     /// Whether `signature` was made of `message` by the key that belongs to this one.
-    pub(super) fn verifies(self, message: &[u8], signature: &str) -> bool {
+    pub(crate) fn verifies(self, message: &[u8], signature: &str) -> bool {
         let Some(signature) = unhex::<64>(signature) else {
             return false;
         };

@@ -14,5 +14,5 @@ mod write;
 mod tests;
 
 pub(crate) use key::{Key, PublicKey};
-pub(crate) use verify::{Wrong, verify};
-pub(crate) use write::{Error as WriteError, Written, write};
+pub(crate) use verify::{Verified, Wrong, verify};
+pub(crate) use write::{Error as WriteError, Written, event_line, write};

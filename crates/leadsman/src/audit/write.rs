@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::SystemTime;
 
-use leadsman_store::{EventLog, Hash, ReadError};
+use leadsman_store::{EventLog, Hash, ReadError, Recorded};
 use serde::Serialize;
 
 use super::key::{Key, PublicKey};
@@ -60,6 +60,11 @@ pub(crate) async fn write(
         head,
         key: key.public(),
     })
+}
+
+/// Writes the line of one event, as an export has it.
+pub(crate) fn event_line(event: &Recorded, out: &mut Vec<u8>) {
+    line(out, &EventLine::of(event)).expect("a line has only text as keys, and memory takes it");
 }
 
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {

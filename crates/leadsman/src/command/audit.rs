@@ -168,13 +168,18 @@ fn not_verified(context: &Context, error: &VerifyError) -> Failure {
     }
 }
 
-fn verify_export(context: &Context, file: &Path, key: Option<PublicKey>) -> Result<(), Failure> {
+/// Verifies an export. Returns what it is, and the file, which was read to its end.
+pub(super) fn verified_export(
+    context: &Context,
+    file: &Path,
+    key: Option<PublicKey>,
+) -> Result<(audit::Verified, File), Failure> {
     let path = context.working_folder.join(file);
     let shown = file.display();
-    let opened = File::open(&path).map_err(|error| {
+    let mut opened = File::open(&path).map_err(|error| {
         Failure::new(Code::LogUnreadable, format!("failed to open `{shown}`")).because(&error)
     })?;
-    let whole = audit::verify(BufReader::new(opened), key).map_err(|wrong| match &wrong {
+    let whole = audit::verify(BufReader::new(&mut opened), key).map_err(|wrong| match &wrong {
         Wrong::Line { line, why } => Failure::new(
             Code::ExportBroken,
             format!("line {line} of `{shown}` is wrong: {why}"),
@@ -185,6 +190,11 @@ fn verify_export(context: &Context, file: &Path, key: Option<PublicKey>) -> Resu
         ),
         Wrong::Read { .. } => Failure::of(Code::LogUnreadable, &wrong),
     })?;
+    Ok((whole, opened))
+}
+
+fn verify_export(context: &Context, file: &Path, key: Option<PublicKey>) -> Result<(), Failure> {
+    let (whole, _) = verified_export(context, file, key)?;
     let report = json!({
         "events": whole.events,
         "streams": whole.streams,
@@ -215,7 +225,7 @@ fn verify_export(context: &Context, file: &Path, key: Option<PublicKey>) -> Resu
     })
 }
 
-fn key(context: &Context) -> Result<Key, Failure> {
+pub(super) fn key(context: &Context) -> Result<Key, Failure> {
     Key::of(context.state.path()).map_err(|error| Failure::of(Code::AuditKey, &error))
 }
 

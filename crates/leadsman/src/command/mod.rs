@@ -10,6 +10,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod down;
+pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod facts;
 pub(crate) mod freeze;

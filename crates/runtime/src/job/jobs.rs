@@ -233,7 +233,7 @@ impl Jobs {
     /// When something is not what it was announced as, or cannot be written.
     pub async fn take(&self, id: &AttemptId, finished: &Finished) -> Result<Made, RuntimeError> {
         let kept = self.folder(id).join("kept");
-        let (store, reports) = (Arc::clone(&self.store), self.state.join("reports"));
+        let (store, state) = (Arc::clone(&self.store), self.state.clone());
         let (what, finished) = (id.clone(), finished.clone());
         let failed = move || RuntimeError::new(format!("keep what {what} made"));
         let outer = failed.clone();
@@ -251,7 +251,7 @@ impl Jobs {
                     .map_err(|error| failed().because(error))?;
             }
             for report in &finished.reports {
-                let to = report_path(&reports, &report.digest);
+                let to = report_of(&state, &report.digest);
                 let from = kept.join(format!("{}.report", report.digest.hex()));
                 if to.exists() && !from.exists() {
                     continue;
@@ -295,7 +295,7 @@ impl Jobs {
 
     /// Returns where a report lies.
     pub fn report(&self, digest: &Digest) -> PathBuf {
-        report_path(&self.state.join("reports"), digest)
+        report_of(&self.state, digest)
     }
 
     /// Reads what an attempt wrote; at most 1 MiB of it at a time.
@@ -348,8 +348,9 @@ impl Jobs {
     }
 }
 
-fn report_path(reports: &Path, digest: &Digest) -> PathBuf {
-    reports.join(digest.hex())
+/// Returns where a report lies in the folder of a state.
+pub fn report_of(state: &Path, digest: &Digest) -> PathBuf {
+    state.join("reports").join(digest.hex())
 }
 
 /// Starts a runner, and returns once it has begun.

@@ -35,7 +35,7 @@ mod steps;
 
 use std::path::Path;
 
-pub use jobs::{Attempt, AttemptId, Jobs, Looked};
+pub use jobs::{Attempt, AttemptId, Jobs, Looked, report_of};
 pub use repository::{Committed, File, GitError, Repository};
 pub use spec::{CacheAt, Finished, Given, Spec};
 

@@ -19,6 +19,7 @@ mod crash;
 mod delivery;
 mod ends;
 mod entering;
+mod evidence;
 mod files;
 mod full_disk;
 mod gap;
