@@ -12,6 +12,9 @@ pub struct DiffQuery {
     /// The number of the release on the right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
+    /// The environment that the right side is of; `None` is the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with: Option<String>,
 }
 
 /// How the right side differs from the left one.

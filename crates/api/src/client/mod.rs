@@ -173,6 +173,7 @@ impl Client {
         let pairs = [
             ("from", query.from.map(|from| from.to_string())),
             ("to", query.to.map(|to| to.to_string())),
+            ("with", query.with.clone()),
         ];
         let path = fill(path::DIFF, &[application, environment]);
         self.get("diff", with_query(&path, &pairs)).await

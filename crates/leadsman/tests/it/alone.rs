@@ -48,7 +48,7 @@ fn help_shows_what_there_is() {
                        in again
           history      List what was deployed and what became of it
           replay       Judge a past rollout again, by the limits it was held to or by others
-          diff         Show how two releases differ, or a release and what runs
+          diff         Show how two releases differ, or a release and what runs, or two environments
           judge        Judge windows from standard input, one JSON object a line; say a verdict after each
           load         Make requests at a rate, or as so many users, and measure how they are answered
           facts        Read reports on tests, coverage, findings, components, load and numbers, and say what
@@ -58,6 +58,7 @@ fn help_shows_what_there_is() {
           people       See who may do what, and change it
           token        Make tokens, by which programs act for people, and end them
           audit        Work with the audit log
+          evidence     Write everything that let a release pass to one file, or verify such a file
           state        Back up the state of Leadsman, or take it to another machine
           explain      Explain a code such as `L001`, or list all of them
           demo         Play the whole story on this machine: good releases, bad ones, a crash

@@ -8,23 +8,35 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use leadsman_api::{Change, Diff, DiffQuery};
 use leadsman_core::id::ReleaseNumber;
+use leadsman_core::people::Act;
 use leadsman_core::project::units;
 use leadsman_core::weight::Weight;
 use leadsman_core::{Environment, Refusal, ReleaseContent};
 use serde_json::Value;
 
 use super::{AskedEnvironment, Shared, view};
+use crate::access::Caller;
 use crate::problem::Failure;
 
 pub(crate) async fn get(
     State(server): Shared,
     Path(asked): AskedEnvironment,
+    caller: Caller,
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<Diff>, Failure> {
-    let view = view(&server, &asked)?;
-    let environment = &view.environment;
-    let (from, before) = content(environment, query.from)?;
-    let (to, after) = content(environment, query.to)?;
+    let left = view(&server, &asked)?;
+    let (mut from, before) = content(&left.environment, query.from)?;
+    let (mut to, after);
+    match query.with {
+        None => (to, after) = content(&left.environment, query.to)?,
+        Some(other) => {
+            let right = view(&server, &(asked.0, other))?;
+            caller.may_in(Act::See, &right.environment.id)?;
+            (to, after) = content(&right.environment, query.to)?;
+            from = format!("{from} in `{}`", left.environment.id.environment);
+            to = format!("{to} in `{}`", right.environment.id.environment);
+        }
+    }
     Ok(Json(Diff {
         from,
         to,
@@ -110,7 +122,7 @@ pub(super) fn changes(
 }
 
 /// Returns a release as a tree whose paths a person knows from the project file: what a service
-/// is stands at its name.
+/// is stands at its name, and gates beside what is asked at the entry.
 fn simplified(content: &ReleaseContent) -> Value {
     let services = content
         .services
@@ -124,7 +136,14 @@ fn simplified(content: &ReleaseContent) -> Value {
         })
         .collect::<serde_json::Map<_, _>>();
     let mut tree = serde_json::to_value(&content.routing.entrance).unwrap_or_default();
+    let asked = Some(&content.entry).filter(|entry| !entry.is_default());
+    let mut entry = serde_json::to_value(asked).unwrap_or_default();
+    let gates = entry
+        .as_object_mut()
+        .and_then(|entry| entry.remove("gates"));
     let rest = [
+        ("entry", entry),
+        ("gates", gates.unwrap_or_default()),
         ("listen", serde_json::json!(content.routing.listen)),
         ("routes", serde_json::json!(content.routing.rules)),
         ("services", Value::Object(services)),

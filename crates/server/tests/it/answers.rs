@@ -146,7 +146,7 @@ async fn a_release_can_be_planned_shipped_seen_and_explained() {
     );
     let query = DiffQuery {
         from: Some(1),
-        to: None,
+        ..DiffQuery::default()
     };
     let diff = served
         .client

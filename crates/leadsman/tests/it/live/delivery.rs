@@ -94,20 +94,32 @@ fn one_push_goes_all_the_way_to_production_and_each_gate_is_closed_by_what_break
     for arguments in [
         &["people", "add", "ben"][..],
         &["people", "grant", "ben", "approver", "--for", "harbour"],
+        &["people", "add", "eva"],
+        &[
+            "people",
+            "grant",
+            "eva",
+            "viewer",
+            "--for",
+            "harbour/staging",
+        ],
     ] {
         machine.run(arguments).succeeds();
     }
-    let create = [
-        "token",
-        "create",
-        "laptop",
-        "--person",
-        "ben",
-        "--expires",
-        "2h",
-    ];
-    let token = machine.run(&create).succeeds().stdout.trim().to_owned();
-    let as_ben = |arguments: &[&str]| elsewhere(&machine, &url, Some(&token), arguments);
+    let token = |person: &str| {
+        let create = [
+            "token",
+            "create",
+            "laptop",
+            "--person",
+            person,
+            "--expires",
+            "2h",
+        ];
+        machine.run(&create).succeeds().stdout.trim().to_owned()
+    };
+    let (bens, evas) = (token("ben"), token("eva"));
+    let as_ben = |arguments: &[&str]| elsewhere(&machine, &url, Some(&bens), arguments);
 
     // Staging takes it by itself; production waits for staging, for the load that is made there, and
     // then for consent.
@@ -166,6 +178,20 @@ fn one_push_goes_all_the_way_to_production_and_each_gate_is_closed_by_what_break
     }
 
     super::evidence::of_the_second_release(&machine);
+
+    // What the two environments ask and are is compared by who sees both.
+    let diff = [
+        "diff",
+        "--environment",
+        "harbour/staging",
+        "--with",
+        "production",
+    ];
+    let said = as_ben(&diff).succeeds().stdout;
+    for path in ["entry.after: staging", "gates.jobs", "listen: 127.0.0.1:"] {
+        assert!(said.contains(path), "{path}: {said}");
+    }
+    elsewhere(&machine, &url, Some(&evas), &diff).fails(1, &["error[L102]", "harbour/production"]);
 
     // Each commit breaks one thing, and one gate says so.
     let good = fs::read_to_string(machine.place.path().join("price.py")).unwrap();
