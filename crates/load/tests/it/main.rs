@@ -5,6 +5,8 @@ mod loads;
 #[cfg(test)]
 mod omission;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod trouble;
