@@ -10,6 +10,8 @@ import price
 
 class Answers(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # An answer is two small packets; the second one must not wait until the first is acknowledged.
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         url = urllib.parse.urlparse(self.path)

@@ -70,6 +70,7 @@ impl Source {
     pub fn words(&self) -> String {
         let path = bounded(&self.path, 200);
         match &self.job {
+            Some(job) if path.is_empty() => format!("`{}`", bounded(job, 100)),
             Some(job) => format!("`{path}` of `{}`", bounded(job, 100)),
             None => format!("`{path}`"),
         }

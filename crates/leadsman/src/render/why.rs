@@ -8,17 +8,12 @@ use super::{history, paint, status};
 /// Returns why an environment is as it is: first one sentence, then what it rests on.
 pub(crate) fn text(why: &Why, clock: &Clock) -> String {
     let name = format!("{}/{}: ", why.status.application, why.status.environment);
-    let Some(deployment) = &why.status.deployment else {
-        return format!("{name}nothing has been shipped yet\n");
+    let sentence = match &why.status.deployment {
+        Some(deployment) => sentence(why, deployment, clock),
+        None if why.status.reasons.is_empty() => "nothing has been shipped yet".to_owned(),
+        None => "nothing serves yet".to_owned(),
     };
-    let mut text = wrapped(
-        "",
-        &format!(
-            "{}{}",
-            paint::strong(&name),
-            sentence(why, deployment, clock)
-        ),
-    );
+    let mut text = wrapped("", &format!("{}{sentence}", paint::strong(&name)));
     if why.status.reasons.len() > 1 {
         text.push_str("\nwaits for\n");
     }
@@ -256,6 +251,30 @@ mod tests {
             Vec::new(),
             &expect![[r#"
             shop/production: nothing has been shipped yet
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_shipped_and_waits_to_enter_is_said_though_nothing_serves() {
+        let mut status = serving();
+        status.deployment = None;
+        status.reasons = vec![leadsman_api::Reason {
+            kind: "entry".to_owned(),
+            service: None,
+            sentence: "release 1 waits to enter: 0 of 1 approvals".to_owned(),
+            since: ago(60),
+            until: None,
+            who: leadsman_api::Who::Person,
+            commands: vec!["leadsman approve".to_owned()],
+        }];
+        check(
+            status,
+            Vec::new(),
+            &expect![[r#"
+            shop/production: nothing serves yet
+              release 1 waits to enter: 0 of 1 approvals (since 14:12; moves only by
+              `leadsman approve`)
         "#]],
         );
     }
