@@ -97,8 +97,6 @@ fn come_in(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec
     if let Some(requested) = entry::ask(environment, asked, by)? {
         return Ok(vec![requested]);
     }
-    let rules = &asked.content.entry;
-    let soak = rules.expedited.map(|expedited| expedited.soak);
     Ok(enter(
         environment,
         Queued {
@@ -107,7 +105,7 @@ fn come_in(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec
             origin: asked.origin,
             by: by.to_owned(),
             identity: Some(asked.identity.clone()),
-            soak_at_most: soak.filter(|_| asked.expedited.is_some()),
+            soak_at_most: entry::soak_at_most(environment, asked.content, asked.expedited),
         },
     ))
 }

@@ -127,12 +127,12 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             });
         }
         Event::StepsSkipped { service, by: _ } => {
-            if let Some(rollout) = rollout(&mut environment, service) {
+            set_stage(&mut environment, service, |rollout| {
                 leave_out_steps(rollout);
-            }
-            set_stage(&mut environment, service, |rollout| Stage::Preparing {
-                step: rollout.strategy.steps.len().saturating_sub(1),
-                since: at,
+                Stage::Preparing {
+                    step: rollout.strategy.steps.len().saturating_sub(1),
+                    since: at,
+                }
             });
         }
         Event::ServicePromoted { service, passed: _ } => {
@@ -358,7 +358,7 @@ fn leave_out_steps(rollout: &mut Rollout) {
 fn set_stage(
     environment: &mut Environment,
     service: &ServiceName,
-    stage: impl FnOnce(&Rollout) -> Stage,
+    stage: impl FnOnce(&mut Rollout) -> Stage,
 ) {
     if let Some(rollout) = rollout(environment, service) {
         rollout.stage = stage(rollout);

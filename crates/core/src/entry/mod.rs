@@ -18,5 +18,6 @@ pub use pattern::RefPattern;
 pub use request::{Approval, Freeze, Identity, Missing, Reference, Request, Source};
 pub use rules::{ApprovalRule, EntryRules, Expedited};
 
+pub(crate) use request::soak_at_most;
 pub(crate) use watch::{facts, reasons};
 pub(crate) use wish::{Asked, approve, ask, asks_nothing, except, freeze, reject, thaw};

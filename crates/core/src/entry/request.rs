@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use leadsman_gates::{GateResult, Outcome};
 use serde::{Deserialize, Serialize};
@@ -181,6 +182,20 @@ impl Request {
         self.approvals.iter().filter(lasts).collect()
     }
 
+    /// Returns the approvals that count for any of the rules at the moment `now`, each once.
+    pub(super) fn counted_approvals(
+        &self,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> Vec<Approval> {
+        let rules = self.rules(environment);
+        let counts = |approval: &&Approval| {
+            let mut rules = rules.iter();
+            rules.any(|rules| self.valid_approvals(rules, now).contains(approval))
+        };
+        self.approvals.iter().filter(counts).cloned().collect()
+    }
+
     /// Returns everything that it lacks, each once. Of gates that is what they said last: what they say
     /// now is recorded before anything is let in.
     pub fn missing(
@@ -264,6 +279,19 @@ pub(super) fn rules<'a>(
             .filter(|entry| **entry != content.entry),
     );
     rules
+}
+
+/// Returns how long each step is held at most of what takes the expedited way, for the reason
+/// `expedited`. Of two rules the one that holds it longer counts.
+pub(crate) fn soak_at_most(
+    environment: &Environment,
+    content: &ReleaseContent,
+    expedited: Option<&str>,
+) -> Option<Duration> {
+    expedited?;
+    let rules = rules(environment, content);
+    let ways = rules.iter().filter_map(|rules| rules.expedited);
+    ways.map(|way| way.soak).max()
 }
 
 impl fmt::Display for Reference {

@@ -7,7 +7,7 @@ use leadsman_gates::{GateResult, Outcome};
 
 use super::calendar::Opening;
 use super::judged::begins;
-use super::request::{Missing, Request};
+use super::request::{Missing, Request, soak_at_most};
 use crate::decide::enter;
 use crate::environment::{Environment, Queued};
 use crate::event::Event;
@@ -65,17 +65,10 @@ fn admit(
     request: &Request,
     now: Timestamp,
 ) -> Vec<Event> {
-    let rules = request.rules(environment);
-    let mut approvals: Vec<_> = rules
-        .iter()
-        .flat_map(|rules| request.valid_approvals(rules, now))
-        .cloned()
-        .collect();
-    approvals.dedup();
     let mut events = vec![Event::EntryAdmitted {
         release,
         digest: request.identity.digest.clone(),
-        approvals,
+        approvals: request.counted_approvals(environment, now),
         gates: request.gates.clone(),
         expedited: request.expedited.clone(),
     }];
@@ -90,8 +83,6 @@ fn admit(
     let after = events.iter().fold(environment.clone(), |state, event| {
         crate::evolve(state, now, event)
     });
-    let soaks = rules.iter().filter_map(|rules| rules.expedited);
-    let soak = soaks.map(|expedited| expedited.soak).max();
     events.extend(enter(
         &after,
         Queued {
@@ -100,7 +91,11 @@ fn admit(
             origin: request.origin,
             by: request.by.clone(),
             identity: Some(request.identity.clone()),
-            soak_at_most: soak.filter(|_| request.expedited.is_some()),
+            soak_at_most: soak_at_most(
+                environment,
+                &request.content,
+                request.expedited.as_deref(),
+            ),
         },
     ));
     events

@@ -516,3 +516,58 @@ fn facts_count_for_a_while_only() {
     let plan = world.settle();
     expect!["release 2 waits to enter: 0 of 1 approvals; gate `tests`: the facts are of 1970-01-01, and count for 30 days; run the pipeline again: unknown"].assert_eq(&plan.reasons[0].sentence());
 }
+
+#[test]
+fn who_consents_is_recorded_once_however_many_rules_ask_for_it() {
+    // Those that hold ask for one, those of the release for two.
+    let mut world = guarded(approvals(1));
+    world
+        .ask_as("ann", &written_by(2, &release(2, approvals(2)), &[]))
+        .expect("it is asked");
+    for person in ["cy", "dee"] {
+        world.ask_as(person, &approve(2)).expect("both may");
+    }
+    world.settle();
+    let admitted = world.timeline.lines().find(|it| it.contains("_admitted"));
+    assert_eq!(
+        admitted,
+        Some("0 s: entry_admitted: release 2 may enter, approved by cy and dee")
+    );
+}
+
+#[test]
+fn the_longer_soak_of_two_rules_holds_on_the_expedited_way_whether_or_not_it_waits() {
+    let expedited = |seconds| EntryRules {
+        expedited: Some(Expedited {
+            soak: Duration::from_secs(seconds),
+        }),
+        ..EntryRules::default()
+    };
+    for (holding, own) in [(20, 10), (10, 20)] {
+        for waits in [false, true] {
+            let mut world = guarded(expedited(holding));
+            if waits {
+                let until = Some(Timestamp::from_millis(1));
+                let freeze = Command::Freeze {
+                    from: None,
+                    until,
+                    why: "a moment".to_owned(),
+                };
+                world.ask_as("eve", &freeze).expect("eve may");
+            }
+            let ship = Command::Ship {
+                release: ReleaseNumber(2),
+                content: release(2, expedited(own)),
+                identity: identity(2, &[]),
+                expedited: Some("CVE-2026-1".to_owned()),
+            };
+            world.ask_as("ann", &ship).expect("there is such a way");
+            world.now = Timestamp::from_millis(1);
+            world.settle();
+            let deployment = world.environment.deployment.expect("it has entered");
+            let steps = &deployment.rollouts[&name("web")].strategy.steps;
+            let held = Some(Duration::from_secs(20));
+            assert_eq!(steps[0].soak, held, "{holding} {own} {waits}");
+        }
+    }
+}

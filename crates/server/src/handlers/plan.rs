@@ -47,7 +47,7 @@ pub(crate) async fn post(
     let mut resting = state.clone();
     resting.deployment = None;
     resting.queued = None;
-    warnings.extend(kept_out(&resting, release, &content, &identity));
+    let kept_out = kept_out(&resting, release, &content, &identity);
     let same_entry = resting.entry.as_ref() == Some(&content.entry);
     resting.entry = same_entry.then(EntryRules::default);
     resting.freezes.clear();
@@ -61,13 +61,13 @@ pub(crate) async fn post(
         identity,
         expedited: None,
     };
-    let events = match decide(&resting, &command, "plan") {
-        Ok(events) => events,
-        Err(refusal) => {
-            warnings.push(refusal.to_string());
-            Vec::new()
-        }
+    let (events, refused) = match decide(&resting, &command, "plan") {
+        Ok(events) => (events, None),
+        Err(refusal) => (Vec::new(), Some(refusal.to_string())),
     };
+    // Whatever stands in its way is said once.
+    warnings.extend(kept_out.iter().cloned());
+    warnings.extend(refused.filter(|refused| Some(refused) != kept_out.as_ref()));
     let rollouts = events.iter().find_map(|event| {
         if let Event::DeploymentStarted { rollouts, .. } = event {
             Some(rollouts)
@@ -115,7 +115,8 @@ pub(crate) async fn post(
     }))
 }
 
-/// Returns why the release would not enter at once, where it would not; nothing is on its way.
+/// Returns why the release would not enter at once, where it would not: it would have to wait, or
+/// would not be let in at all. Nothing is on its way.
 fn kept_out(
     resting: &Environment,
     release: ReleaseNumber,
@@ -128,9 +129,12 @@ fn kept_out(
         identity: identity.clone(),
         expedited: None,
     };
-    match decide(resting, &command, "plan").ok()?.as_slice() {
-        [requested @ Event::EntryRequested { .. }] => Some(requested.to_string()),
-        _ => None,
+    match decide(resting, &command, "plan") {
+        Err(refusal) => Some(refusal.to_string()),
+        Ok(events) => match events.as_slice() {
+            [requested @ Event::EntryRequested { .. }] => Some(requested.to_string()),
+            _ => None,
+        },
     }
 }
 

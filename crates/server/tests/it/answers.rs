@@ -221,6 +221,22 @@ async fn what_is_refused_says_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_plan_says_that_a_release_would_not_be_let_in() {
+    let served = Served::start().await;
+    let mut guarded = shipment(1);
+    guarded
+        .project
+        .push_str("environments:\n  production: { entry: { branches: [main] } }\n");
+    let plan = served.client.plan(&guarded).await;
+    let plan = plan.expect("what would be refused is a part of the plan");
+    assert_eq!(
+        plan.warnings,
+        ["release 1 was built from no branch or tag that is known, and only branch `main` may enter"]
+    );
+    assert_eq!(plan.services.len(), 1, "all else is planned as if it were");
+}
+
+#[tokio::test]
 async fn a_plan_says_what_its_steps_see_by_the_traffic_that_was_kept() {
     let served = Served::start().await;
     served
