@@ -74,6 +74,9 @@ pub enum Command {
         /// Until when; `None` is until somebody ends it.
         #[serde(default)]
         until: Option<Moment>,
+        /// Whether what is on its way goes no further either: a maintenance window, which needs an end.
+        #[serde(default)]
+        maintenance: bool,
         /// Why.
         why: String,
     },
@@ -174,9 +177,10 @@ mod tests {
                 Command::Freeze {
                     from: None,
                     until: Some(Moment(5)),
+                    maintenance: false,
                     why: "the sale".to_owned(),
                 },
-                r#"{"command":"freeze","from":null,"until":5,"why":"the sale"}"#,
+                r#"{"command":"freeze","from":null,"until":5,"maintenance":false,"why":"the sale"}"#,
             ),
         ];
         for (command, json) in cases {

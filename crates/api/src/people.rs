@@ -27,6 +27,9 @@ pub struct Person {
     pub identities: Vec<String>,
     /// What they may do.
     pub grants: Vec<Grant>,
+    /// The teams that they belong to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
     /// Since when they are known.
     pub added_at: Moment,
 }
@@ -85,6 +88,20 @@ pub enum PeopleCommand {
         person: String,
         /// What.
         grant: Grant,
+    },
+    /// Takes somebody into a team, which approvals can ask for.
+    Join {
+        /// Who.
+        person: String,
+        /// Which team.
+        team: String,
+    },
+    /// Takes somebody out of a team.
+    Leave {
+        /// Who.
+        person: String,
+        /// Which team.
+        team: String,
     },
 }
 

@@ -70,6 +70,9 @@ pub struct EnvironmentStatus {
     /// The times in which nothing enters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub freezes: Vec<Freeze>,
+    /// The maintenance window of the week that is on, in words; not there where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<String>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
     /// What the deployment waits for; empty only where nothing is on its way.
@@ -181,6 +184,9 @@ pub struct Freeze {
     pub from: Moment,
     /// When it ends; `None` when somebody says so.
     pub until: Option<Moment>,
+    /// Whether it is a maintenance window: what is on its way goes no further either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub maintenance: bool,
     /// Why.
     pub why: String,
     /// Who said so.

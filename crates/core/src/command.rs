@@ -65,6 +65,8 @@ pub enum Command {
         digest: Option<Digest>,
         /// What else who consents is called, such as a mail address.
         known_as: BTreeSet<String>,
+        /// Whether they own the state folder, and so may approve without being a person.
+        owner: bool,
         /// What they say about it.
         note: Option<String>,
     },
@@ -81,6 +83,8 @@ pub enum Command {
         from: Option<Timestamp>,
         /// Until when; until somebody ends it, if it is not said.
         until: Option<Timestamp>,
+        /// Whether what is on its way goes no further either: a maintenance window.
+        maintenance: bool,
         /// Why.
         why: String,
     },

@@ -55,13 +55,21 @@ pub fn decide(
             release,
             digest,
             known_as,
+            owner,
             note,
         } => {
+            let owner = *owner;
+            let consenting = entry::Consenting { known_as, owner };
             let (digest, note) = (digest.as_ref(), note.as_deref());
-            entry::approve(environment, *release, digest, known_as, note, by)
+            entry::approve(environment, *release, digest, consenting, note, by)
         }
         Command::Reject { release, why } => entry::reject(environment, *release, why, by),
-        Command::Freeze { from, until, why } => entry::freeze(environment, *from, *until, why, by),
+        Command::Freeze {
+            from,
+            until,
+            maintenance,
+            why,
+        } => entry::freeze(environment, (*from, *until), *maintenance, why, by),
         Command::Except {
             freeze,
             release,
@@ -209,23 +217,38 @@ fn way(
 fn pause(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
     let deployment = moving(environment)?;
     match &deployment.paused {
-        Some(pause) => Err(Refusal::AlreadyPaused {
+        // Who pauses it in a maintenance window wants it to stay so afterwards.
+        Some(pause) if pause.works.is_none() => Err(Refusal::AlreadyPaused {
             by: pause.by.clone(),
         }),
-        None => Ok(vec![Event::DeploymentPaused { by: by.to_owned() }]),
+        Some(_) | None => Ok(vec![Event::DeploymentPaused {
+            works: None,
+            by: by.to_owned(),
+        }]),
     }
 }
 
 fn resume(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
     let deployment = moving(environment)?;
+    held(deployment)?;
     match &deployment.paused {
         Some(_) => Ok(vec![Event::DeploymentResumed { by: by.to_owned() }]),
         None => Err(Refusal::NotPaused),
     }
 }
 
+/// Refuses what would let a deployment go on in a maintenance window.
+fn held(deployment: &Deployment) -> Result<(), Refusal> {
+    let works = deployment.paused.as_ref().and_then(|it| it.works.clone());
+    works.map_or(Ok(()), |works| {
+        let release = deployment.release;
+        Err(Refusal::InMaintenance { release, works })
+    })
+}
+
 fn promote(environment: &Environment, all: bool, by: &str) -> Result<Vec<Event>, Refusal> {
     let deployment = moving(environment)?;
+    held(deployment)?;
     let by = by.to_owned();
     let mut events = Vec::new();
     if deployment.paused.is_some() {

@@ -84,11 +84,13 @@ pub enum Phase {
     },
 }
 
-/// A deployment held by a person.
+/// A deployment that is held, by a person or by a maintenance window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pause {
     /// Since when.
     pub since: Timestamp,
+    /// The maintenance window, in words, if it is one.
+    pub works: Option<String>,
     /// By whom.
     pub by: String,
 }
@@ -277,6 +279,12 @@ impl Deployment {
         self.rollouts
             .values()
             .any(|rollout| matches!(rollout.stage, Stage::Returning { .. }))
+    }
+
+    /// Whether it is on its way to more traffic, and no way back.
+    pub fn goes_forward(&self) -> bool {
+        let is_back = matches!(self.origin, Origin::Rollback { .. });
+        self.phase == Phase::Moving && self.cause.is_none() && !is_back
     }
 
     /// Whether the release's routes are in force: from promotion on, unless it goes back as a

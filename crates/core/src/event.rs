@@ -120,8 +120,11 @@ pub enum Event {
     },
     /// Every service of the deployment is promoted; the previous revisions are kept warm.
     DeploymentPromoted {},
-    /// A person holds the deployment.
+    /// A person, or a maintenance window, holds the deployment.
     DeploymentPaused {
+        /// The maintenance window, in words, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        works: Option<String>,
         /// Who.
         by: String,
     },
@@ -193,6 +196,9 @@ pub enum Event {
         /// What they said about it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         note: Option<String>,
+        /// Whether they own the state folder, and so may approve without being a person.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        owner: bool,
         /// Who.
         by: String,
     },
@@ -259,6 +265,9 @@ pub enum Event {
         /// Until when; until somebody ends it, if it is not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<Timestamp>,
+        /// Whether what is on its way goes no further either: a maintenance window.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        maintenance: bool,
         /// Why.
         why: String,
         /// Who.

@@ -139,10 +139,12 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             set_stage(&mut environment, service, |_| Stage::Promoted { at });
         }
         Event::DeploymentPromoted {} => promote(&mut environment, at),
-        Event::DeploymentPaused { by } => {
+        Event::DeploymentPaused { works, by } => {
             if let Some(deployment) = &mut environment.deployment {
+                let before = deployment.paused.as_ref().map(|before| before.since);
                 deployment.paused = Some(Pause {
-                    since: at,
+                    since: before.unwrap_or(at),
+                    works: works.clone(),
                     by: by.clone(),
                 });
             }
@@ -218,7 +220,11 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             environment.requests.insert(*release, request);
         }
         Event::EntryApproved {
-            release, note, by, ..
+            release,
+            note,
+            owner,
+            by,
+            ..
         } => {
             if let Some(request) = environment.requests.get_mut(release) {
                 // A person counts once; consent that is given again lasts from then on.
@@ -227,6 +233,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                     by: by.clone(),
                     at,
                     note: note.clone(),
+                    owner: *owner,
                 });
             }
         }
@@ -250,6 +257,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             number,
             from,
             until,
+            maintenance,
             why,
             by,
         } => {
@@ -259,6 +267,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             let freeze = Freeze {
                 from: from.unwrap_or(at),
                 until: *until,
+                maintenance: *maintenance,
                 why: why.clone(),
                 by: by.clone(),
                 except: BTreeSet::new(),

@@ -7,6 +7,7 @@ use leadsman_analysis::Verdict;
 
 use crate::entry::KnownFacts;
 use crate::id::{EnvironmentName, InstanceId, ReleaseNumber, ServiceName};
+use crate::people::People;
 use crate::route::AcknowledgedRoutes;
 use crate::workload::ObservedInstance;
 
@@ -23,4 +24,6 @@ pub struct Observed {
     pub elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
     /// What reports say of the releases that wait to enter, and of the one that serves.
     pub facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
+    /// Who there is, and what they may do.
+    pub people: Arc<People>,
 }

@@ -108,6 +108,11 @@ pub enum Waiting {
         /// Who.
         by: String,
     },
+    /// The end of a maintenance window.
+    Maintenance {
+        /// Which, in words.
+        works: String,
+    },
     /// The time for which the previous revision is kept warm.
     Settling {
         /// The release that is promoted.
@@ -160,6 +165,7 @@ impl Waiting {
             Self::Soak { .. } => "soak",
             Self::Verdict { .. } => "verdict",
             Self::Paused { .. } => "paused",
+            Self::Maintenance { .. } => "maintenance",
             Self::Settling { .. } => "settling",
             Self::Return { .. } => "return",
             Self::Frozen { .. } => "frozen",
@@ -179,6 +185,7 @@ impl Waiting {
             | Self::Verdict { service, .. }
             | Self::Return { service, .. } => Some(service),
             Self::Paused { .. }
+            | Self::Maintenance { .. }
             | Self::Settling { .. }
             | Self::Frozen { .. }
             | Self::DataPlane
@@ -280,6 +287,7 @@ impl fmt::Display for Waiting {
                 }
             }
             Self::Paused { by } => write!(f, "paused by {by}"),
+            Self::Maintenance { works } => write!(f, "it goes no further now: {works}"),
             Self::Settling { release, left } => {
                 let left = duration(*left);
                 write!(

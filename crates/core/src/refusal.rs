@@ -145,6 +145,17 @@ pub enum Refusal {
     /// A freeze has no time between its ends.
     #[error("the freeze ends before it begins")]
     EndsBeforeItBegins,
+    /// A maintenance window that nobody ends would hold for ever.
+    #[error("a maintenance window needs an end")]
+    NoEnd,
+    /// It is held by a maintenance window.
+    #[error("{release} goes no further now: {works}")]
+    InMaintenance {
+        /// The release.
+        release: ReleaseNumber,
+        /// The maintenance window, in words.
+        works: String,
+    },
     /// There is no such freeze.
     #[error("`{environment}` has {}", freezes(known))]
     NoSuchFreeze {
@@ -210,6 +221,8 @@ impl Refusal {
             Self::EndsBeforeItBegins => "R029",
             Self::NoSuchFreeze { .. } => "R030",
             Self::AlreadyExcepted { .. } => "R031",
+            Self::NoEnd => "R032",
+            Self::InMaintenance { .. } => "R033",
         }
     }
 
@@ -220,7 +233,7 @@ impl Refusal {
 
     /// Returns the codes of all refusals.
     pub fn codes() -> impl Iterator<Item = String> {
-        (1..=31).map(|number| format!("R{number:03}"))
+        (1..=33).map(|number| format!("R{number:03}"))
     }
 }
 
@@ -281,6 +294,11 @@ impl fmt::Display for Hint<'_> {
             Refusal::OtherDigest { .. } => "look at what waits with `leadsman requests`",
             Refusal::NoApprovalNeeded(_) => "see what it waits for with `leadsman requests`",
             Refusal::OwnRelease(_) => "ask somebody else to approve it",
+            Refusal::NoEnd => "say when it ends, with `--until` or `--for`",
+            Refusal::InMaintenance { .. } => {
+                "wait until it has ended, end it with `leadsman thaw`, or let this release go on \
+                 with `leadsman freeze --except`"
+            }
             Refusal::EndsBeforeItBegins => "give it an end after its beginning, or none",
             Refusal::NoSuchFreeze { .. } => "see the freezes with `leadsman requests`",
             Refusal::AlreadyExcepted { .. } => {

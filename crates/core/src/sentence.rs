@@ -83,7 +83,10 @@ impl fmt::Display for Event {
                 write!(f, "`{service}` is promoted{passed}")
             }
             Self::DeploymentPromoted {} => f.write_str("all traffic is on the new release"),
-            Self::DeploymentPaused { by } => write!(f, "paused by {by}"),
+            Self::DeploymentPaused { works: None, by } => write!(f, "paused by {by}"),
+            Self::DeploymentPaused {
+                works: Some(works), ..
+            } => write!(f, "held: {works}"),
             Self::DeploymentResumed { by } => write!(f, "resumed by {by}"),
             Self::RollbackStarted { cause, .. } => write!(f, "goes back: {cause}"),
             Self::ServiceReturned { service } => {
@@ -153,8 +156,19 @@ impl fmt::Display for Event {
                 expedites(f, expedited.as_deref())
             }
             Self::FreezeBegun {
-                number, why, by, ..
+                number,
+                maintenance: false,
+                why,
+                by,
+                ..
             } => write!(f, "freeze {number} is declared by {by}: {why}"),
+            Self::FreezeBegun {
+                number,
+                maintenance: true,
+                why,
+                by,
+                ..
+            } => write!(f, "maintenance window {number} is planned by {by}: {why}"),
             Self::FreezeExcepted {
                 number,
                 release,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use leadsman_core::entry::KnownFacts;
 use leadsman_core::id::{ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber};
+use leadsman_core::people::People;
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, Workloads};
@@ -69,6 +70,8 @@ pub(crate) struct Tools {
     pub(crate) metrics: Arc<dyn MetricSources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
+    /// Who there is.
+    pub(crate) people: watch::Receiver<Arc<People>>,
     /// What reports say of releases, by application.
     pub(crate) facts: Arc<std::sync::RwLock<FactsByApplication>>,
     /// Told when something has changed that releases may wait for in any environment: what reports
@@ -319,6 +322,7 @@ impl Actor {
         self.observed.verdicts = self.judging.verdicts();
         self.observed.elsewhere = self.elsewhere();
         self.observed.facts = self.facts();
+        self.observed.people = Arc::clone(&self.tools.people.borrow());
     }
 
     /// Returns what reports say of the releases that wait, and of the one that serves.

@@ -52,6 +52,7 @@ mod tests {
     #[test]
     fn from_where_and_why_is_stored_inside_the_event() {
         let event = Event::DeploymentPaused {
+            works: None,
             by: "mia".to_owned(),
         };
         let mut by = By::from("mia");

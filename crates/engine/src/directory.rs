@@ -38,6 +38,11 @@ impl Directory {
         Arc::clone(&self.people.borrow())
     }
 
+    /// Returns who there is, now and whenever it changes.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<People>> {
+        self.people.subscribe()
+    }
+
     /// Carries out an order. When it returns, what follows from it is recorded and holds.
     pub(crate) async fn tell(
         &self,

@@ -80,7 +80,9 @@ impl Engine {
     /// The log cannot be read, or holds what this version does not understand.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
         let (sender, views) = watch::channel(Views::default());
+        let directory = Directory::load(Arc::clone(&parts.log), Arc::clone(&parts.clock)).await?;
         let tools = Tools {
+            people: directory.watch(),
             log: parts.log,
             figures: parts.figures,
             runtime: parts.runtime,
@@ -93,7 +95,7 @@ impl Engine {
         };
         let (log, clock) = (&tools.log, &tools.clock);
         let inner = Inner {
-            directory: Directory::load(Arc::clone(log), Arc::clone(clock)).await?,
+            directory,
             auditing: Auditing::new(Arc::clone(log), Arc::clone(clock)),
             tools,
             applications: Mutex::default(),
@@ -132,6 +134,7 @@ impl Engine {
             Arc::clone(&self.inner.tools.data_plane),
         );
         let awaited = Arc::clone(&self.inner.tools.awaited);
+        let mut people = self.inner.tools.people.clone();
         tasks.spawn(async move {
             loop {
                 tokio::select! {
@@ -139,6 +142,8 @@ impl Engine {
                     () = runtime.changed() => {}
                     () = data_plane.changed() => {}
                     () = awaited.notified() => {}
+                    // Whose consent counts may have changed. What the engine holds outlives this task.
+                    changed = people.changed() => if changed.is_err() { return },
                 }
                 let Some(inner) = inner.upgrade() else { return };
                 for mailbox in inner.actors.lock().await.values() {

@@ -135,6 +135,7 @@ mod tests {
                 queued: None,
                 requests: Vec::new(),
                 freezes: Vec::new(),
+                maintenance: None,
                 services: Vec::new(),
                 reasons: Vec::new(),
             }

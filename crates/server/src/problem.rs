@@ -243,9 +243,10 @@ impl From<Refusal> for Failure {
             | Refusal::TooManyRequests(_)
             | Refusal::OtherDigest { .. }
             | Refusal::NoApprovalNeeded(_)
-            | Refusal::AlreadyExcepted { .. } => StatusCode::CONFLICT,
+            | Refusal::AlreadyExcepted { .. }
+            | Refusal::InMaintenance { .. } => StatusCode::CONFLICT,
             Refusal::OwnRelease(_) => StatusCode::FORBIDDEN,
-            Refusal::EndsBeforeItBegins => StatusCode::BAD_REQUEST,
+            Refusal::EndsBeforeItBegins | Refusal::NoEnd => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.code(), refusal.to_string())
             .hint(refusal.hint().to_string())
@@ -264,6 +265,8 @@ impl From<people::Refusal> for Failure {
             | people::Refusal::IdentityTaken { .. }
             | people::Refusal::NotTheirs { .. }
             | people::Refusal::AlreadyGranted { .. }
+            | people::Refusal::AlreadyMember { .. }
+            | people::Refusal::NotAMember { .. }
             | people::Refusal::NotGranted { .. }
             | people::Refusal::LastAdmin(_)
             | people::Refusal::TooMany(_) => StatusCode::CONFLICT,

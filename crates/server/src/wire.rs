@@ -41,6 +41,9 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         }),
         requests: requests(view),
         freezes: environment.freezes.iter().map(freeze).collect(),
+        maintenance: environment
+            .weekly_maintenance(view.at)
+            .map(|works| works.to_string()),
         services: services(view),
         reasons: reasons(view),
         certificates: routes
@@ -128,6 +131,7 @@ fn freeze((number, freeze): (&u64, &Freeze)) -> api::Freeze {
         number: *number,
         from: moment(freeze.from),
         until: freeze.until.map(moment),
+        maintenance: freeze.maintenance,
         why: freeze.why.clone(),
         actor: freeze.by.clone(),
         except: freeze.except.iter().map(|release| release.0).collect(),

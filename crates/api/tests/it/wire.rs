@@ -31,6 +31,7 @@ fn status() -> EnvironmentStatus {
         queued: None,
         requests: Vec::new(),
         freezes: Vec::new(),
+        maintenance: None,
         services: vec![ServiceStatus {
             closed: None,
             name: "web".to_owned(),

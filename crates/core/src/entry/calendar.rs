@@ -139,11 +139,25 @@ impl Calendar {
             },
             (None, Some(opens)) => Opening::Closed {
                 opens: Some(timestamp(&opens)),
-                local: opens.strftime("%A %F %H:%M %Z").to_string(),
+                local: local(&opens),
             },
             (None, None) => never,
         }
     }
+}
+
+impl Calendar {
+    /// Returns a moment by the clock of the place; `None` where there is none.
+    pub(super) fn local(&self, at: Timestamp) -> Option<String> {
+        let millis = i64::try_from(at.as_millis()).ok()?;
+        let moment = jiff::Timestamp::from_millisecond(millis).ok()?;
+        let zone = zone(&self.time_zone).ok()?;
+        Some(local(&moment.to_zoned(zone)))
+    }
+}
+
+fn local(zoned: &Zoned) -> String {
+    zoned.strftime("%A %F %H:%M %Z").to_string()
 }
 
 fn timestamp(zoned: &Zoned) -> Timestamp {

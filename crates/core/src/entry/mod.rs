@@ -5,6 +5,8 @@
 //! asked for anything.
 
 mod calendar;
+mod consent;
+mod freeze;
 mod judged;
 mod pattern;
 mod request;
@@ -13,11 +15,16 @@ mod watch;
 mod wish;
 
 pub use calendar::{Calendar, InvalidWindow, Opening, UnknownTimeZone, Window, is_time_zone};
+pub use consent::{ApprovalRule, Need, Voters};
+pub use freeze::{Freeze, Works};
 pub use judged::KnownFacts;
 pub use pattern::RefPattern;
-pub use request::{Approval, Freeze, Identity, Missing, Reference, Request, Source};
-pub use rules::{ApprovalRule, EntryRules, Expedited};
+pub use request::{Approval, Identity, Missing, Reference, Request, Source};
+pub use rules::{EntryRules, Expedited};
 
+pub(crate) use freeze::{turns, works};
 pub(crate) use request::soak_at_most;
 pub(crate) use watch::{facts, reasons};
-pub(crate) use wish::{Asked, approve, ask, asks_nothing, except, freeze, reject, thaw};
+pub(crate) use wish::{
+    Asked, Consenting, approve, ask, asks_nothing, except, freeze, reject, thaw,
+};

@@ -9,6 +9,8 @@ use leadsman_gates::{GateResult, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Opening;
+use super::consent::{ApprovalRule, Need};
+use super::freeze::Works;
 use super::rules::EntryRules;
 use crate::deployment::Origin;
 use crate::environment::Environment;
@@ -90,21 +92,9 @@ pub struct Approval {
     /// What they said about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-}
-
-/// A time in which nothing enters, but what is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Freeze {
-    /// When it begins.
-    pub from: Timestamp,
-    /// When it ends; `None` when somebody says so.
-    pub until: Option<Timestamp>,
-    /// Why.
-    pub why: String,
-    /// Who said so.
-    pub by: String,
-    /// The releases that may enter all the same.
-    pub except: BTreeSet<ReleaseNumber>,
+    /// Whether they own the state folder, and so may approve without being a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owner: bool,
 }
 
 /// What stands between a release and its environment.
@@ -120,7 +110,9 @@ pub enum Missing {
         /// Whose it has.
         given: Vec<String>,
         /// How many it needs.
-        needed: u8,
+        needed: usize,
+        /// Who has to be among them still.
+        lacking: Vec<Need>,
     },
     /// A gate, which is not open.
     Gate {
@@ -136,34 +128,8 @@ pub enum Missing {
         /// The same, as the clock on the wall shows it there.
         local: String,
     },
-    /// A freeze.
-    Freeze {
-        /// Its number.
-        number: u64,
-        /// Why nothing enters.
-        why: String,
-        /// Who said so.
-        by: String,
-        /// When it ends, if that is known.
-        until: Option<Timestamp>,
-    },
-}
-
-impl Freeze {
-    /// Whether it keeps `release` out at the moment `now`.
-    pub fn holds(&self, release: ReleaseNumber, now: Timestamp) -> bool {
-        self.is_on(now) && !self.except.contains(&release)
-    }
-
-    /// Whether it is in force at the moment `now`.
-    fn is_on(&self, now: Timestamp) -> bool {
-        self.from <= now && !self.is_over(now)
-    }
-
-    /// Whether it has ended by the moment `now`.
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| until <= now)
-    }
+    /// A freeze, or a maintenance window.
+    Closed(Works),
 }
 
 impl Request {
@@ -173,27 +139,22 @@ impl Request {
         rules(environment, &self.content)
     }
 
-    /// Returns the approvals that count at the moment `now`.
-    pub fn valid_approvals(&self, rules: &EntryRules, now: Timestamp) -> Vec<&Approval> {
-        let Some(rule) = rules.approvals else {
-            return Vec::new();
-        };
-        let lasts = |approval: &&Approval| now < approval.at + rule.lasts;
-        self.approvals.iter().filter(lasts).collect()
-    }
-
     /// Returns the approvals that count for any of the rules at the moment `now`, each once.
     pub(super) fn counted_approvals(
         &self,
         environment: &Environment,
+        observed: &Observed,
         now: Timestamp,
     ) -> Vec<Approval> {
         let rules = self.rules(environment);
-        let counts = |approval: &&Approval| {
-            let mut rules = rules.iter();
-            rules.any(|rules| self.valid_approvals(rules, now).contains(approval))
+        let asked = rules.iter().filter_map(|rules| rules.approvals.as_ref());
+        let count = |rule: &ApprovalRule| {
+            let (all, people) = (&self.approvals, &observed.people);
+            rule.count(all, people, &environment.id, now).given
         };
-        self.approvals.iter().filter(counts).cloned().collect()
+        let counts: Vec<&Approval> = asked.flat_map(count).collect();
+        let counted = self.approvals.iter().filter(|one| counts.contains(one));
+        counted.cloned().collect()
     }
 
     /// Returns everything that it lacks, each once. Of gates that is what they said last: what they say
@@ -219,12 +180,15 @@ impl Request {
                     add(Missing::Earlier { environment });
                 }
             }
-            if let Some(rule) = rules.approvals {
-                let valid = self.valid_approvals(rules, now);
-                if valid.len() < usize::from(rule.count) {
+            if let Some(rule) = &rules.approvals {
+                let (all, people) = (&self.approvals, &observed.people);
+                let consent = rule.count(all, people, &environment.id, now);
+                if !consent.is_enough() {
+                    let given = consent.given.iter();
                     add(Missing::Approvals {
-                        given: valid.iter().map(|approval| approval.by.clone()).collect(),
-                        needed: rule.count,
+                        given: given.map(|approval| approval.by.clone()).collect(),
+                        needed: consent.needed,
+                        lacking: consent.lacking,
                     });
                 }
             }
@@ -244,13 +208,15 @@ impl Request {
         }
         for (number, freeze) in &environment.freezes {
             if freeze.holds(release, now) {
-                add(Missing::Freeze {
-                    number: *number,
-                    why: freeze.why.clone(),
-                    by: freeze.by.clone(),
-                    until: freeze.until,
-                });
+                add(Missing::Closed(freeze.works(*number)));
             }
+        }
+        for rules in self.rules(environment) {
+            rules
+                .works(now)
+                .into_iter()
+                .map(Missing::Closed)
+                .for_each(&mut add);
         }
         missing
     }
@@ -309,11 +275,19 @@ impl fmt::Display for Missing {
             Self::Earlier { environment } => {
                 write!(f, "it has not taken all traffic in `{environment}`")
             }
-            Self::Approvals { given, needed } => {
+            Self::Approvals {
+                given,
+                needed,
+                lacking,
+            } => {
                 let have = given.len();
                 write!(f, "{have} of {needed} approvals")?;
                 if !given.is_empty() {
                     write!(f, " (by {})", given.join(", "))?;
+                }
+                for (index, need) in lacking.iter().enumerate() {
+                    let before = if index == 0 { ", still" } else { " and" };
+                    write!(f, "{before} {need}")?;
                 }
                 Ok(())
             }
@@ -323,14 +297,7 @@ impl fmt::Display for Missing {
                 local,
             } => write!(f, "the next window opens on {local}"),
             Self::Window { opens: None, .. } => write!(f, "no window ever opens"),
-            Self::Freeze {
-                number,
-                why,
-                by,
-                until: _,
-            } => {
-                write!(f, "freeze {number} by {by}: {why}")
-            }
+            Self::Closed(works) => works.fmt(f),
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use leadsman_gates::Gates;
 use serde::{Deserialize, Serialize};
 
-use super::calendar::Calendar;
+use super::calendar::{Calendar, Window};
+use super::consent::ApprovalRule;
 use super::pattern::RefPattern;
 use super::request::Reference;
 use crate::id::EnvironmentName;
@@ -30,6 +31,10 @@ pub struct EntryRules {
     pub approvals: Option<ApprovalRule>,
     /// The times in which it may enter.
     pub calendar: Calendar,
+    /// The times in which the environment is worked on, by the clock of the calendar: nothing
+    /// enters, and what is on its way goes no further.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<Window>,
     /// What reports on it have to say.
     #[serde(skip_serializing_if = "Gates::is_empty")]
     pub gates: Gates,
@@ -37,17 +42,6 @@ pub struct EntryRules {
     pub waits: Duration,
     /// What is different for what cannot wait; `None` where there is no such way.
     pub expedited: Option<Expedited>,
-}
-
-/// The consent that a release needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalRule {
-    /// How many people.
-    pub count: u8,
-    /// Whether one of them may be who wrote or shipped it.
-    pub by_author: bool,
-    /// How long a consent lasts.
-    pub lasts: Duration,
 }
 
 /// The way of what cannot wait, such as a security fix: windows do not hold it up, and it is held
@@ -67,6 +61,7 @@ impl Default for EntryRules {
             tags: BTreeSet::new(),
             approvals: None,
             calendar: Calendar::default(),
+            maintenance: Vec::new(),
             gates: Gates::default(),
             waits: WAITS,
             expedited: None,
@@ -89,11 +84,16 @@ impl EntryRules {
             tags: _,
             approvals,
             calendar,
+            maintenance,
             gates,
             waits: _,
             expedited: _,
         } = self;
-        after.is_none() && approvals.is_none() && calendar.windows.is_empty() && gates.is_empty()
+        after.is_none()
+            && approvals.is_none()
+            && calendar.windows.is_empty()
+            && maintenance.is_empty()
+            && gates.is_empty()
     }
 
     /// Whether what was built from `reference` may enter.

@@ -34,7 +34,7 @@ pub(crate) fn facts(environment: &Environment, observed: &Observed, now: Timesta
                 .missing(environment, release, observed, now)
                 .is_empty()
         {
-            return admit(environment, release, request, now);
+            return admit(environment, release, request, observed, now);
         }
     }
     Vec::new()
@@ -63,12 +63,13 @@ fn admit(
     environment: &Environment,
     release: ReleaseNumber,
     request: &Request,
+    observed: &Observed,
     now: Timestamp,
 ) -> Vec<Event> {
     let mut events = vec![Event::EntryAdmitted {
         release,
         digest: request.identity.digest.clone(),
-        approvals: request.counted_approvals(environment, now),
+        approvals: request.counted_approvals(environment, observed, now),
         gates: request.gates.clone(),
         expedited: request.expedited.clone(),
     }];
@@ -91,11 +92,7 @@ fn admit(
             origin: request.origin,
             by: request.by.clone(),
             identity: Some(request.identity.clone()),
-            soak_at_most: soak_at_most(
-                environment,
-                &request.content,
-                request.expedited.as_deref(),
-            ),
+            soak_at_most: soak_at_most(environment, &request.content, request.expedited.as_deref()),
         },
     ));
     events
@@ -140,7 +137,7 @@ fn after(now: Timestamp) -> Timestamp {
 fn turns(missing: &Missing) -> Option<Timestamp> {
     match missing {
         Missing::Window { opens, .. } => *opens,
-        Missing::Freeze { until, .. } => *until,
+        Missing::Closed(works) => works.until,
         Missing::Earlier { .. } | Missing::Approvals { .. } | Missing::Gate { .. } => None,
     }
 }
@@ -153,7 +150,8 @@ fn runs_out(environment: &Environment, request: &Request, now: Timestamp) -> Vec
         if let Opening::Open { closes } = rules.calendar.at(now) {
             moments.extend(closes);
         }
-        if let Some(rule) = rules.approvals {
+        moments.extend(rules.turns(now));
+        if let Some(rule) = &rules.approvals {
             moments.extend(request.approvals.iter().map(|it| it.at + rule.lasts));
         }
     }
@@ -164,9 +162,7 @@ fn who(missing: &[Missing]) -> Who {
     let needs_consent = missing
         .iter()
         .any(|it| matches!(it, Missing::Approvals { .. }));
-    let is_frozen = missing
-        .iter()
-        .any(|it| matches!(it, Missing::Freeze { .. }));
+    let is_frozen = missing.iter().any(|it| matches!(it, Missing::Closed(_)));
     match (needs_consent, is_frozen) {
         (true, _) => Who::Person(&["approve", "reject"]),
         (false, true) => Who::Either(&["thaw", "reject"]),

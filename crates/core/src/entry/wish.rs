@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::request::{Freeze, Identity, Request, rules};
+use super::freeze::Freeze;
+use super::request::{Identity, Request, rules};
 use crate::deployment::Origin;
 use crate::environment::Environment;
 use crate::event::Event;
@@ -69,13 +70,21 @@ pub(crate) fn asks_nothing(environment: &Environment, content: &ReleaseContent) 
     environment.freezes.is_empty() && rules.iter().all(|rules| rules.asks_nothing())
 }
 
-/// Adds somebody's consent. `known_as` is what else they are called, for a comparison with the
-/// authors; `digest`, what they have looked at.
+/// Who consents, beside their name.
+#[derive(Clone, Copy)]
+pub(crate) struct Consenting<'a> {
+    /// What else they are called, for a comparison with the authors.
+    pub(crate) known_as: &'a BTreeSet<String>,
+    /// Whether they own the state folder.
+    pub(crate) owner: bool,
+}
+
+/// Adds somebody's consent; `digest` is what they have looked at.
 pub(crate) fn approve(
     environment: &Environment,
     release: ReleaseNumber,
     digest: Option<&Digest>,
-    known_as: &BTreeSet<String>,
+    consenting: Consenting<'_>,
     note: Option<&str>,
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
@@ -88,11 +97,15 @@ pub(crate) fn approve(
         });
     }
     let rules = request.rules(environment);
-    let approvals = || rules.iter().filter_map(|rules| rules.approvals);
+    let approvals = || rules.iter().filter_map(|rules| rules.approvals.as_ref());
     if approvals().next().is_none() {
         return Err(Refusal::NoApprovalNeeded(release));
     }
-    let wrote = is_author(request, by) || known_as.iter().any(|name| is_author(request, name));
+    let wrote = is_author(request, by)
+        || consenting
+            .known_as
+            .iter()
+            .any(|name| is_author(request, name));
     if wrote && approvals().any(|rule| !rule.by_author) {
         return Err(Refusal::OwnRelease(release));
     }
@@ -101,6 +114,7 @@ pub(crate) fn approve(
         release,
         digest: request.identity.digest.clone(),
         note: note.map(str::to_owned),
+        owner: consenting.owner,
         by: by.to_owned(),
     }])
 }
@@ -125,14 +139,18 @@ pub(crate) fn reject(
     }])
 }
 
-/// Keeps releases out for a time.
+/// Keeps releases out for a time. In a maintenance window what is on its way goes no further either;
+/// it ends by itself, so that nobody has to remember it.
 pub(crate) fn freeze(
     environment: &Environment,
-    from: Option<Timestamp>,
-    until: Option<Timestamp>,
+    (from, until): (Option<Timestamp>, Option<Timestamp>),
+    maintenance: bool,
     why: &str,
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
+    if maintenance && until.is_none() {
+        return Err(Refusal::NoEnd);
+    }
     if until.is_some_and(|until| until <= from.unwrap_or_default()) {
         return Err(Refusal::EndsBeforeItBegins);
     }
@@ -140,6 +158,7 @@ pub(crate) fn freeze(
         number: environment.last_freeze + 1,
         from,
         until,
+        maintenance,
         why: why.to_owned(),
         by: by.to_owned(),
     }])

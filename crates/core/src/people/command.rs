@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::name::{Identity, PersonName, TokenNumber};
 use super::rights::{Grant, Narrowing};
-use crate::id::Digest;
+use crate::id::{Digest, TeamName};
 use crate::time::Timestamp;
 
 /// An order about people and their tokens.
@@ -51,6 +51,20 @@ pub enum Command {
         person: PersonName,
         /// What.
         grant: Grant,
+    },
+    /// Takes somebody into a team.
+    Join {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
+    },
+    /// Takes somebody out of a team.
+    Leave {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
     },
     /// Makes a token known by its hash.
     CreateToken {

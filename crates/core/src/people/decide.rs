@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::command::Command;
 use super::event::Event;
-use super::evolve::{People, evolve};
+use super::evolve::{People, Person, evolve};
 use super::name::{Identity, PersonName, TokenNumber};
 use super::refusal::Refusal;
 use crate::id::is_name;
@@ -117,6 +117,32 @@ pub fn decide(people: &People, command: &Command, now: Timestamp) -> Result<Vec<
             };
             leaves_an_admin(people, person, event)
         }
+        Command::Join { person, team } => {
+            let teams = &somebody(people, person)?.teams;
+            if teams.contains(team) {
+                return Err(Refusal::AlreadyMember {
+                    person: person.clone(),
+                    team: team.clone(),
+                });
+            }
+            bounded(teams.len(), EACH_MAX, "teams of one person")?;
+            Ok(vec![Event::TeamJoined {
+                person: person.clone(),
+                team: team.clone(),
+            }])
+        }
+        Command::Leave { person, team } => {
+            if !somebody(people, person)?.teams.contains(team) {
+                return Err(Refusal::NotAMember {
+                    person: person.clone(),
+                    team: team.clone(),
+                });
+            }
+            Ok(vec![Event::TeamLeft {
+                person: person.clone(),
+                team: team.clone(),
+            }])
+        }
         Command::CreateToken {
             person,
             name,
@@ -195,7 +221,11 @@ fn known<'p>(
     people: &'p People,
     person: &PersonName,
 ) -> Result<&'p std::collections::BTreeSet<super::Grant>, Refusal> {
-    let known = people.people.get(person).map(|person| &person.grants);
+    somebody(people, person).map(|person| &person.grants)
+}
+
+fn somebody<'p>(people: &'p People, person: &PersonName) -> Result<&'p Person, Refusal> {
+    let known = people.people.get(person);
     known.ok_or_else(|| Refusal::UnknownPerson(person.clone()))
 }
 
@@ -283,6 +313,31 @@ mod tests {
 
     fn refused(people: &People, command: &Command) -> &'static str {
         decide(people, command, at(10)).unwrap_err().code()
+    }
+
+    #[test]
+    fn who_belongs_to_a_team_is_told_and_forgotten_with_the_person() {
+        let (mia, security) = (|| name("mia"), || "security".parse().unwrap());
+        let join = || Command::Join {
+            person: mia(),
+            team: security(),
+        };
+        let leave = || Command::Leave {
+            person: mia(),
+            team: security(),
+        };
+        let people = told(&[add("mia", None, &[]), join()]);
+        let teams = |people: &People| people.people.get(&mia()).unwrap().teams.clone();
+        assert_eq!(teams(&people), BTreeSet::from([security()]));
+        assert_eq!(refused(&people, &join()), "R111");
+        let people = told(&[add("mia", None, &[]), join(), leave()]);
+        assert_eq!(teams(&people), BTreeSet::new());
+        assert_eq!(refused(&people, &leave()), "R112");
+        let remove = Command::Remove { person: mia() };
+        let people = told(&[add("mia", None, &[]), join(), remove]);
+        assert_eq!(refused(&people, &leave()), "R101");
+        let again = told(&[add("mia", None, &[]), join(), leave(), join()]);
+        assert_eq!(teams(&again), BTreeSet::from([security()]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::{Identity, PersonName, TokenNumber};
 use super::rights::{Grant, Narrowing};
-use crate::id::Digest;
+use crate::id::{Digest, TeamName};
 use crate::time::Timestamp;
 
 /// A fact about people. Stored like those about environments: read for ever.
@@ -49,6 +49,20 @@ pub enum Event {
         /// What.
         grant: Grant,
     },
+    /// Somebody belongs to a team from now on.
+    TeamJoined {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
+    },
+    /// Somebody belongs to a team no more.
+    TeamLeft {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
+    },
     /// Whoever has the token acts for the person. The token itself is nowhere.
     TokenCreated {
         /// The number of the token.
@@ -88,6 +102,8 @@ impl Event {
             Self::IdentityUnlinked { .. } => "identity_unlinked",
             Self::RoleGranted { .. } => "role_granted",
             Self::RoleRevoked { .. } => "role_revoked",
+            Self::TeamJoined { .. } => "team_joined",
+            Self::TeamLeft { .. } => "team_left",
             Self::TokenCreated { .. } => "token_created",
             Self::TokenRevoked { .. } => "token_revoked",
         }
@@ -119,6 +135,12 @@ impl std::fmt::Display for Event {
                     "`{person}` is {} for {} no more",
                     grant.role, grant.reach
                 )
+            }
+            Self::TeamJoined { person, team } => {
+                write!(f, "`{person}` belongs to team `{team}` from now on")
+            }
+            Self::TeamLeft { person, team } => {
+                write!(f, "`{person}` belongs to team `{team}` no more")
             }
             Self::TokenCreated {
                 token,

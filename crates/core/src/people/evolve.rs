@@ -8,7 +8,7 @@ use super::name::{Identity, PersonName, TokenNumber};
 use super::reach::Reach;
 use super::rights::{Grant, Narrowing, Rights};
 use super::role::Role;
-use crate::id::Digest;
+use crate::id::{Digest, TeamName};
 use crate::time::Timestamp;
 
 /// For how long a token that has ended is still shown.
@@ -23,6 +23,8 @@ pub struct Person {
     pub identities: BTreeSet<Identity>,
     /// What they may do.
     pub grants: BTreeSet<Grant>,
+    /// What they belong to.
+    pub teams: BTreeSet<TeamName>,
 }
 
 /// Something by which a program acts for a person.
@@ -152,6 +154,12 @@ pub fn evolve(mut people: People, at: Timestamp, event: &Event) -> People {
         }),
         Event::RoleRevoked { person, grant } => people.person(person, |person| {
             person.grants.remove(grant);
+        }),
+        Event::TeamJoined { person, team } => people.person(person, |person| {
+            person.teams.insert(team.clone());
+        }),
+        Event::TeamLeft { person, team } => people.person(person, |person| {
+            person.teams.remove(team);
         }),
         Event::TokenCreated {
             token,

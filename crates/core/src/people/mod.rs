@@ -18,6 +18,7 @@ pub use command::Command;
 pub use decide::{PEOPLE_MAX, TOKEN_LIFE_MAX, TOKENS_MAX, decide};
 pub use event::Event;
 pub use evolve::{People, Person, Token, evolve};
+pub(crate) use name::ENGINE;
 pub use name::{Identity, InvalidIdentity, InvalidPersonName, PersonName, TokenNumber};
 pub use reach::{InvalidReach, Reach};
 pub use refusal::Refusal;

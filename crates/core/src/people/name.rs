@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 const IDENTITY_BYTES_MAX: usize = 255;
 
 /// The name under which the engine records what nobody asked for: no person can have it.
-const ENGINE: &str = "leadsman";
+pub(crate) const ENGINE: &str = "leadsman";
 
 /// The name of a person, as the log records it.
 ///

@@ -2,6 +2,7 @@
 
 use super::name::{Identity, PersonName, TokenNumber};
 use super::rights::Grant;
+use crate::id::TeamName;
 
 /// Why an order about people is not granted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +45,22 @@ pub enum Refusal {
         /// What.
         grant: Grant,
     },
+    /// The person belongs to that team already.
+    #[error("`{person}` belongs to team `{team}` already")]
+    AlreadyMember {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
+    },
+    /// The person does not belong to that team.
+    #[error("`{person}` does not belong to team `{team}`")]
+    NotAMember {
+        /// Who.
+        person: PersonName,
+        /// Which.
+        team: TeamName,
+    },
     /// Nobody would be left who may do everything.
     #[error("`{0}` is the last who is admin for everything")]
     LastAdmin(PersonName),
@@ -72,18 +89,23 @@ impl Refusal {
             Self::UnknownToken(_) => "R108",
             Self::BadToken(_) => "R109",
             Self::TooMany(_) => "R110",
+            Self::AlreadyMember { .. } => "R111",
+            Self::NotAMember { .. } => "R112",
         }
     }
 
     /// Returns what a person can do about it.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::UnknownPerson(_) | Self::NotTheirs { .. } | Self::NotGranted { .. } => {
+            Self::UnknownPerson(_)
+            | Self::NotTheirs { .. }
+            | Self::NotGranted { .. }
+            | Self::NotAMember { .. } => {
                 "see who there is, and what they may do, with `leadsman people list`"
             }
             Self::KnownPerson(_) => "give them another role with `leadsman people grant`",
             Self::IdentityTaken { .. } => "take it from them first with `leadsman people unlink`",
-            Self::AlreadyGranted { .. } => "nothing has to be done",
+            Self::AlreadyGranted { .. } | Self::AlreadyMember { .. } => "nothing has to be done",
             Self::LastAdmin(_) => {
                 "make somebody else admin first with `leadsman people grant NAME admin`"
             }
@@ -98,6 +120,6 @@ impl Refusal {
 
     /// Returns the codes of all of them.
     pub fn codes() -> impl Iterator<Item = String> {
-        (101..=110).map(|number| format!("R{number:03}"))
+        (101..=112).map(|number| format!("R{number:03}"))
     }
 }

@@ -8,10 +8,12 @@ use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::routes::weight_on_the_way_back;
 use crate::decide::start;
 use crate::deployment::{Cause, Deployment, End, Phase, Revision, Rollout, Stage};
+use crate::entry;
 use crate::environment::Environment;
 use crate::event::{Event, Passed};
 use crate::id::{RevisionId, ServiceName};
 use crate::observed::Observed;
+use crate::people::ENGINE;
 use crate::route::Routes;
 use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
@@ -57,6 +59,10 @@ pub(super) fn facts(
         facts.push(Event::DeploymentFrozen { why });
         return facts;
     }
+    if let Some(fact) = look.maintenance() {
+        facts.push(fact);
+        return facts;
+    }
     facts.extend(look.lost_copies());
     if facts
         .iter()
@@ -95,6 +101,29 @@ impl Look<'_> {
                 })
             })
             .collect()
+    }
+
+    /// Holds what is on its way where a maintenance window begins, and lets it go on where it ends.
+    /// The way back is never held.
+    fn maintenance(&self) -> Option<Event> {
+        let Deployment {
+            release,
+            content,
+            paused,
+            ..
+        } = self.deployment;
+        let forward = self.deployment.goes_forward();
+        let works = || entry::works(self.environment, *release, content, self.now);
+        let works = forward.then(works).flatten();
+        let by = ENGINE.to_owned();
+        match (paused, works) {
+            (None, Some(works)) => Some(Event::DeploymentPaused {
+                works: Some(works.to_string()),
+                by,
+            }),
+            (Some(pause), None) if pause.works.is_some() => Some(Event::DeploymentResumed { by }),
+            (Some(_) | None, _) => None,
+        }
     }
 
     fn cause_to_return(&self) -> Option<Cause> {

@@ -5,6 +5,7 @@ use leadsman_analysis::Outcome;
 use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::facts::{settled_at, waits_for};
 use crate::deployment::{Baseline, Deployment, Phase, Revision, Rollout, Stage};
+use crate::entry;
 use crate::environment::Environment;
 use crate::id::ServiceName;
 use crate::observed::Observed;
@@ -32,7 +33,7 @@ pub(super) fn reasons(
                 who,
             });
         }
-        reasons.extend(as_a_whole(deployment, now));
+        reasons.extend(as_a_whole(environment, deployment, now));
         if !matches!(deployment.phase, Phase::Frozen { .. }) {
             reasons.extend(
                 deployment
@@ -42,17 +43,37 @@ pub(super) fn reasons(
             );
         }
     }
+    let moving = environment.deployment.as_ref();
+    let moving = moving.filter(|deployment| deployment.goes_forward());
+    let turns = moving.map(|it| entry::turns(environment, &it.content, now));
+    let turns = turns.into_iter().flatten();
     let wake_at = reasons
         .iter()
         .filter_map(|reason| reason.until)
         .chain(drained_by(environment, observed))
+        .chain(turns)
         .filter(|until| *until > now)
         .min();
     (reasons, wake_at)
 }
 
-fn as_a_whole(deployment: &Deployment, now: Timestamp) -> Option<Reason> {
+fn as_a_whole(
+    environment: &Environment,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> Option<Reason> {
     if let Some(pause) = &deployment.paused {
+        if let Some(works) = &pause.works {
+            return Some(Reason {
+                waiting: Waiting::Maintenance {
+                    works: works.clone(),
+                },
+                since: pause.since,
+                until: entry::works(environment, deployment.release, &deployment.content, now)
+                    .and_then(|works| works.until),
+                who: Who::Either(&["thaw", "abort"]),
+            });
+        }
         return Some(Reason {
             waiting: Waiting::Paused {
                 by: pause.by.clone(),

@@ -12,8 +12,9 @@ use super::metric_values::word;
 use super::read::looks_typed;
 use super::units;
 use crate::entrance::{CertificateFiles, Entrance, Tls};
-use crate::entry::EntryRules;
+use crate::entry::{EntryRules, Voters};
 use crate::metric::{MetricSource, PrometheusServer};
+use crate::people::PersonName;
 use crate::spec::{
     BaselineKind, EnvironmentSpec, OnInconclusive, Probe, ServiceSpec, Sizing, Step, Strategy,
 };
@@ -78,11 +79,25 @@ fn put_entry(file: &mut Lines, entry: &EntryRules) {
     if let Some(approvals) = &entry.approvals {
         file.open(3, "approvals");
         file.put(4, "count", approvals.count);
+        let needs = approvals.needs.iter().map(|need| {
+            let of = match &need.of {
+                Voters::Team(team) => format!("team: {team}"),
+                Voters::People(people) => {
+                    let names: Vec<&str> = people.iter().map(PersonName::as_str).collect();
+                    format!("people: [{}]", names.join(", "))
+                }
+            };
+            format!("{{ {of}, count: {} }}", need.count)
+        });
+        let needs: Vec<String> = needs.collect();
+        file.put(4, "needs", format!("[{}]", needs.join(", ")));
         file.put(4, "by_author", or_taken(approvals.by_author));
         file.put(4, "lasts", units::duration(approvals.lasts));
     } else {
         file.put(3, "approvals", "null");
     }
+    let maintenance = entry.maintenance.iter().map(ToString::to_string);
+    file.put(3, "maintenance", list(&maintenance.collect::<Vec<_>>()));
     let windows = entry.calendar.windows.iter().map(ToString::to_string);
     file.put(3, "windows", list(&windows.collect::<Vec<_>>()));
     file.put(3, "time_zone", scalar(&entry.calendar.time_zone));

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::codes::{BAD_REFERENCE, BAD_WINDOW, UNKNOWN_TIME_ZONE};
+use super::codes::{BAD_NAME, BAD_REFERENCE, BAD_WINDOW, UNKNOWN_TIME_ZONE};
 use super::problem::quoted;
 use super::read::{Merge, Read, Reader};
 use super::values::schema;
 use super::yaml::Node;
 use crate::entry::{RefPattern, Window, is_time_zone};
+use crate::people::PersonName;
 
 /// The most characters that the name of a branch or a tag has.
 const REFERENCE_MAX: usize = 250;
@@ -60,6 +61,30 @@ impl Merge for ZoneText {}
 schema!(
     ZoneText,
     json_schema!({ "title": "time zone", "type": "string" })
+);
+
+/// A person.
+#[derive(Clone, Debug)]
+pub(super) struct PersonText(pub(super) PersonName);
+
+impl Read for PersonText {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        const FORM: &str = "write it as `leadsman people list` shows it, such as `anna`";
+        let text = reader.text(node, "the name of a person", FORM)?;
+        let name = text.parse().ok();
+        if name.is_none() {
+            let message = format!("{} is no name of a person", quoted(text));
+            reader.note(&BAD_NAME, node.at, message, FORM);
+        }
+        name.map(Self)
+    }
+}
+
+impl Merge for PersonText {}
+
+schema!(
+    PersonText,
+    json_schema!({ "title": "name of a person", "type": "string", "pattern": "^[a-z][a-z0-9._-]*$", "maxLength": 40 })
 );
 
 /// Which branches or tags are meant.

@@ -16,10 +16,10 @@ use leadsman_gates::{Facts, Gates, ReportKind, Says, Tests, TestsGate};
 
 use crate::world::{World, canary, content, name, service, shipping};
 
-const HOUR: u64 = 3_600;
+pub(crate) const HOUR: u64 = 3_600;
 
 /// A release of `web` with these rules.
-fn release(version: u64, entry: EntryRules) -> Arc<ReleaseContent> {
+pub(crate) fn release(version: u64, entry: EntryRules) -> Arc<ReleaseContent> {
     let strategy = canary(&[5, 50]);
     let content = content(&[("web", service(version, 2, &strategy))], false);
     Arc::new(ReleaseContent {
@@ -28,10 +28,11 @@ fn release(version: u64, entry: EntryRules) -> Arc<ReleaseContent> {
     })
 }
 
-fn approvals(count: u8) -> EntryRules {
+pub(crate) fn approvals(count: u8) -> EntryRules {
     EntryRules {
         approvals: Some(ApprovalRule {
             count,
+            needs: Vec::new(),
             by_author: false,
             lasts: Duration::from_secs(HOUR),
         }),
@@ -40,7 +41,7 @@ fn approvals(count: u8) -> EntryRules {
 }
 
 /// A world in which release 1 serves, under these rules.
-fn guarded(entry: EntryRules) -> World {
+pub(crate) fn guarded(entry: EntryRules) -> World {
     let mut world = World::new();
     let bare = release(1, EntryRules::default());
     world.ship(1, &bare);
@@ -50,7 +51,7 @@ fn guarded(entry: EntryRules) -> World {
     world
 }
 
-fn identity(version: u8, authors: &[&str]) -> Identity {
+pub(crate) fn identity(version: u8, authors: &[&str]) -> Identity {
     Identity {
         digest: Digest::from_bytes([version; 32]),
         source: Source {
@@ -60,7 +61,7 @@ fn identity(version: u8, authors: &[&str]) -> Identity {
     }
 }
 
-fn written_by(version: u64, content: &Arc<ReleaseContent>, authors: &[&str]) -> Command {
+pub(crate) fn written_by(version: u64, content: &Arc<ReleaseContent>, authors: &[&str]) -> Command {
     Command::Ship {
         release: ReleaseNumber(version),
         content: Arc::clone(content),
@@ -69,11 +70,12 @@ fn written_by(version: u64, content: &Arc<ReleaseContent>, authors: &[&str]) -> 
     }
 }
 
-fn approve(version: u64) -> Command {
+pub(crate) fn approve(version: u64) -> Command {
     Command::Approve {
         release: ReleaseNumber(version),
         digest: None,
         known_as: BTreeSet::new(),
+        owner: true,
         note: None,
     }
 }
@@ -93,6 +95,7 @@ fn two_people_consent_and_neither_of_them_wrote_it() {
         release: ReleaseNumber(2),
         digest: None,
         known_as: BTreeSet::from(["Ben@shop.example".to_owned()]),
+        owner: true,
         note: None,
     };
     assert_eq!(world.ask_as("ben", &as_ben), own);
@@ -166,6 +169,7 @@ fn consent_is_bound_to_what_was_looked_at() {
         release: ReleaseNumber(2),
         digest: Some(Digest::from_bytes([9; 32])),
         known_as: BTreeSet::new(),
+        owner: true,
         note: None,
     };
     let refused = world.ask_as("cy", &other);
@@ -344,6 +348,7 @@ fn nothing_enters_during_a_freeze_but_what_is_named_and_the_way_back_is_free() {
     let freeze = Command::Freeze {
         from: None,
         until: Some(world.now + Duration::from_secs(2 * HOUR)),
+        maintenance: false,
         why: "the sale".to_owned(),
     };
     world.ask_as("eve", &freeze).expect("eve may");
@@ -518,24 +523,6 @@ fn facts_count_for_a_while_only() {
 }
 
 #[test]
-fn who_consents_is_recorded_once_however_many_rules_ask_for_it() {
-    // Those that hold ask for one, those of the release for two.
-    let mut world = guarded(approvals(1));
-    world
-        .ask_as("ann", &written_by(2, &release(2, approvals(2)), &[]))
-        .expect("it is asked");
-    for person in ["cy", "dee"] {
-        world.ask_as(person, &approve(2)).expect("both may");
-    }
-    world.settle();
-    let admitted = world.timeline.lines().find(|it| it.contains("_admitted"));
-    assert_eq!(
-        admitted,
-        Some("0 s: entry_admitted: release 2 may enter, approved by cy and dee")
-    );
-}
-
-#[test]
 fn the_longer_soak_of_two_rules_holds_on_the_expedited_way_whether_or_not_it_waits() {
     let expedited = |seconds| EntryRules {
         expedited: Some(Expedited {
@@ -551,6 +538,7 @@ fn the_longer_soak_of_two_rules_holds_on_the_expedited_way_whether_or_not_it_wai
                 let freeze = Command::Freeze {
                     from: None,
                     until,
+                    maintenance: false,
                     why: "a moment".to_owned(),
                 };
                 world.ask_as("eve", &freeze).expect("eve may");

@@ -10,8 +10,8 @@ use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
 use leadsman_core::bundle::{Bundle, Cache, CacheRule, HeaderRule, Pattern};
 use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, TlsVersion};
 use leadsman_core::entry::{
-    Approval, ApprovalRule, Calendar, EntryRules, Expedited, Identity, RefPattern, Reference,
-    Source,
+    Approval, ApprovalRule, Calendar, EntryRules, Expedited, Identity, Need, RefPattern, Reference,
+    Source, Voters,
 };
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
@@ -253,6 +253,7 @@ fn rules() -> EntryRules {
         tags: BTreeSet::from([RefPattern("v*".to_owned())]),
         approvals: Some(ApprovalRule {
             count: 2,
+            needs: Vec::new(),
             by_author: false,
             lasts: Duration::from_secs(86_400),
         }),
@@ -260,6 +261,7 @@ fn rules() -> EntryRules {
             time_zone: "Europe/Berlin".to_owned(),
             windows: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
         },
+        maintenance: Vec::new(),
         gates: Gates {
             tests: Some(TestsGate::default()),
             ..Gates::default()
@@ -300,6 +302,7 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             release,
             digest: digest.clone(),
             note: Some("read and tried".to_owned()),
+            owner: false,
             by: by(),
         },
         Event::EntryJudged {
@@ -328,6 +331,7 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
                 by: by(),
                 at: moment,
                 note: Some("read and tried".to_owned()),
+                owner: false,
             }],
             gates: vec![judged()],
             expedited: Some(why()),
@@ -336,6 +340,15 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             number: 3,
             from: Some(moment),
             until: Some(moment + Duration::from_secs(3_600)),
+            maintenance: false,
+            why: why(),
+            by: by(),
+        },
+        Event::FreezeBegun {
+            number: 4,
+            from: None,
+            until: Some(moment),
+            maintenance: true,
             why: why(),
             by: by(),
         },
@@ -349,7 +362,58 @@ fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             number: 3,
             by: by(),
         },
+        Event::EntryRequested {
+            release,
+            content: asking_for_some_people(content),
+            identity: identity(),
+            origin: Origin::Ship,
+            expedited: None,
+            by: by(),
+        },
+        Event::EntryApproved {
+            release,
+            digest: identity().digest,
+            note: None,
+            owner: true,
+            by: by(),
+        },
+        Event::EntryAdmitted {
+            release,
+            digest: identity().digest,
+            approvals: vec![Approval {
+                by: by(),
+                at: moment,
+                note: None,
+                owner: true,
+            }],
+            gates: Vec::new(),
+            expedited: None,
+        },
     ]
+}
+
+/// A release whose rules ask for the consent of some people in particular.
+fn asking_for_some_people(content: &ReleaseContent) -> Arc<ReleaseContent> {
+    let people = ["anna", "ben", "carl"].map(name);
+    let needs = vec![
+        Need {
+            count: 1,
+            of: Voters::Team(name("security")),
+        },
+        Need {
+            count: 2,
+            of: Voters::People(BTreeSet::from(people)),
+        },
+    ];
+    let approvals = rules().approvals.map(|rule| ApprovalRule { needs, ..rule });
+    Arc::new(ReleaseContent {
+        entry: EntryRules {
+            approvals,
+            maintenance: vec!["Sun 02:00-04:00".parse().expect("a window")],
+            ..EntryRules::default()
+        },
+        ..content.clone()
+    })
 }
 
 /// One example of each kind of event, with every field that it can have.
@@ -411,7 +475,14 @@ fn examples() -> Vec<Event> {
             by: by(),
         },
         Event::DeploymentPromoted {},
-        Event::DeploymentPaused { by: by() },
+        Event::DeploymentPaused {
+            works: None,
+            by: by(),
+        },
+        Event::DeploymentPaused {
+            works: Some("maintenance window 3 by ann: new disks".to_owned()),
+            by: by(),
+        },
         Event::DeploymentResumed { by: by() },
         Event::ServiceReturned { service: web() },
         Event::DeploymentFrozen {

@@ -47,6 +47,15 @@ fn people() -> Vec<Event> {
             grant,
         });
     }
+    let team = || "security".parse().expect("it is a name");
+    events.push(Event::TeamJoined {
+        person: person(),
+        team: team(),
+    });
+    events.push(Event::TeamLeft {
+        person: person(),
+        team: team(),
+    });
     for sign_in in [false, true] {
         let narrowing = if sign_in {
             Narrowing::default()
@@ -127,7 +136,7 @@ where
 
 #[test]
 fn what_happens_to_people_is_stored_as_it_always_was() {
-    hold("people.jsonl", &people(), Event::kind, 8);
+    hold("people.jsonl", &people(), Event::kind, 10);
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 mod baseline;
 mod chance;
+mod consenting;
 mod entering;
 mod golden;
 mod golden_people;
+mod maintaining;
 mod project;
 mod runs;
 mod stories;

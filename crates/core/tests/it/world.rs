@@ -14,6 +14,7 @@ use leadsman_core::id::{
     DeploymentNumber, Digest, EnvironmentId, EnvironmentName, InstanceId, ReleaseNumber,
     RevisionId, ServiceName,
 };
+use leadsman_core::people::People;
 use leadsman_core::route::{AcknowledgedRoutes, Draining, Routes, Tripped};
 use leadsman_core::spec::{
     BaselineKind, OnInconclusive, Probe, Readiness, ReleasedService, RouteRule, ServiceSpec,
@@ -189,6 +190,8 @@ pub(crate) struct World {
     pub(crate) facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
     /// What took all traffic in other environments.
     pub(crate) elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
+    /// Who there is.
+    pub(crate) people: Arc<People>,
     pub(crate) timeline: String,
     pub(crate) events: Vec<(Timestamp, Event)>,
     port: u16,
@@ -211,6 +214,7 @@ impl World {
             evidence: None,
             facts: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
+            people: Arc::default(),
             timeline: String::new(),
             events: Vec::new(),
             port: 20_000,
@@ -339,6 +343,7 @@ impl World {
             verdicts,
             elsewhere: self.elsewhere.clone(),
             facts: self.facts.clone(),
+            people: Arc::clone(&self.people),
         }
     }
 

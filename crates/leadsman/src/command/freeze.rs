@@ -14,28 +14,53 @@ use crate::failure::Failure;
 
 /// Let nothing enter the environment for a time, or one release all the same
 ///
-/// What is on its way goes on, and the way back stays free. Times are those of this machine's clock,
+/// What is on its way goes on, and the way back stays free. Without an end it lasts until somebody
+/// says `leadsman thaw`. Times are those of this machine's clock,
 /// such as `2026-12-24 18:00`, or carry an offset, such as `2026-12-24T18:00:00+01:00`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Why
     #[arg(long, short = 'm', value_name = "TEXT")]
     reason: String,
-    /// When it begins [default: at once]
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "except")]
-    from: Option<Moment>,
-    /// When it ends [default: when somebody says `leadsman thaw`]
-    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with_all = ["except", "lasts"])]
-    until: Option<Moment>,
-    /// How long it lasts, such as `4h` or `3d`
-    #[arg(long = "for", value_name = "DURATION", value_parser = units::parse_duration, conflicts_with = "except")]
-    lasts: Option<Duration>,
+    #[command(flatten)]
+    time: Time,
     /// Declare no freeze, but let this release in despite one
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", conflicts_with_all = ["from", "until", "lasts"])]
     except: Option<u64>,
     /// The number of the freeze that it is let in despite of; needed where there are several
     #[arg(long, value_name = "NUMBER", requires = "except")]
     freeze: Option<u64>,
+}
+
+/// When something begins and ends.
+#[derive(Debug, clap::Args)]
+pub(super) struct Time {
+    /// When it begins [default: at once]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<Moment>,
+    /// When it ends
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "lasts")]
+    until: Option<Moment>,
+    /// How long it lasts, such as `4h` or `3d`
+    #[arg(long = "for", value_name = "DURATION", value_parser = units::parse_duration)]
+    lasts: Option<Duration>,
+}
+
+impl Time {
+    /// Returns the command that declares a freeze for this time, or plans a maintenance window.
+    pub(super) fn freeze(&self, maintenance: bool, why: String) -> Command {
+        Command::Freeze {
+            from: self.from,
+            until: self.until.or_else(|| ends(self.from, self.lasts)),
+            maintenance,
+            why,
+        }
+    }
+
+    /// Whether nothing is said.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.from.is_none() && self.until.is_none() && self.lasts.is_none()
+    }
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -46,11 +71,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
             release,
             why,
         },
-        None => Command::Freeze {
-            from: args.from,
-            until: args.until.or_else(|| ends(args.from, args.lasts)),
-            why,
-        },
+        None => args.time.freeze(false, why),
     };
     give(context, command).await
 }

@@ -54,6 +54,20 @@ enum Subcommand {
         #[command(flatten)]
         reach: Reach,
     },
+    /// Take somebody into a team, which approvals in project files can ask for
+    Join {
+        /// Who
+        name: String,
+        /// The team, such as `security`; the first who joins makes it
+        team: String,
+    },
+    /// Take somebody out of a team
+    Leave {
+        /// Who
+        name: String,
+        /// The team
+        team: String,
+    },
     /// Recognise somebody by one thing more
     Link {
         /// Who
@@ -109,6 +123,14 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         Subcommand::Revoke { name, role, reach } => PeopleCommand::Revoke {
             person: name.clone(),
             grant: grant(role, reach),
+        },
+        Subcommand::Join { name, team } => PeopleCommand::Join {
+            person: name.clone(),
+            team: team.clone(),
+        },
+        Subcommand::Leave { name, team } => PeopleCommand::Leave {
+            person: name.clone(),
+            team: team.clone(),
         },
         Subcommand::Link { name, identity } => PeopleCommand::Link {
             person: name.clone(),

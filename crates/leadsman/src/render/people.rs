@@ -1,6 +1,6 @@
 //! Who may do what, the tokens, and the audit.
 
-use leadsman_api::{Audit, Grant, People, Token, Tokens};
+use leadsman_api::{Audit, Grant, People, Person, Token, Tokens};
 
 use super::paint;
 use super::table::Table;
@@ -22,10 +22,20 @@ pub(crate) fn list(people: &People) -> String {
         table.row([
             paint::strong(&clean(&person.name)),
             grants,
+            teams(person),
             clean(&person.identities.join(" ")),
         ]);
     }
     lines(&table)
+}
+
+fn teams(person: &Person) -> String {
+    let teams: Vec<String> = person.teams.iter().map(|team| clean(team)).collect();
+    match teams.len() {
+        0 => String::new(),
+        1 => format!("team {}", teams.join("")),
+        _ => format!("teams {}", teams.join(", ")),
+    }
 }
 
 /// Returns the tokens, each with what it opens and until when.
@@ -115,7 +125,7 @@ fn lines(table: &Table) -> String {
 mod tests {
     use expect_test::expect;
     use jiff::tz::TimeZone;
-    use leadsman_api::{AuditEntry, Moment, Person};
+    use leadsman_api::{AuditEntry, Moment};
 
     use super::*;
 
@@ -142,6 +152,11 @@ mod tests {
                     reach: reach.map(str::to_owned),
                 })
                 .collect(),
+            teams: grants
+                .iter()
+                .filter(|(role, _)| *role != "admin")
+                .map(|(role, _)| format!("{role}s"))
+                .collect(),
             added_at: Moment(0),
         };
         let people = People {
@@ -160,8 +175,8 @@ mod tests {
             ],
         };
         expect![[r#"
-            ann      admin                              user:ann email:ann@example.org
-            ben      viewer, operator for shop/staging
+            ann      admin                                                        user:ann email:ann@example.org
+            ben      viewer, operator for shop/staging  teams viewers, operators
             mallory  may do nothing
         "#]]
         .assert_eq(&plain(&list(&people)));

@@ -21,31 +21,52 @@ pub(crate) fn text(overview: &Overview, clock: &Clock) -> String {
 }
 
 fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
-    if status.requests.is_empty() && status.freezes.is_empty() {
+    let EnvironmentStatus {
+        requests,
+        freezes,
+        maintenance,
+        ..
+    } = status;
+    if requests.is_empty() && freezes.is_empty() && maintenance.is_none() {
         return String::new();
     }
     let name = format!("{}/{}", status.application, status.environment);
     let mut text = format!("{}\n", paint::strong(&name));
-    for one in &status.freezes {
-        text.push_str(&wrapped("  ! ", &freeze(one, clock)));
-    }
+    text.push_str(&self::freezes(status, clock));
     for one in &status.requests {
         text.push_str(&request(one, clock));
     }
     text
 }
 
-fn freeze(freeze: &Freeze, clock: &Clock) -> String {
+/// Returns the times in which nothing enters: those that are on and those that are planned.
+pub(super) fn freezes(status: &EnvironmentStatus, clock: &Clock) -> String {
+    let is_over = |freeze: &&Freeze| freeze.until.is_some_and(|until| until <= clock.now);
+    let ahead = status.freezes.iter().filter(|freeze| !is_over(freeze));
+    let declared = ahead.map(|one| wrapped("  ! ", &freeze(one, clock)));
+    let weekly = status.maintenance.iter();
+    let weekly = weekly.map(|works| wrapped("  ! ", &format!("nothing enters: {}", clean(works))));
+    declared.chain(weekly).collect()
+}
+
+/// Says when a freeze or a maintenance window is, and why.
+pub(super) fn freeze(freeze: &Freeze, clock: &Clock) -> String {
     let Freeze {
         number,
         from,
         until,
+        maintenance,
         why,
         actor,
         except,
     } = freeze;
     let begins = if *from > clock.now { "from" } else { "since" };
-    let mut text = format!("freeze {number} {begins} {}", clock.short(*from));
+    let kind = if *maintenance {
+        "maintenance window"
+    } else {
+        "freeze"
+    };
+    let mut text = format!("{kind} {number} {begins} {}", clock.short(*from));
     if let Some(until) = until {
         text.push_str(&format!(" until {}", clock.short(*until)));
     }
@@ -125,6 +146,7 @@ mod tests {
             number: 3,
             from: ago(3_600),
             until: Some(Moment(NOW.0 + 86_400_000)),
+            maintenance: false,
             why: "the sale".to_owned(),
             actor: "eve".to_owned(),
             except: vec![9],

@@ -98,6 +98,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
         queued: None,
         requests: Vec::new(),
         freezes: Vec::new(),
+        maintenance: None,
         services: vec![
             ServiceStatus {
                 closed: None,

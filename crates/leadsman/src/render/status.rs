@@ -6,6 +6,7 @@ use leadsman_api::{
 };
 
 use super::paint;
+use super::requests;
 use super::table::Table;
 use super::words::{
     Clock, PAGE, bar, clean, duration, latency, percent, rate, ratio, whole_seconds, width, wrapped,
@@ -53,6 +54,7 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
             &format!("no requests are accepted: {}", clean(problem)),
         ));
     }
+    text.push_str(&requests::freezes(status, clock));
     text.push_str(&services(status, clock));
     text.push_str(&certificates(status, clock));
     for reason in &status.reasons {

@@ -44,8 +44,8 @@ fn help_shows_what_there_is() {
           rollback     Go back to the previous release, or to a named one
           hold         Have requests of users wait while something behind the service changes, or let them
                        in again
-          maintenance  Answer requests of users with `maintenance` of the project file instead, or let them
-                       in again
+          maintenance  Answer requests of users with `maintenance` of the project file instead, or plan a
+                       maintenance window
           history      List what was deployed and what became of it
           replay       Judge a past rollout again, by the limits it was held to or by others
           diff         Show how two releases differ, or a release and what runs, or two environments

@@ -63,6 +63,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         queued: None,
         requests: Vec::new(),
         freezes: Vec::new(),
+        maintenance: None,
         services: vec![web],
         reasons: Vec::new(),
     };

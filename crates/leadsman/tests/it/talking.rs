@@ -20,6 +20,7 @@ fn environment(name: &str) -> EnvironmentStatus {
         queued: None,
         requests: Vec::new(),
         freezes: Vec::new(),
+        maintenance: None,
         services: Vec::new(),
         reasons: Vec::new(),
     }

@@ -1,12 +1,14 @@
 //! Somebody who asks, and what they may.
 
+use std::collections::BTreeSet;
+
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use leadsman_api::REASON_HEADER;
 use leadsman_core::audit::{Asked, reason};
 use leadsman_core::id::EnvironmentId;
-use leadsman_core::people::{Act, Identity, PersonName, Reach, Rights};
+use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights};
 use leadsman_engine::By;
 
 use super::peer::Peer;
@@ -170,6 +172,16 @@ impl Caller {
     /// Returns the person who asks; none if it is the owner of the socket.
     pub(crate) const fn person(&self) -> Option<&PersonName> {
         self.person.as_ref()
+    }
+
+    /// Returns what else they are called: the users and mail addresses that they are recognised by.
+    pub(crate) fn known_as(&self, people: &People) -> BTreeSet<String> {
+        let person = self.person.as_ref().and_then(|it| people.people.get(it));
+        let identities = person.into_iter().flat_map(|person| &person.identities);
+        let names = identities.map(|identity| match identity {
+            Identity::User(name) | Identity::Email(name) | Identity::Subject(name) => name.clone(),
+        });
+        names.collect()
     }
 
     /// Whether they came with a token that was made by hand.

@@ -31,7 +31,8 @@ pub(crate) async fn post(
     let id = environment_id(&asked)?;
     let act = act(&wish);
     let permit = caller.may_in(act, &id)?;
-    let command = command(wish)?;
+    let known_as = caller.known_as(&server.engine.people());
+    let command = command(wish, known_as, caller.person().is_none())?;
     let told = server.engine.command(&id, command, permit.by()).await;
     let recorded = told.map_err(|error| {
         let failure = Failure::from(error);
@@ -59,7 +60,9 @@ const fn act(wish: &Wish) -> Act {
     }
 }
 
-fn command(wish: Wish) -> Result<Command, Failure> {
+/// Returns what is asked for. `known_as` is what else who asks is called, and `owner` whether they own
+/// the state folder.
+fn command(wish: Wish, known_as: BTreeSet<String>, owner: bool) -> Result<Command, Failure> {
     Ok(match wish {
         Wish::Pause {} => Command::Pause,
         Wish::Resume {} => Command::Resume,
@@ -89,16 +92,23 @@ fn command(wish: Wish) -> Result<Command, Failure> {
         } => Command::Approve {
             release: ReleaseNumber(release),
             digest: digest.as_deref().map(digest_of).transpose()?,
-            known_as: BTreeSet::new(),
+            known_as,
+            owner,
             note: note.as_deref().map(said).transpose()?,
         },
         Wish::Reject { release, why } => Command::Reject {
             release: ReleaseNumber(release),
             why: said(&why)?,
         },
-        Wish::Freeze { from, until, why } => Command::Freeze {
+        Wish::Freeze {
+            from,
+            until,
+            maintenance,
+            why,
+        } => Command::Freeze {
             from: from.map(timestamp),
             until: until.map(timestamp),
+            maintenance,
             why: said(&why)?,
         },
         Wish::Except {

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use leadsman_api as api;
+use leadsman_core::id::TeamName;
 use leadsman_core::people::{Act, Command, Grant, Identity, PersonName, Reach};
 
 use super::Shared;
@@ -23,6 +24,7 @@ pub(crate) async fn get(
         name: name.to_string(),
         identities: person.identities.iter().map(ToString::to_string).collect(),
         grants: person.grants.iter().map(wire_grant).collect(),
+        teams: person.teams.iter().map(ToString::to_string).collect(),
         added_at: wire::moment(person.added_at),
     });
     Ok(Json(api::People {
@@ -81,10 +83,22 @@ fn command(wish: api::PeopleCommand) -> Result<Command, Failure> {
             person: self::person(&person)?,
             grant: self::grant(grant)?,
         },
+        api::PeopleCommand::Join { person, team } => Command::Join {
+            person: self::person(&person)?,
+            team: self::team(&team)?,
+        },
+        api::PeopleCommand::Leave { person, team } => Command::Leave {
+            person: self::person(&person)?,
+            team: self::team(&team)?,
+        },
     })
 }
 
 pub(super) fn person(name: &str) -> Result<PersonName, Failure> {
+    name.parse().map_err(|error| bad(&error))
+}
+
+fn team(name: &str) -> Result<TeamName, Failure> {
     name.parse().map_err(|error| bad(&error))
 }
 

@@ -10,17 +10,19 @@ use axum::extract::rejection::JsonRejection;
 use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
 use leadsman_core::entry::{EntryRules, Identity};
-use leadsman_core::id::{ReleaseNumber, ServiceName};
+use leadsman_core::id::{EnvironmentId, ReleaseNumber, ServiceName};
 use leadsman_core::people::Act;
 use leadsman_core::project::units;
 use leadsman_core::spec::{Sizing, Step, Strategy};
+use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
-use leadsman_core::{Command, Environment, Event, ReleaseContent, decide};
+use leadsman_core::{Command, Environment, Event, Observed, ReleaseContent, decide, evolve};
 
 use super::diff::{changes, running};
 use super::{Shared, ship};
 use crate::access::Caller;
 use crate::problem::Failure;
+use crate::serve::Server;
 use crate::sight::Planned;
 use crate::wire::{millis, percent};
 
@@ -47,7 +49,8 @@ pub(crate) async fn post(
     let mut resting = state.clone();
     resting.deployment = None;
     resting.queued = None;
-    let kept_out = kept_out(&resting, release, &content, &identity);
+    let seen = (&observed(&server, &state), server.engine.now());
+    let kept_out = kept_out(&resting, release, &content, &identity, seen);
     let same_entry = resting.entry.as_ref() == Some(&content.entry);
     resting.entry = same_entry.then(EntryRules::default);
     resting.freezes.clear();
@@ -122,6 +125,7 @@ fn kept_out(
     release: ReleaseNumber,
     content: &Arc<ReleaseContent>,
     identity: &Identity,
+    (observed, now): (&Observed, Timestamp),
 ) -> Option<String> {
     let command = Command::Ship {
         release,
@@ -132,9 +136,38 @@ fn kept_out(
     match decide(resting, &command, "plan") {
         Err(refusal) => Some(refusal.to_string()),
         Ok(events) => match events.as_slice() {
-            [requested @ Event::EntryRequested { .. }] => Some(requested.to_string()),
+            [requested @ Event::EntryRequested { .. }] => {
+                let waiting = evolve(resting.clone(), now, requested);
+                let mut request = waiting.requests.get(&release)?.clone();
+                request.gates = request.judged(&waiting, release, observed, now);
+                let missing = request.missing(&waiting, release, observed, now);
+                let lacks: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                Some(if lacks.is_empty() {
+                    requested.to_string()
+                } else {
+                    format!("{requested}: {}", lacks.join("; "))
+                })
+            }
             _ => None,
         },
+    }
+}
+
+/// Returns what an environment sees of the world, as far as a release that waits is concerned.
+fn observed(server: &Server, state: &Environment) -> Observed {
+    let views = server.engine.views();
+    let views = views.borrow();
+    let seen = views.environments.get(&state.id);
+    let same = |id: &&EnvironmentId| id.application == state.id.application;
+    let others = views.environments.iter().filter(|(id, _)| same(id));
+    let elsewhere = others.map(|(id, view)| {
+        let promoted = view.environment.promoted().collect();
+        (id.environment.clone(), promoted)
+    });
+    Observed {
+        elsewhere: elsewhere.collect(),
+        people: server.engine.people(),
+        ..seen.map(|view| view.observed.clone()).unwrap_or_default()
     }
 }
 

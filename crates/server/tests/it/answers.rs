@@ -231,7 +231,9 @@ async fn a_plan_says_that_a_release_would_not_be_let_in() {
     let plan = plan.expect("what would be refused is a part of the plan");
     assert_eq!(
         plan.warnings,
-        ["release 1 was built from no branch or tag that is known, and only branch `main` may enter"]
+        [
+            "release 1 was built from no branch or tag that is known, and only branch `main` may enter"
+        ]
     );
     assert_eq!(plan.services.len(), 1, "all else is planned as if it were");
 }

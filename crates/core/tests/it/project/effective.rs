@@ -83,6 +83,7 @@ fn every_default_is_shown() {
               branches: []
               tags: []
               approvals: null
+              maintenance: []
               windows: []
               time_zone: UTC
               waits: 7d

@@ -356,6 +356,14 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { branches: [refs/heads/main, \"my branch\"] } } }\n",
     ),
     (
+        "P005",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { approvals: { lasts: 3d, needs: [{ count: 2 }] } } } }\n",
+    ),
+    (
+        "P021",
+        "application: a\nservices: { web: { run: ./x } }\nenvironments: { production: { entry: { approvals: { count: 1, needs: [security, { people: [ben, carl], count: 3 }] } } } }\n",
+    ),
+    (
         "P024",
         "application: a\nservices: { web: { run: ./x } }\nenvironments:\n  staging: { listen: \"127.0.0.1:1\", entry: { after: production } }\n  production: { entry: { after: staging } }\n",
     ),

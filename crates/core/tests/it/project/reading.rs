@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use leadsman_analysis::Limits;
 use leadsman_core::id::ServiceName;
-use leadsman_core::project::{self, units};
+use leadsman_core::project::{self, Project, units};
 use leadsman_core::spec::{EnvironmentSpec, Probe, Protocol, Strategy};
 use leadsman_gates::{Gates, Severity};
 
@@ -43,6 +43,7 @@ fn five_lines_are_enough() {
                     time_zone: "UTC",
                     windows: [],
                 },
+                maintenance: [],
                 gates: Gates {
                     tests: None,
                     coverage: None,
@@ -741,4 +742,43 @@ fn limits_are_read_as_a_file_of_their_own() {
           | ^^^^^^
         hint: known here are `errors`, `success`, `p95`, `p99`, `memory`, `cpu`, `restarts`, `requests`, `warm_up`, `risk`, `against_stable` and `metrics`
     "#]].assert_eq(&format!("{problems}\n"));
+}
+
+#[test]
+fn approvals_ask_for_so_many_people_or_for_some_in_particular() {
+    let approvals = |written: &str| {
+        let text = format!(
+            "application: a\nservices: {{ web: {{ run: ./x }} }}\nenvironments: {{ production: {{ \
+             entry: {{ approvals: {written} }} }} }}\n"
+        );
+        let project = Project::parse(&text, "leadsman.yaml").expect("it is right");
+        let name = "production".parse().expect("a name");
+        let rule = project
+            .resolve(&name)
+            .and_then(|spec| spec.entry.approvals.clone());
+        let rule = rule.expect("it asks for approvals");
+        let needs: Vec<String> = rule.needs.iter().map(ToString::to_string).collect();
+        (rule.count, needs.join("; "))
+    };
+    for (written, count, needs) in [
+        ("2", 2, ""),
+        ("{ count: 3 }", 3, ""),
+        (
+            "{ needs: [security, product] }",
+            2,
+            "1 of team `security`; 1 of team `product`",
+        ),
+        (
+            "{ count: 4, needs: [{ team: security, count: 2 }, { people: [ben, anna] }] }",
+            4,
+            "2 of team `security`; 1 of `anna`, `ben`",
+        ),
+        (
+            "{ needs: [{ people: [anna, ben, carl], count: 2 }] }",
+            2,
+            "2 of `anna`, `ben`, `carl`",
+        ),
+    ] {
+        assert_eq!(approvals(written), (count, needs.to_owned()), "{written}");
+    }
 }

@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 52] = [
+const PLACES: [(&str, &str, &str); 53] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -56,6 +56,11 @@ const PLACES: [(&str, &str, &str); 52] = [
         "Approvals",
         "`approvals`",
         "environments: { e: { entry: { approvals: @ } } }",
+    ),
+    (
+        "Need",
+        "What is needed",
+        "environments: { e: { entry: { approvals: { needs: [@] } } } }",
     ),
     ("Tls", "`tls`", "environments: { e: { tls: @ } }"),
     (

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::by_hand::promote_all;
-use super::machine::{Machine, QUICK, text};
+use super::machine::{LONG, Machine, QUICK, text};
 
 const ONE_PASSED: &str = r#"<testsuite name="unit" tests="1"><testcase name="adds"/></testsuite>"#;
 const ONE_FAILED: &str = r#"<testsuite name="unit" tests="1" failures="1"><testcase name="adds"><failure message="2 is not 3"/></testcase></testsuite>"#;
@@ -112,4 +112,25 @@ fn a_freeze_keeps_releases_out_and_the_way_back_free() {
             .unwrap(),
         3
     );
+}
+
+#[test]
+fn a_maintenance_window_holds_what_is_on_its_way_until_somebody_takes_it_back() {
+    let machine = Machine::with_first_release();
+    machine.project("two", LONG);
+    machine.ship_detached();
+    machine.wait_for_soak();
+    let endless = ["maintenance", "window", "--because", "new disks"];
+    machine.run(&endless).fails(1, &["error[R032]"]);
+    machine
+        .run(&[&endless[..], &["--for", "1h"]].concat())
+        .succeeds();
+    machine.wait_for_phase("paused");
+    let why = machine.run(&["why"]).succeeds().whole();
+    assert!(why.contains("maintenance window 1"), "{why}");
+    machine.run(&["promote"]).fails(1, &["error[R033]"]);
+    machine.run(&["thaw"]).succeeds();
+    machine.wait_for_phase("moving");
+    machine.run(&["promote", "--all"]).succeeds();
+    machine.wait_for_version("two");
 }
