@@ -9,23 +9,21 @@ use expect_test::expect_file;
 use leadsman_analysis::{Finding, GaugeLimit, Metric, Outcome, Verdict, Worse};
 use leadsman_core::bundle::{Bundle, Cache, CacheRule, HeaderRule, Pattern};
 use leadsman_core::entrance::{Acme, CertificateFiles, Challenge, Entrance, Tls, TlsVersion};
-use leadsman_core::entry::{
-    Approval, ApprovalRule, Calendar, EntryRules, Expedited, Identity, Need, RefPattern, Reference,
-    Source, Voters,
-};
+use leadsman_core::entry::Source;
 use leadsman_core::id::{DeploymentNumber, Digest, ReleaseNumber};
 use leadsman_core::metric::{
     Fold, Measured, MetricSource, PrometheusServer, Queried, Query, Selector, Shown,
 };
 use leadsman_core::spec::{BaselineKind, OnInconclusive, Probe, ServiceSpec, Strategy};
-use leadsman_core::time::Timestamp;
 use leadsman_core::traffic::{
     Capacity, Condition, Ejection, Hold, Maintenance, Mirror, Pace, Place, Rate, RequestLimits,
     Retries, Role, Sticky, Tester, Traffic,
 };
 use leadsman_core::weight::Weight;
 use leadsman_core::{ApplicationEvent, Cause, Closed, End, Event, Origin, Passed, ReleaseContent};
-use leadsman_gates::{Day, GateResult, Gates, Says, TestsGate};
+use leadsman_gates::Says;
+
+use crate::golden_entering::{about_entering, identity, rules, source};
 
 use crate::world::{canary, content, name, service};
 
@@ -227,193 +225,6 @@ fn treated(content: &mut ReleaseContent) {
         trusted: vec!["10.0.0.0/8".to_owned()],
         proxy_protocol: vec!["10.0.0.1/32".to_owned()],
     };
-}
-
-fn identity() -> Identity {
-    Identity {
-        digest: Digest::from_bytes([0xcd; 32]),
-        source: source(),
-    }
-}
-
-fn source() -> Source {
-    Source {
-        commit: Some("5f1d7a84db00d2fce00b31a7fc73224f2d1c5c8a".to_owned()),
-        reference: Some(Reference::Branch("release/4".to_owned())),
-        authors: BTreeSet::from(["ben".to_owned(), "ben@shop.example".to_owned()]),
-    }
-}
-
-/// Every rule that there is.
-fn rules() -> EntryRules {
-    EntryRules {
-        automatic: true,
-        after: Some(name("staging")),
-        branches: BTreeSet::from([RefPattern("release/*".to_owned())]),
-        tags: BTreeSet::from([RefPattern("v*".to_owned())]),
-        approvals: Some(ApprovalRule {
-            count: 2,
-            needs: Vec::new(),
-            by_author: false,
-            lasts: Duration::from_secs(86_400),
-        }),
-        calendar: Calendar {
-            time_zone: "Europe/Berlin".to_owned(),
-            windows: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
-        },
-        maintenance: Vec::new(),
-        gates: Gates {
-            tests: Some(TestsGate::default()),
-            ..Gates::default()
-        },
-        waits: Duration::from_secs(3_600),
-        expedited: Some(Expedited {
-            soak: Duration::from_secs(60),
-        }),
-    }
-}
-
-fn judged() -> GateResult {
-    GateResult {
-        name: "coverage".to_owned(),
-        outcome: leadsman_gates::Outcome::Closed,
-        sentence: "coverage 84.1 % of 12,310 lines, 85 % wanted: closed".to_owned(),
-        expires: Day::parse("2026-12-24"),
-    }
-}
-
-/// Every kind of event about entering, with every field that it can have.
-fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
-    let release = ReleaseNumber(4);
-    let by = || "ann".to_owned();
-    let why = || "the shop is full".to_owned();
-    let moment = Timestamp::from_millis(1_790_000_000_000);
-    let digest = identity().digest;
-    vec![
-        Event::EntryRequested {
-            release,
-            content: Arc::clone(content),
-            identity: identity(),
-            origin: Origin::Ship,
-            expedited: Some(why()),
-            by: by(),
-        },
-        Event::EntryApproved {
-            release,
-            digest: digest.clone(),
-            note: Some("read and tried".to_owned()),
-            owner: false,
-            by: by(),
-        },
-        Event::EntryJudged {
-            release,
-            digest: digest.clone(),
-            gates: vec![judged()],
-        },
-        Event::ApprovalsRevoked {
-            release,
-            why: judged().sentence,
-        },
-        Event::EntryRejected {
-            release,
-            why: why(),
-            by: by(),
-        },
-        Event::EntryExpired { release },
-        Event::EntryOvertaken {
-            release,
-            by: ReleaseNumber(5),
-        },
-        Event::EntryAdmitted {
-            release,
-            digest,
-            approvals: vec![Approval {
-                by: by(),
-                at: moment,
-                note: Some("read and tried".to_owned()),
-                owner: false,
-            }],
-            gates: vec![judged()],
-            expedited: Some(why()),
-        },
-        Event::FreezeBegun {
-            number: 3,
-            from: Some(moment),
-            until: Some(moment + Duration::from_secs(3_600)),
-            maintenance: false,
-            why: why(),
-            by: by(),
-        },
-        Event::FreezeBegun {
-            number: 4,
-            from: None,
-            until: Some(moment),
-            maintenance: true,
-            why: why(),
-            by: by(),
-        },
-        Event::FreezeExcepted {
-            number: 3,
-            release,
-            why: why(),
-            by: by(),
-        },
-        Event::FreezeEnded {
-            number: 3,
-            by: by(),
-        },
-        Event::EntryRequested {
-            release,
-            content: asking_for_some_people(content),
-            identity: identity(),
-            origin: Origin::Ship,
-            expedited: None,
-            by: by(),
-        },
-        Event::EntryApproved {
-            release,
-            digest: identity().digest,
-            note: None,
-            owner: true,
-            by: by(),
-        },
-        Event::EntryAdmitted {
-            release,
-            digest: identity().digest,
-            approvals: vec![Approval {
-                by: by(),
-                at: moment,
-                note: None,
-                owner: true,
-            }],
-            gates: Vec::new(),
-            expedited: None,
-        },
-    ]
-}
-
-/// A release whose rules ask for the consent of some people in particular.
-fn asking_for_some_people(content: &ReleaseContent) -> Arc<ReleaseContent> {
-    let people = ["anna", "ben", "carl"].map(name);
-    let needs = vec![
-        Need {
-            count: 1,
-            of: Voters::Team(name("security")),
-        },
-        Need {
-            count: 2,
-            of: Voters::People(BTreeSet::from(people)),
-        },
-    ];
-    let approvals = rules().approvals.map(|rule| ApprovalRule { needs, ..rule });
-    Arc::new(ReleaseContent {
-        entry: EntryRules {
-            approvals,
-            maintenance: vec!["Sun 02:00-04:00".parse().expect("a window")],
-            ..EntryRules::default()
-        },
-        ..content.clone()
-    })
 }
 
 /// One example of each kind of event, with every field that it can have.

@@ -5,6 +5,7 @@ mod chance;
 mod consenting;
 mod entering;
 mod golden;
+mod golden_entering;
 mod golden_people;
 mod maintaining;
 mod project;
