@@ -1,7 +1,7 @@
 //! `leadsman audit`: who did what, and that the log is what was recorded.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use leadsman_api::AuditQuery;
@@ -18,9 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::format;
 use crate::render::people;
 use crate::render::words::{self, Clock};
-
-/// What temporary files and folders are called in the beginning.
-const PREFIX: &str = ".leadsman-audit-";
+use crate::whole;
 
 /// Work with the audit log
 #[derive(Debug, clap::Args)]
@@ -232,26 +230,14 @@ pub(super) fn key(context: &Context) -> Result<Key, Failure> {
 fn export(context: &Context, to: &Path) -> Result<(), Failure> {
     format::check(&context.state)?;
     let key = key(context)?;
-    let unwritten = |error: io::Error| {
-        let what = format!("failed to write the export to `{}`", to.display());
-        Failure::new(Code::NotExported, what).because(&error)
-    };
-    let folder = to.parent().unwrap_or(Path::new("/"));
-    let scratch = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder);
-    let scratch = scratch.map_err(unwritten)?;
+    let scratch = whole::scratch_beside(to, "the export")?;
     let copy = scratch.path().join("events.db");
     // What is appended meanwhile is not in it, and nobody waits.
     snapshot_file(&context.state.log(), &copy, false).map_err(|error| match &error {
         SnapshotError::Verify(error) => not_verified(context, error),
         _ => Failure::of(Code::NotExported, &error),
     })?;
-    let mut file = NamedTempFile::with_prefix_in(PREFIX, folder).map_err(unwritten)?;
-    let written = write(&copy, &key, &mut file)?;
-    file.as_file().sync_all().map_err(unwritten)?;
-    file.persist(to).map_err(|error| unwritten(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(unwritten)?;
+    let written = whole::file(to, "the export", |file| write(&copy, &key, file))?;
     let report = json!({
         "events": written.events,
         "head": written.head.to_string(),

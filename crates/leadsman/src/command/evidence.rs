@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Seek as _};
+use std::io::{BufReader, BufWriter, Seek as _};
 use std::path::{Path, PathBuf};
 
 use leadsman_core::id::{ApplicationName, Digest, ReleaseNumber};
 use leadsman_store::sqlite::snapshot_file;
 use serde_json::json;
-use tempfile::NamedTempFile;
 
 use super::audit::{key, verified_export};
 use crate::audit::PublicKey;
@@ -18,9 +17,7 @@ use crate::evidence::{self, Error, Verified, Written};
 use crate::failure::{Exit, Failure};
 use crate::format;
 use crate::render::words::{self, Clock};
-
-/// What temporary files and folders are called in the beginning.
-const PREFIX: &str = ".leadsman-evidence-";
+use crate::whole;
 
 /// Write everything that let a release pass to one file, or verify such a file
 ///
@@ -90,28 +87,18 @@ fn write(context: &Context, args: &Args, release: ReleaseNumber) -> Result<(), F
     let name = format!("{application}-{}-evidence.tar", release.0);
     let to = args.to.clone().unwrap_or_else(|| PathBuf::from(name));
     let to = context.working_folder.join(to);
-    let unwritten = |error: io::Error| {
-        let what = format!("failed to write the evidence to `{}`", to.display());
-        Failure::new(Code::NotWritten, what).because(&error)
-    };
-    let folder = to.parent().unwrap_or(Path::new("/"));
-    let scratch = tempfile::Builder::new().prefix(PREFIX).tempdir_in(folder);
-    let scratch = scratch.map_err(unwritten)?;
+    let scratch = whole::scratch_beside(&to, "the evidence")?;
     let copy = scratch.path().join("events.db");
     // What is appended meanwhile is not in it, and nobody waits.
     let whole = snapshot_file(&context.state.log(), &copy, true)
         .map_err(|error| Failure::from(crate::export::Error::from(error)))?;
     let head = (whole.events, whole.head);
     let gathered = evidence::gather(&copy, head, &application, release)?;
-    let mut file = NamedTempFile::with_prefix_in(PREFIX, folder).map_err(unwritten)?;
-    let now = Clock::now().now.0;
-    let out = BufWriter::new(&mut file);
-    let written = evidence::write(&gathered, &context.state, &key(context)?, now, out)?;
-    file.as_file().sync_all().map_err(unwritten)?;
-    file.persist(&to).map_err(|error| unwritten(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(unwritten)?;
+    let (key, now) = (key(context)?, Clock::now().now.0);
+    let written = whole::file(&to, "the evidence", |file| {
+        let out = BufWriter::new(file);
+        Ok(evidence::write(&gathered, &context.state, &key, now, out)?)
+    })?;
     let Written { manifest, key } = &written;
     let report = json!({ "file": to, "manifest": manifest, "key": key.to_string() });
     context.output.either(&report, |_| {

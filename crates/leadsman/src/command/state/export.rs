@@ -1,11 +1,9 @@
 //! `leadsman state export`: the state as one file, while control runs and while it does not.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::{NamedTempFile, TempDir};
 
 use super::{STANDARD, Told, holds};
 use crate::codes::Code;
@@ -14,9 +12,7 @@ use crate::export::{self, Error, Wanted};
 use crate::failure::{Exit, Failure};
 use crate::format;
 use crate::render::words;
-
-/// What temporary files and folders are called in the beginning.
-const PREFIX: &str = ".leadsman-export-";
+use crate::whole;
 
 /// Write the state to one file, also while everything runs
 ///
@@ -60,7 +56,9 @@ fn to_standard_output(context: &Context, wanted: Wanted) -> Result<(), Failure> 
             .hint("name a file, or pass it on with `|`")
             .exit(Exit::Usage));
     }
-    let scratch = scratch_in(&std::env::temp_dir())?;
+    let folder = std::env::temp_dir();
+    let scratch =
+        whole::scratch_in(&folder).map_err(export::Error::at("make a folder in", &folder))?;
     let mut told = Told::new(context.output, "exporting");
     let mut out = BufWriter::new(stdout);
     let written = export::write(&context.state, wanted, scratch.path(), &mut out, &mut told)?;
@@ -80,45 +78,21 @@ fn to_standard_output(context: &Context, wanted: Wanted) -> Result<(), Failure> 
 }
 
 fn to_file(context: &Context, wanted: Wanted, to: &Path) -> Result<(), Failure> {
-    let folder = to.parent().unwrap_or(Path::new("/"));
-    let unwritten = |error: io::Error| {
-        let what = format!("failed to write the export to `{}`", to.display());
-        Failure::new(Code::NotWritten, what).because(&error)
-    };
-    if to.is_dir() {
-        return Err(unwritten(io::ErrorKind::IsADirectory.into())
-            .hint("name a file: it is made if it is not there"));
-    }
-    let scratch = scratch_in(folder)?;
-    // Readable by its owner only, as temporary files are.
-    let mut file = NamedTempFile::with_prefix_in(PREFIX, folder).map_err(unwritten)?;
+    let scratch = whole::scratch_beside(to, "the export")?;
     let mut told = Told::new(context.output, "exporting");
-    let out = BufWriter::new(&mut file);
-    let written = export::write(&context.state, wanted, scratch.path(), out, &mut told)?;
-    let bytes = file.as_file().metadata().map_err(unwritten)?.len();
-    file.as_file().sync_all().map_err(unwritten)?;
-    file.persist(to).map_err(|error| unwritten(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(unwritten)?;
+    // Readable by its owner only, as temporary files are.
+    let (written, bytes) = whole::file(to, "the export", |file| {
+        let out = BufWriter::new(&mut *file);
+        let written = export::write(&context.state, wanted, scratch.path(), out, &mut told)?;
+        let bytes = file.as_file().metadata().map_err(Error::Write)?.len();
+        Ok((written, bytes))
+    })?;
     told.end();
     let report = report(&written, Some(to), Some(bytes));
     let name = format!("`{}`", to.display());
     context.output.either(&report, |_| text(&written, &name))?;
     warn(context, &written);
     Ok(())
-}
-
-/// Returns a folder for the copy of the log. Nobody else may enter it, and it goes when dropped.
-fn scratch_in(folder: &Path) -> Result<TempDir, Failure> {
-    tempfile::Builder::new()
-        .prefix(PREFIX)
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
-        .tempdir_in(folder)
-        .map_err(|error| {
-            let what = format!("failed to make a folder in `{}`", folder.display());
-            Failure::new(Code::NotWritten, what).because(&error)
-        })
 }
 
 fn report(written: &export::Written, path: Option<&Path>, bytes: Option<u64>) -> serde_json::Value {
