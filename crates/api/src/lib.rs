@@ -37,6 +37,7 @@ mod run;
 mod ship;
 mod status;
 mod system;
+mod webhook;
 
 pub use audit::{Audit, AuditEntry, AuditQuery};
 pub use client::{Client, Error, InvalidUrl, Lines, Remote};
@@ -67,6 +68,7 @@ pub use status::{
     Request, Rollout, RolloutStage, ServiceStatus, Side, StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};
+pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};
 
 /// The version of the API that this crate speaks. It is part of every path.
 pub const API_VERSION: u16 = 1;

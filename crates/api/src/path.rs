@@ -51,6 +51,13 @@ pub const PEOPLE: &str = "/v1/people";
 pub const TOKENS: &str = "/v1/tokens";
 /// `DELETE`: revokes the token; [`Changed`](crate::Changed).
 pub const TOKEN: &str = "/v1/tokens/{number}";
+/// `GET`: [`Webhooks`](crate::Webhooks). `POST` of a [`NewWebhook`](crate::NewWebhook):
+/// [`CreatedWebhook`](crate::CreatedWebhook).
+pub const WEBHOOKS: &str = "/v1/webhooks";
+/// `DELETE`: removes the webhook; [`Changed`](crate::Changed).
+pub const WEBHOOK: &str = "/v1/webhooks/{webhook}";
+/// `POST` of what GitHub or GitLab tell, with their signature: [`Delivered`](crate::Delivered).
+pub const DELIVERIES: &str = "/v1/webhooks/{webhook}/deliveries";
 /// `GET` with [`AuditQuery`](crate::AuditQuery): [`Audit`](crate::Audit).
 pub const AUDIT: &str = "/v1/audit";
 

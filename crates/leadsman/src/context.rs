@@ -81,6 +81,11 @@ impl Context {
         client.with_reason(self.reason.clone())
     }
 
+    /// Whether a control elsewhere was named.
+    pub(crate) const fn is_remote(&self) -> bool {
+        self.remote.is_some()
+    }
+
     /// Refuses what is done with the state folder itself, where a control elsewhere was named.
     pub(crate) fn only_here(&self, what: &str) -> Result<(), Failure> {
         match &self.remote {

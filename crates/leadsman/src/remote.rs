@@ -24,9 +24,9 @@ pub(crate) fn find(url: &str, token_file: Option<&Path>) -> Result<Remote, Failu
         .filter(|token| !token.is_empty());
     let token = match (given, token_file) {
         (Some(token), _) => Some(Secret(token.trim().to_owned())),
-        (None, Some(file)) => Some(read(file)?),
+        (None, Some(file)) => Some(read(file, "token")?),
         (None, None) => match kept(url) {
-            Some(file) if file.exists() => Some(read(&file)?),
+            Some(file) if file.exists() => Some(read(&file, "token")?),
             Some(_) | None => None,
         },
     };
@@ -55,16 +55,16 @@ pub(crate) fn kept(url: &str) -> Option<PathBuf> {
     Some(config.join("leadsman").join("tokens").join(name))
 }
 
-/// Reads a token from a file that nobody else may read.
-fn read(path: &Path) -> Result<Secret, Failure> {
+/// Reads a token or another secret from a file that nobody else may read.
+pub(crate) fn read(path: &Path, kind: &str) -> Result<Secret, Failure> {
     let failed = |why: &str| {
-        let what = format!("the token in `{}` cannot be used: {why}", path.display());
+        let what = format!("the {kind} in `{}` cannot be used: {why}", path.display());
         Failure::new(Code::TokenUnusable, what)
     };
     let file = fs::File::open(path).map_err(|error| {
         Failure::new(
             Code::TokenUnusable,
-            format!("failed to read the token in `{}`", path.display()),
+            format!("failed to read the {kind} in `{}`", path.display()),
         )
         .because(&error)
     })?;
@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<Secret, Failure> {
         .map_err(|error| failed(&error.to_string()))?;
     if metadata.permissions().mode() & 0o077 != 0 {
         return Err(failed("others may read it").hint(format!(
-            "take that from them with `chmod 600 {}`, and revoke the token if they may have",
+            "take that from them with `chmod 600 {}`, and use another one if they may have seen it",
             path.display()
         )));
     }
@@ -106,7 +106,7 @@ mod tests {
             drop(fs::remove_file(&path));
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            match (read(&path), expected) {
+            match (read(&path, "token"), expected) {
                 (Ok(token), Ok(expected)) => assert_eq!(token.0, expected),
                 (Err(failure), Err(why)) => {
                     assert!(failure.message.contains(why), "{failure:?}");

@@ -195,6 +195,31 @@ pub(crate) fn all() -> Vec<Endpoint> {
         ),
         endpoint(
             "GET",
+            path::WEBHOOKS,
+            Everything(Act::People),
+            get(handlers::webhooks::get),
+        ),
+        endpoint(
+            "POST",
+            path::WEBHOOKS,
+            Everything(Act::People),
+            post(handlers::webhooks::post),
+        ),
+        endpoint(
+            "DELETE",
+            path::WEBHOOK,
+            Everything(Act::People),
+            delete(handlers::webhooks::delete),
+        ),
+        // Who sends it shows who they are by signing it.
+        endpoint(
+            "POST",
+            path::DELIVERIES,
+            Needs::Nobody,
+            post(handlers::deliveries::post),
+        ),
+        endpoint(
+            "GET",
             path::AUDIT,
             Somewhere(&[Act::Audit]),
             get(handlers::audit::get),

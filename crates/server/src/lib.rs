@@ -19,6 +19,7 @@ mod run_status;
 mod serve;
 mod shelf;
 mod sight;
+mod webhooks;
 mod wire;
 
 pub use endpoints::{Listed, Needs, listed};

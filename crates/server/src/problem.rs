@@ -14,11 +14,13 @@ use leadsman_engine::{Error as EngineError, RunError};
 
 use crate::access::attempts::WITHIN;
 use crate::shelf::ShelfError;
+use crate::webhooks::kept;
+use crate::webhooks::signed::Unverified;
 
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
     "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
-    "L100", "L101", "L102", "L103", "L104",
+    "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133", "L134", "L135",
 ];
 
 /// That something was denied or refused, for the audit. It goes with the answer as far as the
@@ -27,6 +29,8 @@ pub const CODES: &[&str] = &[
 pub(crate) struct Said {
     pub(crate) code: String,
     pub(crate) why: String,
+    /// Who it was denied to, where the guard does not know.
+    pub(crate) who: Option<String>,
     /// What was asked for, where the route does not tell.
     pub(crate) act: Option<String>,
     /// On what, where the path does not tell.
@@ -70,6 +74,7 @@ impl Failure {
         self.said = Some(Box::new(Said {
             code: self.code.clone(),
             why: self.message.clone(),
+            who: None,
             act: None,
             on: None,
             refused,
@@ -84,6 +89,47 @@ impl Failure {
             said.on = on;
         }
         self
+    }
+
+    /// Says for the audit who it was, where that was found out behind the guard.
+    pub(crate) fn of(mut self, who: &str) -> Self {
+        if let Some(said) = &mut self.said {
+            said.who = Some(who.to_owned());
+        }
+        self
+    }
+
+    /// A delivery is not known to be of who it claims to be.
+    pub(crate) fn unverified(why: Unverified) -> Self {
+        let message = format!("the delivery was not let in: {why}");
+        Self::new(StatusCode::UNAUTHORIZED, "L130", message)
+            .hint("compare the secret and the address with what `leadsman webhook add` printed")
+            .said(false)
+    }
+
+    /// A delivery cannot be understood, or tells of what its webhook is not for.
+    pub(crate) fn delivery_unusable(status: StatusCode, why: &str) -> Self {
+        let message = format!("the delivery cannot be used: {why}");
+        Self::new(status, "L132", message)
+            .hint("see what the webhook is for with `leadsman webhook list`")
+            .said(true)
+    }
+
+    /// Whoever asks names a repository that no runs were begun of.
+    pub(crate) fn repository_not_known(repository: &str) -> Self {
+        let message =
+            format!("no runs are begun of `{repository}` for whoever asks from elsewhere");
+        Self::new(StatusCode::NOT_FOUND, "L135", message)
+            .hint("have the owner of the state folder begin the first run of it")
+            .said(false)
+    }
+
+    /// A webhook cannot be what it is wanted to be.
+    pub(crate) fn webhook_unusable(why: impl Into<String>) -> Self {
+        let message = format!("the webhook cannot be added: {}", why.into());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L134", message)
+            .hint("see what it may be with `leadsman webhook add --help`")
+            .said(true)
     }
 
     /// Nobody says who asks, or nobody known does.
@@ -325,6 +371,12 @@ impl From<RunError> for Failure {
             RunError::NotAllowed(_) => {
                 Self::new(StatusCode::FORBIDDEN, "L102", message).said(false)
             }
+            RunError::Taken(_) => Self::new(StatusCode::CONFLICT, "L131", message)
+                .hint("begin another run of the same commit with `leadsman run`")
+                .said(true),
+            RunError::NotFetched(_) => Self::new(StatusCode::BAD_GATEWAY, "L133", message)
+                .hint("see `leadsman explain L133`, then have it delivered again")
+                .said(true),
             RunError::Unknown(_) => Self::new(StatusCode::NOT_FOUND, "L081", message)
                 .hint("see what there is with `leadsman runs`"),
             RunError::Git(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L033", message)
@@ -337,6 +389,27 @@ impl From<RunError> for Failure {
                 .hint("say what a commit goes through, with `pipeline` in the project file"),
             RunError::NotStarted(_) | RunError::NoSuchJob { .. } | RunError::Path { .. } => {
                 Self::bad_request(message)
+            }
+        }
+    }
+}
+
+impl From<kept::Error> for Failure {
+    fn from(error: kept::Error) -> Self {
+        match error {
+            kept::Error::Known(_) | kept::Error::TooMany => {
+                Self::new(StatusCode::CONFLICT, "L134", error.to_string())
+                    .hint("see what there is with `leadsman webhook list`")
+                    .said(true)
+            }
+            kept::Error::Unknown(_) => Self::not_found(error.to_string())
+                .hint("see what there is with `leadsman webhook list`"),
+            kept::Error::NotKept { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "L085", words(&error))
+                    .hint("make room on the disk that holds the state folder, then ask again")
+            }
+            kept::Error::NotRead { .. } => {
+                Self::internal("what is kept of webhooks cannot be read", words(&error))
             }
         }
     }

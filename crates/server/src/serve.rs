@@ -18,9 +18,11 @@ use tokio::task::JoinSet;
 use crate::access::Peer;
 use crate::access::attempts::Attempts;
 use crate::endpoints;
+use crate::handlers::deliveries::Deliveries;
 use crate::network::{self, Network};
 use crate::problem::Failure;
 use crate::shelf::Shelf;
+use crate::webhooks::Webhooks;
 
 /// How large any other request may be: a project file of 1 MiB and what goes with it.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -83,6 +85,10 @@ pub(crate) struct Server {
     pub(crate) api: Option<String>,
     /// Whether it is served with TLS there.
     pub(crate) tls: bool,
+    /// The webhooks that were added.
+    pub(crate) webhooks: Webhooks,
+    /// What their deliveries share.
+    pub(crate) deliveries: Deliveries,
     /// Who failed to say who they are.
     attempts: Mutex<Attempts>,
 }
@@ -125,6 +131,7 @@ impl Setup {
         let listener = UnixListener::bind(socket).map_err(bound)?;
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(bound)?;
         let owner = std::fs::metadata(socket).map_err(bound)?.uid();
+        let webhooks = Webhooks::of(&self.state);
         let server = Arc::new(Server {
             engine: self.engine,
             runs: self.runs,
@@ -136,6 +143,8 @@ impl Setup {
             owner,
             api: self.network.as_ref().map(Network::url),
             tls: self.network.as_ref().is_some_and(Network::has_tls),
+            webhooks,
+            deliveries: Deliveries::default(),
             attempts: Mutex::default(),
         });
         let app = app(&server);

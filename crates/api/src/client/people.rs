@@ -1,10 +1,13 @@
-//! What is asked about people, tokens and the audit.
+//! What is asked about people, tokens, webhooks and the audit.
 
 use http::Method;
 
 use super::{Client, Error};
 use crate::path::{self, fill, with_query};
-use crate::{Audit, AuditQuery, Changed, CreatedToken, NewToken, People, PeopleCommand, Tokens};
+use crate::{
+    Audit, AuditQuery, Changed, CreatedToken, CreatedWebhook, NewToken, NewWebhook, People,
+    PeopleCommand, Tokens, Webhooks,
+};
 
 impl Client {
     /// Says who there is.
@@ -35,6 +38,26 @@ impl Client {
     pub async fn revoke_token(&self, number: u64) -> Result<Changed, Error> {
         let path = fill(path::TOKEN, &[&number.to_string()]);
         let mut request = self.request("token revoke", Method::DELETE, path);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Returns every webhook.
+    pub async fn webhooks(&self) -> Result<Webhooks, Error> {
+        self.get("webhook list", path::WEBHOOKS.to_owned()).await
+    }
+
+    /// Adds a webhook. Its secret is never shown again.
+    pub async fn add_webhook(&self, new: &NewWebhook) -> Result<CreatedWebhook, Error> {
+        let mut request = self.post("webhook add", path::WEBHOOKS.to_owned(), new);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Removes a webhook: what is sent to it is refused from then on.
+    pub async fn remove_webhook(&self, name: &str) -> Result<Changed, Error> {
+        let path = fill(path::WEBHOOK, &[name]);
+        let mut request = self.request("webhook remove", Method::DELETE, path);
         request.changes = true;
         self.json(request).await
     }

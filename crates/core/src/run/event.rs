@@ -114,6 +114,27 @@ pub struct About {
     /// Only these jobs and what they need; empty for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<JobName>,
+    /// The delivery of a webhook that told of it: the same one begins no second run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+}
+
+/// What a webhook delivered, by which it is recognised when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The webhook.
+    pub webhook: String,
+    /// What the sender calls the delivery.
+    pub id: String,
+    /// The hash of what was delivered: not every sender signs the name.
+    pub body: Digest,
+}
+
+impl Delivery {
+    /// Whether `other` is this one once more.
+    pub fn is(&self, other: &Self) -> bool {
+        self.webhook == other.webhook && (self.id == other.id || self.body == other.body)
+    }
 }
 
 /// What asked for a run.

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use decide::{RunCommand, RunRefusal, decide};
-pub use event::{About, FailureKind, Outcome, RunEvent, RunResult, Trigger};
+pub use event::{About, Delivery, FailureKind, Outcome, RunEvent, RunResult, Trigger};
 pub use evolve::{evolve, started};
 pub use plan::{Ended, RunPlan, Seen, Wait, plan};
 pub use sentence::outcome_words;

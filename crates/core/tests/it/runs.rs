@@ -13,8 +13,9 @@ use leadsman_core::id::{Digest, ReleaseNumber, RunNumber};
 use leadsman_core::pipeline::{JobName, Made, Retry};
 use leadsman_core::project::Project;
 use leadsman_core::run::{
-    About, Ended, FailureKind, INTERRUPTIONS_MAX, JobPhase, Outcome, Run, RunCommand, RunEvent,
-    RunId, RunPlan, RunRefusal, RunResult, Seen, Trigger, Wait, decide, evolve, plan, started,
+    About, Delivery, Ended, FailureKind, INTERRUPTIONS_MAX, JobPhase, Outcome, Run, RunCommand,
+    RunEvent, RunId, RunPlan, RunRefusal, RunResult, Seen, Trigger, Wait, decide, evolve, plan,
+    started,
 };
 use leadsman_core::time::Timestamp;
 
@@ -40,6 +41,7 @@ fn about(only: &[&str]) -> About {
             by: "mia".to_owned(),
         },
         only: only.iter().map(|name| name.parse().unwrap()).collect(),
+        delivery: None,
     }
 }
 
@@ -522,6 +524,20 @@ fn examples() -> Vec<RunEvent> {
             inputs: [(name("lint"), digest.clone())].into(),
         });
     }
+    events.push(RunEvent::RunStarted {
+        about: Box::new(About {
+            trigger: Trigger::Push { by: by() },
+            delivery: Some(Delivery {
+                webhook: "github".to_owned(),
+                id: "72d3162e-cc78-11e3-81ab-4c9367dc0958".to_owned(),
+                body: digest.clone(),
+            }),
+            ..about(&[])
+        }),
+        project: "application: shop".to_owned(),
+        pipeline: world.run.pipeline,
+        inputs: [(name("lint"), digest)].into(),
+    });
     events
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use leadsman_core::id::{ApplicationName, RunNumber};
 use leadsman_core::pipeline::JobName;
 use leadsman_core::project::Project;
-use leadsman_core::run::{About, RunEvent, RunId, Trigger, started};
+use leadsman_core::run::{About, Delivery, RunEvent, RunId, Trigger, started};
 use leadsman_runtime::job::Repository;
 use leadsman_store::AppendError;
 
 use super::error::RunError;
 use super::{KnownRun, Runs, append, reuse};
+use crate::by::By;
 use crate::error::Error;
 
 /// What is asked for.
@@ -28,6 +29,8 @@ pub struct NewRun {
     pub trigger: Trigger,
     /// Only these jobs, by the names in the project file, and what they need.
     pub only: Vec<String>,
+    /// The delivery of a webhook that told of it.
+    pub delivery: Option<Delivery>,
 }
 
 impl Runs {
@@ -36,7 +39,7 @@ impl Runs {
     /// # Errors
     ///
     /// There is no such commit, its project file has no pipeline, or it could not be recorded.
-    pub async fn begin(&self, new: &NewRun, by: &str) -> Result<KnownRun, RunError> {
+    pub async fn begin(&self, new: &NewRun, by: &By) -> Result<KnownRun, RunError> {
         self.begin_if(new, by, |_| true).await
     }
 
@@ -49,7 +52,7 @@ impl Runs {
     pub async fn begin_if(
         &self,
         new: &NewRun,
-        by: &str,
+        by: &By,
         may: impl Fn(&ApplicationName) -> bool + Send,
     ) -> Result<KnownRun, RunError> {
         check_paths(new)?;
@@ -114,6 +117,7 @@ impl Runs {
                 project_file: new.project_file.clone(),
                 trigger: new.trigger.clone(),
                 only,
+                delivery: new.delivery.clone(),
             }),
             project,
             pipeline,
@@ -121,6 +125,12 @@ impl Runs {
         };
         let application = parsed.application();
         let mut state = self.inner.state.lock().await;
+        // Asked where nobody else can begin one meanwhile.
+        if let Some(delivery) = &new.delivery
+            && let Some(run) = state.deliveries.taken(delivery)
+        {
+            return Err(RunError::Taken(run.clone()));
+        }
         loop {
             let newest = state.newest.get(application).map_or(0, |number| number.0);
             let id = RunId {
@@ -131,7 +141,7 @@ impl Runs {
             let events = std::slice::from_ref(&event);
             match self.inner.log.append(append(&id, 0, at, by, events)).await {
                 Ok(_) => {
-                    tracing::info!(run = %id, by, "begins");
+                    tracing::info!(run = %id, by = by.name, "begins");
                     let Some(run) = started(id.clone(), at, &event) else {
                         return Err(RunError::Unknown(id));
                     };

@@ -18,6 +18,7 @@ use leadsman_runtime::words;
 use super::begin::NewRun;
 use super::{Inner, State, reuse, schedule, spec, trying};
 use crate::application::NewRelease;
+use crate::by::By;
 
 /// The name under which is recorded what holds without anybody having asked for it.
 pub(super) const ENGINE: &str = "leadsman";
@@ -110,7 +111,7 @@ impl Inner {
             let Some(known) = state.runs.get_mut(id) else {
                 break;
             };
-            if let Err(error) = self.record(known, &plan.facts, ENGINE).await {
+            if let Err(error) = self.record(known, &plan.facts, &By::from(ENGINE)).await {
                 tracing::warn!(run = %id, error = words(&error), "nothing moves");
                 return AGAIN;
             }
@@ -393,7 +394,7 @@ impl Inner {
         let Some(known) = state.runs.get_mut(id) else {
             return AGAIN;
         };
-        match self.record(known, &[event], by).await {
+        match self.record(known, &[event], &By::from(by)).await {
             Ok(()) => Duration::ZERO,
             Err(_) => AGAIN,
         }

@@ -18,12 +18,18 @@ pub enum RunError {
     /// Whoever asks may not begin one of this application.
     #[error("a run of `{0}` may not be begun")]
     NotAllowed(leadsman_core::id::ApplicationName),
+    /// The same delivery of a webhook began one already.
+    #[error("what was delivered began {0} already")]
+    Taken(RunId),
     /// There is no such run.
     #[error("there is no {0}")]
     Unknown(RunId),
     /// Git has no such commit, or no such file in it.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// What was pushed could not be fetched.
+    #[error(transparent)]
+    NotFetched(GitError),
     /// The project file of the commit has problems.
     #[error("the project file of commit {} has problems:\n{problems}", commit.short())]
     Project {

@@ -5,6 +5,7 @@
 //! its runner is started, and what an attempt made is where it stays before that is recorded.
 
 mod begin;
+mod deliveries;
 mod driver;
 mod error;
 mod retention;
@@ -13,22 +14,27 @@ mod schedule;
 mod spec;
 mod trying;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use leadsman_core::id::{ApplicationName, RunNumber};
 use leadsman_core::pipeline::{JobName, Made};
-use leadsman_core::run::{Run, RunCommand, RunEvent, RunId, Wait, decide, evolve, started};
+use leadsman_core::run::{
+    Delivery, Run, RunCommand, RunEvent, RunId, Wait, decide, evolve, started,
+};
 use leadsman_core::time::Timestamp;
 use leadsman_runtime::ReadFrom;
-use leadsman_runtime::job::{AttemptId, Jobs};
-use leadsman_store::{Append, AppendError, EventLog, NewEvent, Recorded, StreamKind, StreamName};
+use leadsman_runtime::job::{AttemptId, Jobs, Repository};
+use leadsman_store::{Append, AppendError, EventLog, Recorded, StreamKind, StreamName};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::JoinSet;
 
+use crate::by::By;
 use crate::clock::Clock;
 use crate::engine::Engine;
 use crate::error::Error;
+
+use deliveries::Deliveries;
 
 pub use begin::NewRun;
 pub use error::RunError;
@@ -63,6 +69,8 @@ struct State {
     minute: u64,
     /// Attempts that could not be begun, and why.
     not_begun: BTreeMap<AttemptId, String>,
+    /// What webhooks delivered that began a run.
+    deliveries: Deliveries,
 }
 
 /// A run as it is known at one moment.
@@ -122,6 +130,32 @@ impl Runs {
         runs.filter(of).cloned().collect()
     }
 
+    /// Returns the applications of which there are runs whose commits are in `repository`.
+    pub async fn applications_of(&self, repository: &str) -> BTreeSet<ApplicationName> {
+        let state = self.inner.state.lock().await;
+        let runs = state.runs.values().map(|known| &known.run);
+        runs.filter(|run| run.about.repository == repository)
+            .map(|run| run.id.application.clone())
+            .collect()
+    }
+
+    /// Returns the run that a delivery of a webhook began already.
+    pub async fn taken(&self, delivery: &Delivery) -> Option<RunId> {
+        let state = self.inner.state.lock().await;
+        state.deliveries.taken(delivery).cloned()
+    }
+
+    /// Brings what the branch or tag `reference` has at `url` into the repository in `folder`,
+    /// which is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// There is no such branch or tag, or it cannot be read.
+    pub async fn fetch(folder: &str, url: &str, reference: &str) -> Result<(), RunError> {
+        let fetched = Repository::at(folder).fetch(url, reference).await;
+        fetched.map_err(RunError::NotFetched)
+    }
+
     /// Returns a run.
     ///
     /// # Errors
@@ -145,7 +179,7 @@ impl Runs {
         &self,
         id: &RunId,
         command: RunCommand,
-        by: &str,
+        by: &By,
     ) -> Result<KnownRun, RunError> {
         let mut state = self.inner.state.lock().await;
         if !state.runs.contains_key(id) {
@@ -156,7 +190,7 @@ impl Runs {
             .runs
             .get_mut(id)
             .ok_or_else(|| RunError::Unknown(id.clone()))?;
-        let events = decide(&known.run, command, by)?;
+        let events = decide(&known.run, command, &by.name)?;
         self.inner.record(known, &events, by).await?;
         let known = known.clone();
         drop(state);
@@ -236,6 +270,7 @@ impl State {
             .entry(run.id.application.clone())
             .or_insert(run.id.number);
         *newest = (*newest).max(run.id.number);
+        self.deliveries.add(&run);
         self.runs.insert(run.id.clone(), KnownRun::of(run));
     }
 }
@@ -273,14 +308,14 @@ impl Inner {
         &self,
         known: &mut KnownRun,
         events: &[RunEvent],
-        by: &str,
+        by: &By,
     ) -> Result<(), Error> {
         let at = self.clock.now();
         let append = append(&known.run.id, known.run.version, at, by, events);
         match self.log.append(append).await {
             Ok(_) => {
                 for event in events {
-                    tracing::info!(run = %known.run.id, event = event.kind(), by, "recorded");
+                    tracing::info!(run = %known.run.id, event = event.kind(), by = by.name, "recorded");
                     known.run = evolve(known.run.clone(), at, event);
                 }
                 known.problem = None;
@@ -305,20 +340,17 @@ fn append(
     id: &RunId,
     expected_version: u64,
     at: Timestamp,
-    by: &str,
+    by: &By,
     events: &[RunEvent],
 ) -> Append {
     Append {
         stream: stream(id),
         expected_version,
         at,
-        actor: by.to_owned(),
+        actor: by.name.clone(),
         events: events
             .iter()
-            .map(|event| NewEvent {
-                kind: event.kind().to_owned(),
-                body: serde_json::to_string(event).expect("an event has only text keys"),
-            })
+            .map(|event| by.store(event.kind(), event))
             .collect(),
     }
 }

@@ -12,6 +12,7 @@ use leadsman_core::time::Timestamp;
 
 use super::begin::NewRun;
 use super::{Runs, State};
+use crate::by::By;
 
 /// The name under which is recorded what the clock asks for.
 const CLOCK: &str = "leadsman";
@@ -44,6 +45,7 @@ pub(super) fn due(state: &State, now: Timestamp) -> Vec<NewRun> {
                 project_file: run.about.project_file.clone(),
                 trigger: Trigger::Schedule,
                 only: Vec::new(),
+                delivery: None,
             })
         })
         .collect()
@@ -73,7 +75,7 @@ fn is_due(schedule: &Schedule, now: Timestamp) -> bool {
 /// could be told.
 pub(super) async fn begin(runs: &Runs, due: Vec<NewRun>) {
     for new in due {
-        if let Err(error) = runs.begin(&new, CLOCK).await {
+        if let Err(error) = runs.begin(&new, &By::from(CLOCK)).await {
             let error = leadsman_runtime::words(&error);
             tracing::warn!(
                 repository = new.repository,

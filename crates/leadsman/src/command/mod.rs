@@ -51,4 +51,5 @@ pub(crate) mod status;
 pub(crate) mod thaw;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod webhook;
 pub(crate) mod why;

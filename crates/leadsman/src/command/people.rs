@@ -28,8 +28,10 @@ enum Subcommand {
         /// What they are: `viewer`, `developer`, `operator`, `approver` or `admin`
         #[arg(long, value_name = "ROLE")]
         role: Option<String>,
-        #[command(flatten)]
-        reach: Reach,
+        /// Only for this application, such as `shop`, or this environment, such as
+        /// `shop/production`
+        #[arg(long = "for", value_name = "REACH", requires = "role")]
+        reach: Option<String>,
     },
     /// Forget somebody, with everything that they may do and their tokens
     Remove {
@@ -111,7 +113,13 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         } => PeopleCommand::Add {
             person: name.clone(),
             identities: identities.clone(),
-            grants: role.iter().map(|role| grant(role, reach)).collect(),
+            grants: role
+                .iter()
+                .map(|role| Grant {
+                    role: role.clone(),
+                    reach: reach.clone(),
+                })
+                .collect(),
         },
         Subcommand::Remove { name } => PeopleCommand::Remove {
             person: name.clone(),

@@ -1,6 +1,6 @@
 //! Who may do what, the tokens, and the audit.
 
-use leadsman_api::{Audit, Grant, People, Person, Token, Tokens};
+use leadsman_api::{Audit, Grant, People, Person, Token, Tokens, Webhooks};
 
 use super::paint;
 use super::table::Table;
@@ -51,6 +51,25 @@ pub(crate) fn tokens(tokens: &Tokens, clock: &Clock) -> String {
             clean(&token.person),
             narrowing(token),
             life(token, clock),
+        ]);
+    }
+    lines(&table)
+}
+
+/// Returns the webhooks, each with what it begins and where it is sent to.
+pub(crate) fn webhooks(webhooks: &Webhooks) -> String {
+    if webhooks.webhooks.is_empty() {
+        return "there are no webhooks\n".to_owned();
+    }
+    let mut table = Table::default();
+    for webhook in &webhooks.webhooks {
+        let from = webhook.url.as_ref().or(webhook.repository.as_ref());
+        table.row([
+            paint::strong(&clean(&webhook.name)),
+            clean(&webhook.application),
+            format!("{} of {}", clean(&webhook.called), clean(&webhook.sender)),
+            from.map_or_else(String::new, |from| clean(from)),
+            clean(&webhook.address),
         ]);
     }
     lines(&table)

@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to fetch what a branch has: the first time that is all of its history.
+const FETCH_PATIENCE: Duration = Duration::from_secs(600);
 /// How much one answer may have: the list of files of a commit is the longest.
 const ANSWER_BYTES_MAX: u64 = 128 << 20;
 /// How large a project file may be.
@@ -143,6 +145,49 @@ impl Repository {
         Ok(files)
     }
 
+    /// Brings what the branch or tag `reference` has in the repository at `url` into this one,
+    /// which is made where there is none. Its own name then stands for the same commit here.
+    ///
+    /// # Errors
+    /// There is no such branch or tag, or the repository there cannot be read.
+    pub async fn fetch(&self, url: &str, reference: &str) -> Result<(), GitError> {
+        if !self.folder.join("HEAD").exists() {
+            let mut command = Command::new("git");
+            command.args(["init", "--quiet", "--bare", "--template="]);
+            command.arg("--").arg(&self.folder);
+            self.run("place for it", command, ANSWER_BYTES_MAX, PATIENCE)
+                .await?;
+        }
+        let what = format!("`{reference}` in `{url}`, so nothing was fetched");
+        let mut command = Command::new("git");
+        command.arg("--git-dir").arg(&self.folder);
+        for setting in [
+            // What a run is made of must stay, whatever becomes of the branch.
+            "gc.auto=0",
+            "maintenance.auto=false",
+            // A URL names a repository, and never a command.
+            "protocol.allow=never",
+            "protocol.https.allow=always",
+            "protocol.ssh.allow=always",
+            "protocol.file.allow=always",
+        ] {
+            command.args(["-c", setting]);
+        }
+        command.args([
+            "fetch",
+            "--quiet",
+            "--force",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+            "--end-of-options",
+        ]);
+        command.arg(url).arg(format!("+{reference}:{reference}"));
+        self.run(&what, command, ANSWER_BYTES_MAX, FETCH_PATIENCE)
+            .await?;
+        Ok(())
+    }
+
     async fn ask(
         &self,
         what: &str,
@@ -151,12 +196,28 @@ impl Repository {
     ) -> Result<Vec<u8>, GitError> {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(&self.folder).args(arguments);
+        self.run(what, command, bytes_max, PATIENCE).await
+    }
+
+    async fn run(
+        &self,
+        what: &str,
+        mut command: Command,
+        bytes_max: u64,
+        patience: Duration,
+    ) -> Result<Vec<u8>, GitError> {
         // What a hook of Git is told about its own repository must not lead elsewhere.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GIT_") {
                 command.env_remove(name);
             }
         }
+        // Nobody is there who could answer a question.
+        command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_ASKPASS", "false")
+            .env("SSH_ASKPASS", "false")
+            .env("SSH_ASKPASS_REQUIRE", "force");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -191,7 +252,7 @@ impl Repository {
                 Err(self.refused(what, &String::from_utf8_lossy(&said)))
             }
         };
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(patience, answer).await {
             Ok(answer) => answer,
             Err(_) => Err(GitError::Unfit("did not answer in time")),
         }

@@ -55,6 +55,9 @@ pub(crate) async fn guard(
     if let Some(said) = response.extensions().get::<Said>() {
         let on = about.map(|about| about.to_string());
         let event = said.event(&guard.what, on, server.engine.now());
+        if let Some(who) = &said.who {
+            by.name.clone_from(who);
+        }
         server.engine.denied(by, &event).await;
     }
     response

@@ -3,6 +3,7 @@
 pub(crate) mod artifacts;
 pub(crate) mod audit;
 pub(crate) mod commands;
+pub(crate) mod deliveries;
 pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod logs;
@@ -16,6 +17,7 @@ pub(crate) mod ship;
 pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod tokens;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 

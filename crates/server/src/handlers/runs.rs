@@ -51,6 +51,14 @@ pub(crate) async fn begin(
     let Json(request) = request.map_err(|r| Failure::bad_request(r.body_text()))?;
     let permit = caller.may_for_oneself(Act::Run)?;
     let by = permit.by().name;
+    // Control can read more than who asks from elsewhere may see.
+    let any = caller.can(Act::People, &Reach::Everything);
+    let known = server.runs.applications_of(&request.repository).await;
+    let is_known = |name: &ApplicationName| any || known.contains(name);
+    let runs = |name: &ApplicationName| caller.can(Act::Run, &Reach::Application(name.clone()));
+    if !any && !known.iter().any(runs) {
+        return Err(Failure::repository_not_known(&request.repository));
+    }
     let trigger = match (request.pushed, request.reference.starts_with("refs/tags/")) {
         (false, _) => Trigger::Person { by },
         (true, false) => Trigger::Push { by },
@@ -63,14 +71,15 @@ pub(crate) async fn begin(
         project_file: request.project_file,
         trigger,
         only: request.jobs,
+        delivery: None,
     };
     // Only the project file in the commit says which application it is.
-    let may = |name: &ApplicationName| caller.can(Act::Run, &Reach::Application(name.clone()));
-    let known = match server.runs.begin_if(&new, &permit.by().name, may).await {
+    let may = |name: &ApplicationName| is_known(name) && runs(name);
+    let known = match server.runs.begin_if(&new, &permit.by(), may).await {
         Ok(known) => known,
         Err(RunError::NotAllowed(application)) => {
-            caller.may(Act::Run, &Reach::Application(application.clone()))?;
-            return Err(RunError::NotAllowed(application).into());
+            caller.may(Act::Run, &Reach::Application(application))?;
+            return Err(Failure::repository_not_known(&new.repository));
         }
         Err(RunError::NotStarted(why)) => {
             return Ok(Json(RunAccepted {
@@ -143,8 +152,7 @@ pub(crate) async fn command(
         Wish::Resume => (RunCommand::Resume, "goes on where it stopped"),
     };
     let permit = caller.may(Act::Run, &Reach::Application(id.application.clone()))?;
-    let by = permit.by().name;
-    let known = server.runs.command(&id, command, &by).await?;
+    let known = server.runs.command(&id, command, &permit.by()).await?;
     let status = status(&known, *server.runs.version().borrow(), server.runs.now());
     Ok(Json(RunAccepted {
         run: Some(status),

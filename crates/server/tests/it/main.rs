@@ -8,3 +8,4 @@ mod replay;
 mod rights;
 mod served;
 mod shelf;
+mod webhooks;

@@ -71,11 +71,18 @@ pub(crate) async fn ask(address: SocketAddr, ask: Ask<'_>) -> Answer {
     if let Some(token) = ask.token {
         head.push_str(&format!("Authorization: Bearer {token}\r\n"));
     }
-    head.push_str(&format!(
-        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-        ask.body.len(),
-        ask.body
-    ));
+    let says = |name: &str| {
+        let mut headers = ask.headers.iter();
+        headers.any(|it| it.to_lowercase().starts_with(name))
+    };
+    if !says("content-type:") {
+        head.push_str("Content-Type: application/json\r\n");
+    }
+    if !says("content-length:") && !says("transfer-encoding:") {
+        head.push_str(&format!("Content-Length: {}\r\n", ask.body.len()));
+    }
+    head.push_str("\r\n");
+    head.push_str(ask.body);
     // What is not wanted is answered before it is taken.
     drop(stream.write_all(head.as_bytes()).await);
     let mut answer = Vec::new();

@@ -55,6 +55,14 @@ fn table() -> Vec<Row> {
             Everything,
             ADMIN,
         ),
+        ("GET /v1/webhooks", "", Everything, ADMIN),
+        (
+            "POST /v1/webhooks",
+            r#"{"name":"-","sender":"github","application":"shop","project_file":"leadsman.yaml"}"#,
+            Everything,
+            ADMIN,
+        ),
+        ("DELETE /v1/webhooks/{webhook}", "", Everything, ADMIN),
         ("GET /v1/tokens", "", Anything, ALL),
         // A token makes none, but for an admin's, whatever else its person may.
         (
@@ -305,7 +313,8 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
             .replace("{environment}", "production")
             .replace("{digest}", DIGEST)
             .replace("{release}", "9999")
-            .replace("{number}", "9999");
+            .replace("{number}", "9999")
+            .replace("{webhook}", "nothing");
         for asking in &everybody {
             let answer = ask(
                 served.address,

@@ -43,3 +43,4 @@ mod traffic;
 mod tripwire;
 mod upgrade;
 mod waiting;
+mod webhooks;
