@@ -35,6 +35,7 @@ mod replay;
 mod report;
 mod run;
 mod ship;
+mod sign_in;
 mod status;
 mod system;
 mod webhook;
@@ -62,6 +63,7 @@ pub use run::{
     RunRequest, RunStatus, RunsQuery,
 };
 pub use ship::{Shipment, Shipped};
+pub use sign_in::{BeginSignIn, BegunSignIn, FinishSignIn};
 pub use status::{
     Approval, Certificate, Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding,
     Freeze, Instance, InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason,

@@ -51,6 +51,10 @@ pub const PEOPLE: &str = "/v1/people";
 pub const TOKENS: &str = "/v1/tokens";
 /// `DELETE`: revokes the token; [`Changed`](crate::Changed).
 pub const TOKEN: &str = "/v1/tokens/{number}";
+/// `POST` of a [`BeginSignIn`](crate::BeginSignIn): [`BegunSignIn`](crate::BegunSignIn).
+pub const SIGN_IN: &str = "/v1/sign-in";
+/// `POST` of a [`FinishSignIn`](crate::FinishSignIn): [`CreatedToken`](crate::CreatedToken).
+pub const SIGN_IN_END: &str = "/v1/sign-in/end";
 /// `GET`: [`Webhooks`](crate::Webhooks). `POST` of a [`NewWebhook`](crate::NewWebhook):
 /// [`CreatedWebhook`](crate::CreatedWebhook).
 pub const WEBHOOKS: &str = "/v1/webhooks";

@@ -57,6 +57,7 @@ pub(crate) enum Code {
     AuditKey,
     NoEvidence,
     EvidenceBroken,
+    SignInWrong,
 }
 
 impl Code {
@@ -114,6 +115,7 @@ impl Code {
         Self::AuditKey,
         Self::NoEvidence,
         Self::EvidenceBroken,
+        Self::SignInWrong,
     ];
 
     /// Returns the code as it is written.
@@ -170,6 +172,7 @@ impl Code {
             Self::AuditKey => "L109",
             Self::NoEvidence => "L123",
             Self::EvidenceBroken => "L124",
+            Self::SignInWrong => "L143",
         }
     }
 }

@@ -81,6 +81,11 @@ impl Context {
         client.with_reason(self.reason.clone())
     }
 
+    /// Returns the address of the control elsewhere that was named.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.remote.as_ref().map(Remote::url)
+    }
+
     /// Whether a control elsewhere was named.
     pub(crate) const fn is_remote(&self) -> bool {
         self.remote.is_some()

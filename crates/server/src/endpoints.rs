@@ -211,6 +211,19 @@ pub(crate) fn all() -> Vec<Endpoint> {
             Everything(Act::People),
             delete(handlers::webhooks::delete),
         ),
+        // It is how somebody says who they are.
+        endpoint(
+            "POST",
+            path::SIGN_IN,
+            Needs::Nobody,
+            post(handlers::sign_in::begin),
+        ),
+        endpoint(
+            "POST",
+            path::SIGN_IN_END,
+            Needs::Nobody,
+            post(handlers::sign_in::finish),
+        ),
         // Who sends it shows who they are by signing it.
         endpoint(
             "POST",

@@ -19,6 +19,7 @@ mod run_status;
 mod serve;
 mod shelf;
 mod sight;
+mod sign_in;
 mod webhooks;
 mod wire;
 
@@ -27,3 +28,4 @@ pub use network::{BindError, Network};
 pub use problem::CODES;
 pub use serve::{Error, Setup};
 pub use shelf::{BoxFuture, Line, Lines, Shelf, ShelfError};
+pub use sign_in::Provider;

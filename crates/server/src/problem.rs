@@ -20,7 +20,8 @@ use crate::webhooks::signed::Unverified;
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
     "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
-    "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133", "L134", "L135",
+    "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133", "L134", "L135", "L140",
+    "L141", "L142",
 ];
 
 /// That something was denied or refused, for the audit. It goes with the answer as far as the
@@ -122,6 +123,29 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "L135", message)
             .hint("have the owner of the state folder begin the first run of it")
             .said(false)
+    }
+
+    /// Somebody could not sign in.
+    pub(crate) fn sign_in(why: &str) -> Self {
+        let message = format!("nobody was signed in: {why}");
+        Self::new(StatusCode::UNAUTHORIZED, "L140", message)
+            .hint("see `leadsman explain L140`, then sign in again with `leadsman login`")
+            .said(false)
+    }
+
+    /// Nobody can sign in here.
+    pub(crate) fn no_sign_in() -> Self {
+        let message = "no provider of sign-ins is set up here";
+        Self::new(StatusCode::NOT_FOUND, "L141", message)
+            .hint("ask for a token instead: `leadsman token create` on the machine makes one")
+    }
+
+    /// The provider of sign-ins does not answer, or not as it should.
+    pub(crate) fn provider(why: &str) -> Self {
+        let message = format!("the provider of sign-ins cannot be used: {why}");
+        Self::new(StatusCode::BAD_GATEWAY, "L142", message)
+            .hint("see `leadsman explain L142`; tokens go on to work")
+            .said(true)
     }
 
     /// A webhook cannot be what it is wanted to be.

@@ -22,6 +22,7 @@ use crate::handlers::deliveries::Deliveries;
 use crate::network::{self, Network};
 use crate::problem::Failure;
 use crate::shelf::Shelf;
+use crate::sign_in::{Provider, SignIn};
 use crate::webhooks::Webhooks;
 
 /// How large any other request may be: a project file of 1 MiB and what goes with it.
@@ -68,6 +69,8 @@ pub struct Setup {
     pub down: watch::Sender<bool>,
     /// Where it is served beside the socket.
     pub network: Option<Network>,
+    /// The provider that people sign in with, if there is one.
+    pub provider: Option<Provider>,
 }
 
 /// What handlers work with.
@@ -85,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) api: Option<String>,
     /// Whether it is served with TLS there.
     pub(crate) tls: bool,
+    /// How people sign in, if they can.
+    pub(crate) sign_in: Option<SignIn>,
     /// The webhooks that were added.
     pub(crate) webhooks: Webhooks,
     /// What their deliveries share.
@@ -143,6 +148,7 @@ impl Setup {
             owner,
             api: self.network.as_ref().map(Network::url),
             tls: self.network.as_ref().is_some_and(Network::has_tls),
+            sign_in: self.provider.map(SignIn::new),
             webhooks,
             deliveries: Deliveries::default(),
             attempts: Mutex::default(),

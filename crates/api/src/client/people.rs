@@ -5,8 +5,8 @@ use http::Method;
 use super::{Client, Error};
 use crate::path::{self, fill, with_query};
 use crate::{
-    Audit, AuditQuery, Changed, CreatedToken, CreatedWebhook, NewToken, NewWebhook, People,
-    PeopleCommand, Tokens, Webhooks,
+    Audit, AuditQuery, BeginSignIn, BegunSignIn, Changed, CreatedToken, CreatedWebhook,
+    FinishSignIn, NewToken, NewWebhook, People, PeopleCommand, Tokens, Webhooks,
 };
 
 impl Client {
@@ -38,6 +38,20 @@ impl Client {
     pub async fn revoke_token(&self, number: u64) -> Result<Changed, Error> {
         let path = fill(path::TOKEN, &[&number.to_string()]);
         let mut request = self.request("token revoke", Method::DELETE, path);
+        request.changes = true;
+        self.json(request).await
+    }
+
+    /// Begins to sign in.
+    pub async fn begin_sign_in(&self, wish: &BeginSignIn) -> Result<BegunSignIn, Error> {
+        let request = self.post("login", path::SIGN_IN.to_owned(), wish);
+        self.json(request).await
+    }
+
+    /// Ends signing in with what the provider led back with; returns a token that lives for a
+    /// while.
+    pub async fn finish_sign_in(&self, wish: &FinishSignIn) -> Result<CreatedToken, Error> {
+        let mut request = self.post("login", path::SIGN_IN_END.to_owned(), wish);
         request.changes = true;
         self.json(request).await
     }

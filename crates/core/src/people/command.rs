@@ -80,6 +80,9 @@ pub enum Command {
         expires_at: Timestamp,
         /// Whether it came of signing in.
         sign_in: bool,
+        /// What the person may do beside their grants for as long as it lives: what their groups at
+        /// the provider of sign-ins allow.
+        grants: BTreeSet<Grant>,
     },
     /// Ends a token.
     RevokeToken {

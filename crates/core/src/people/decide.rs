@@ -150,8 +150,10 @@ pub fn decide(people: &People, command: &Command, now: Timestamp) -> Result<Vec<
             narrowing,
             expires_at,
             sign_in,
+            grants,
         } => {
             known(people, person)?;
+            bounded(grants.len(), EACH_MAX, "grants of one person")?;
             let bad = |why: &str| Err(Refusal::BadToken(why.to_owned()));
             if !is_name(name) {
                 return bad(
@@ -199,6 +201,7 @@ pub fn decide(people: &People, command: &Command, now: Timestamp) -> Result<Vec<
                 narrowing: narrowing.clone(),
                 expires_at: *expires_at,
                 sign_in: *sign_in,
+                grants: grants.clone(),
             });
             Ok(events)
         }
@@ -298,6 +301,7 @@ mod tests {
             narrowing: Narrowing::default(),
             expires_at: at(expires),
             sign_in: false,
+            grants: BTreeSet::new(),
         }
     }
 

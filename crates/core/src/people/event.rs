@@ -1,5 +1,7 @@
 //! What happened to people: the events of the stream `0.people`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::name::{Identity, PersonName, TokenNumber};
@@ -80,6 +82,9 @@ pub enum Event {
         /// Whether it came of signing in.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         sign_in: bool,
+        /// What the person may do beside their grants for as long as it lives.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        grants: BTreeSet<Grant>,
     },
     /// A token was ended before its time.
     TokenRevoked {

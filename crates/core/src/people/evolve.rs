@@ -46,6 +46,8 @@ pub struct Token {
     pub revoked_at: Option<Timestamp>,
     /// Whether it came of signing in.
     pub sign_in: bool,
+    /// What the person may do beside their grants for as long as it lives.
+    pub grants: BTreeSet<Grant>,
 }
 
 impl Token {
@@ -97,7 +99,10 @@ impl People {
     /// Returns what a token opens at `now`: nothing if it has ended.
     pub fn rights_of(&self, token: &Token, now: Timestamp) -> Rights {
         if token.is_live(now) {
-            self.rights(&token.person).narrowed(token.narrowing.clone())
+            let person = self.people.get(&token.person);
+            let grants = person.map(|person| person.grants.union(&token.grants).cloned().collect());
+            // Who is nobody any more may do nothing, whatever their groups allow.
+            Rights::of(grants.unwrap_or_default()).narrowed(token.narrowing.clone())
         } else {
             Rights::default()
         }
@@ -169,6 +174,7 @@ pub fn evolve(mut people: People, at: Timestamp, event: &Event) -> People {
             narrowing,
             expires_at,
             sign_in,
+            grants,
         } => {
             people.forget_tokens(|token| at.since(token.ended_at()) > SHOWN_FOR);
             people.last_token = people.last_token.max(token.0);
@@ -182,6 +188,7 @@ pub fn evolve(mut people: People, at: Timestamp, event: &Event) -> People {
                 expires_at: *expires_at,
                 revoked_at: None,
                 sign_in: *sign_in,
+                grants: grants.clone(),
             };
             people.tokens.insert(*token, new);
         }

@@ -73,8 +73,22 @@ fn people() -> Vec<Event> {
             narrowing,
             expires_at: Timestamp::from_millis(1_800_000_000_000),
             sign_in,
+            grants: BTreeSet::new(),
         });
     }
+    events.push(Event::TokenCreated {
+        token: TokenNumber(4),
+        person: person(),
+        name: "sign-in".to_owned(),
+        hash: Digest::from_bytes([0xab; 32]),
+        narrowing: Narrowing::default(),
+        expires_at: Timestamp::from_millis(1_800_000_000_000),
+        sign_in: true,
+        grants: BTreeSet::from([Grant {
+            role: Role::Operator,
+            reach: "shop/staging".parse().expect("it is a reach"),
+        }]),
+    });
     events
 }
 

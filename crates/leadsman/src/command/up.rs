@@ -1,6 +1,7 @@
 //! `leadsman up`: runs control, and starts or finds the data plane and the instances.
 
 use super::api::Api;
+use super::sign_in::SignIn;
 use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::control;
@@ -17,10 +18,13 @@ pub(crate) struct Args {
     proxy: Setup,
     #[command(flatten)]
     api: Api,
+    #[command(flatten)]
+    sign_in: SignIn,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     control::listen_to_tracing(context);
     context.only_here("`leadsman up`")?;
-    control::run(context, &args.proxy, &args.api).await
+    let provider = args.sign_in.provider(context)?;
+    control::run(context, &args.proxy, &args.api, provider).await
 }

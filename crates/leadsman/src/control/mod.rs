@@ -11,7 +11,7 @@ use std::sync::Arc;
 use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, Runs, SystemClock};
 use leadsman_runtime::job::Jobs;
 use leadsman_runtime::process::ProcessRuntime;
-use leadsman_server::Setup as Server;
+use leadsman_server::{Provider, Setup as Server};
 use leadsman_store::sqlite::SqliteLog;
 use leadsman_store::{EventLog, FigureLog, OpenError};
 use tokio::sync::watch;
@@ -28,7 +28,12 @@ use crate::folder::StateFolder;
 use crate::format;
 
 /// Runs control on the context's state folder until it is told to end.
-pub(crate) async fn run(context: &Context, setup: &Setup, api: &Api) -> Result<(), Failure> {
+pub(crate) async fn run(
+    context: &Context,
+    setup: &Setup,
+    api: &Api,
+    provider: Option<Provider>,
+) -> Result<(), Failure> {
     let state = &context.state;
     state.create()?;
     let _lock = lock::take(state)?;
@@ -73,6 +78,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup, api: &Api) -> Result<(
         version: env!("CARGO_PKG_VERSION"),
         down,
         network,
+        provider,
     };
     let socket = state.socket();
     let serving = tokio::spawn(async move { server.run(&socket, end).await });

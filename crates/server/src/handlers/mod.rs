@@ -14,6 +14,7 @@ pub(crate) mod reports;
 pub(crate) mod run_logs;
 pub(crate) mod runs;
 pub(crate) mod ship;
+pub(crate) mod sign_in;
 pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod tokens;

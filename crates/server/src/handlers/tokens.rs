@@ -8,7 +8,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use leadsman_api as api;
 use leadsman_core::people::{
-    Act, Command, Event, Narrowing, PersonName, Reach, Refusal, TokenNumber,
+    Act, Command, Event, Grant, Narrowing, PersonName, Reach, Refusal, TokenNumber,
 };
 use leadsman_engine::By;
 
@@ -72,41 +72,43 @@ pub(crate) async fn post(
             .map_err(|error| bad(&error))?,
         reach: reach(wish.reach.as_deref())?,
     };
-    let life = Duration::from_millis(wish.life_ms);
-    let made = make(
-        &server,
-        owner,
-        wish.name,
+    let new = New {
+        person: owner,
+        name: wish.name,
         narrowing,
-        life,
-        false,
-        permit.by(),
-    )
-    .await?;
-    Ok(Json(made))
+        life: Duration::from_millis(wish.life_ms),
+        sign_in: false,
+        grants: BTreeSet::new(),
+    };
+    Ok(Json(make(&server, new, permit.by()).await?))
+}
+
+/// A token that is to be made.
+pub(crate) struct New {
+    pub(crate) person: PersonName,
+    pub(crate) name: String,
+    pub(crate) narrowing: Narrowing,
+    pub(crate) life: Duration,
+    /// Whether it comes of signing in.
+    pub(crate) sign_in: bool,
+    /// What the person may do with it beside their grants.
+    pub(crate) grants: BTreeSet<Grant>,
 }
 
 /// Makes a token and records its hash.
-pub(crate) async fn make(
-    server: &Server,
-    person: PersonName,
-    name: String,
-    narrowing: Narrowing,
-    life: Duration,
-    sign_in: bool,
-    by: By,
-) -> Result<api::CreatedToken, Failure> {
+pub(crate) async fn make(server: &Server, new: New, by: By) -> Result<api::CreatedToken, Failure> {
     let token = token::make()
         .map_err(|error| Failure::internal("the machine gave no random bits", error))?;
     let hash = token::hash(&token);
-    let expires_at = server.engine.now() + life;
+    let expires_at = server.engine.now() + new.life;
     let command = Command::CreateToken {
-        person: person.clone(),
-        name,
+        person: new.person.clone(),
+        name: new.name,
         hash: hash.expect("it was made a moment ago"),
-        narrowing,
+        narrowing: new.narrowing,
         expires_at,
-        sign_in,
+        sign_in: new.sign_in,
+        grants: new.grants,
     };
     let events = server.engine.about_people(&command, by).await?;
     let number = events.iter().find_map(|event| match event {
@@ -115,7 +117,7 @@ pub(crate) async fn make(
     });
     Ok(api::CreatedToken {
         number: number.unwrap_or_default(),
-        person: person.to_string(),
+        person: new.person.to_string(),
         token: api::Secret(token),
         expires_at: wire::moment(expires_at),
     })

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use leadsman_api::{Client, Shipment};
 use leadsman_core::time::Timestamp;
-use leadsman_server::{Network, Setup};
+use leadsman_server::{Network, Provider, Setup};
 use leadsman_testkit::World;
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -28,6 +28,11 @@ pub(crate) struct Served {
 impl Served {
     /// Serves an engine among fakes; returns when it answers.
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// The same, where people sign in with this provider.
+    pub(crate) async fn start_with(provider: Option<Provider>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let socket = folder.path().join("control.sock");
         let world = World::start().await;
@@ -45,6 +50,7 @@ impl Served {
             version: "1.2.3",
             down: watch::channel(false).0,
             network: Some(network),
+            provider,
         };
         let path = socket.clone();
         tokio::spawn(async move { server.run(&path, ended).await });

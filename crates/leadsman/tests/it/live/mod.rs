@@ -25,6 +25,7 @@ mod full_disk;
 mod gap;
 mod kept;
 mod log;
+mod login;
 mod metrics;
 mod moving;
 mod newer;

@@ -16,7 +16,7 @@ pub(super) fn with_api(machine: &mut Machine) -> String {
 }
 
 /// Returns where control has said that it serves the API.
-fn url(machine: &Machine) -> String {
+pub(super) fn url(machine: &Machine) -> String {
     let said = machine.said();
     let line = said
         .lines()
