@@ -86,6 +86,14 @@ pub enum RunEvent {
         /// Why.
         why: String,
     },
+    /// The run, or a job of it, takes longer than it should. It goes on.
+    BudgetExceeded {
+        /// The job; none if it is the run as a whole.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobName>,
+        /// How long it should take at most.
+        budget: Duration,
+    },
     /// A person has the jobs done again that did not pass.
     RunResumed {
         /// Who.
@@ -260,6 +268,7 @@ impl RunEvent {
             Self::RunReleased { .. } => "run_released",
             Self::RunNotReleased { .. } => "run_not_released",
             Self::RunResumed { .. } => "run_resumed",
+            Self::BudgetExceeded { .. } => "budget_exceeded",
         }
     }
 }

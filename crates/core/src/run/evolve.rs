@@ -41,6 +41,7 @@ pub fn started(id: RunId, at: Timestamp, event: &RunEvent) -> Option<Run> {
         cancelled_by: None,
         ended: None,
         released: None,
+        over_budget: false,
         took: Duration::ZERO,
     })
 }
@@ -73,6 +74,7 @@ impl JobState {
             failures: 0,
             interruptions: 0,
             took: Duration::ZERO,
+            over_budget: false,
             last: None,
             key: None,
             made: Made::default(),
@@ -166,6 +168,10 @@ pub fn evolve(mut run: Run, at: Timestamp, event: &RunEvent) -> Run {
         }
         RunEvent::RunReleased { release } => run.released = Some(Ok(*release)),
         RunEvent::RunNotReleased { why } => run.released = Some(Err(why.clone())),
+        RunEvent::BudgetExceeded { job: None, .. } => run.over_budget = true,
+        RunEvent::BudgetExceeded { job: Some(job), .. } => {
+            change(&mut run.jobs, job, |state| state.over_budget = true);
+        }
         RunEvent::RunResumed { by: _ } => {
             // What tries a release is done again for the same release.
             if run.release().is_none() {

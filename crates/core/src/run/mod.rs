@@ -4,6 +4,7 @@
 //! [`plan`] says what follows: which attempts should be running now, what holds that is not
 //! recorded yet, and why the rest waits. Nothing here starts a process or looks at a clock.
 
+mod budget;
 mod decide;
 mod event;
 mod evolve;
@@ -69,6 +70,8 @@ pub struct Run {
     pub ended: Option<(RunResult, Timestamp)>,
     /// What became of what it made, once that is known.
     pub released: Option<Result<ReleaseNumber, String>>,
+    /// Whether it is recorded that it takes longer than its budget.
+    pub over_budget: bool,
     /// How long it took in all, without the time between its end and being resumed.
     pub took: Duration,
 }
@@ -86,6 +89,8 @@ pub struct JobState {
     pub interruptions: u32,
     /// How long the attempts took together.
     pub took: Duration,
+    /// Whether it is recorded that it takes longer than its budget.
+    pub over_budget: bool,
     /// What came of the last attempt.
     pub last: Option<Outcome>,
     /// By what its result can be reused.

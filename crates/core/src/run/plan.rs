@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::budget;
 use super::{JobPhase, Outcome, Run, RunEvent, RunResult};
 use crate::id::{Digest, EnvironmentName, RunNumber};
 use crate::pipeline::{JobName, Made};
@@ -80,6 +81,7 @@ pub fn plan(run: &Run, seen: &Seen, now: Timestamp) -> RunPlan {
             result == RunResult::Passed && run.about.only.is_empty() && run.released.is_none();
     }
     plan.end_all = run.is_ending();
+    budget::watch(run, now, &mut plan);
     let mut free = seen.free;
     for (name, state) in &run.jobs {
         match &state.phase {

@@ -98,6 +98,21 @@ impl fmt::Display for RunEvent {
             }
             Self::RunReleased { release } => write!(f, "what it made is {release}"),
             Self::RunNotReleased { why } => write!(f, "what it made is no release: {why}"),
+            Self::BudgetExceeded { job: None, budget } => {
+                write!(
+                    f,
+                    "the run takes longer than its budget of {}",
+                    duration(*budget)
+                )
+            }
+            Self::BudgetExceeded {
+                job: Some(job),
+                budget,
+            } => write!(
+                f,
+                "`{job}` takes longer than its budget of {}",
+                duration(*budget)
+            ),
             Self::RunResumed { by } => write!(f, "{by} has the run go on where it stopped"),
         }
     }

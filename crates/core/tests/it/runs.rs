@@ -400,6 +400,57 @@ fn jobs_that_try_a_release_are_ended_like_others_and_the_release_stays() {
 }
 
 #[test]
+fn what_takes_longer_than_its_budget_is_said_once_while_it_still_does() {
+    let mut world = World::of(
+        "    lint: { run: a, budget: 1m }\n    unit: { run: b }\n",
+        &[],
+        8,
+    );
+    world.run.pipeline.budget = Some(Duration::from_secs(100));
+    let plan = world.settle();
+    let said = |world: &World| {
+        let said = world.said.iter().filter(|it| it.contains("budget"));
+        said.cloned().collect::<Vec<_>>()
+    };
+    // It is looked at again when it will be, and not before.
+    let first = world.now + Duration::from_millis(60_001);
+    assert_eq!(plan.wake_at, Some(first));
+    world.passes(60);
+    assert_eq!(world.settle().wake_at, Some(first));
+    assert_eq!(said(&world), [""; 0]);
+    world.passes(1);
+    let plan = world.settle();
+    let lint = "`lint` takes longer than its budget of 1 min";
+    assert_eq!(said(&world), [lint]);
+    assert_eq!(plan.running.len(), 2, "both go on");
+    world.passes(60);
+    world.settle();
+    let both = [lint, "the run takes longer than its budget of 1 min 40 s"];
+    assert_eq!(said(&world), both);
+    world.passes(1_000);
+    world.ends("lint", Outcome::Passed);
+    world.ends("unit", Outcome::Passed);
+    world.settle();
+    assert_eq!(world.run.ended.map(|it| it.0), Some(RunResult::Passed));
+    assert_eq!(said(&world), both);
+}
+
+#[test]
+fn what_was_over_before_anybody_looked_is_said_all_the_same() {
+    let mut world = World::of("    lint: { run: a, budget: 1s }\n", &[], 8);
+    world.settle();
+    // It took 3 s, and control was away meanwhile.
+    world.ends("lint", Outcome::Passed);
+    world.settle();
+    let at = |text: &str| world.said.iter().position(|it| it.contains(text));
+    let (exceeded, ended) = (
+        at("`lint` takes longer than its budget of 1 s"),
+        at("the run passed"),
+    );
+    assert!(exceeded.is_some() && exceeded < ended, "{:?}", world.said);
+}
+
+#[test]
 fn a_matrix_is_one_job_for_each_combination() {
     let jobs = "    unit: { run: a, matrix: { RUST: [stable, 1.95], OS: [a, b] } }\n    \
                 build: { run: b, needs: [unit] }\n";
@@ -482,6 +533,14 @@ fn examples() -> Vec<RunEvent> {
         },
         RunEvent::RunCancelled { by: by() },
         RunEvent::RunResumed { by: by() },
+        RunEvent::BudgetExceeded {
+            job: None,
+            budget: Duration::from_secs(1_200),
+        },
+        RunEvent::BudgetExceeded {
+            job: Some(name("lint")),
+            budget: Duration::from_secs(60),
+        },
         RunEvent::RunReleased {
             release: ReleaseNumber(4),
         },
@@ -561,6 +620,6 @@ fn what_happens_in_a_run_is_stored_as_it_always_was() {
             known.push('\n');
         }
     }
-    assert_eq!(seen.len(), 10, "an event has no example");
+    assert_eq!(seen.len(), 11, "an event has no example");
     expect_file![path].assert_eq(&known);
 }

@@ -116,6 +116,9 @@ impl Inner {
                 return AGAIN;
             }
             for fact in &plan.facts {
+                if let RunEvent::BudgetExceeded { .. } = fact {
+                    tracing::warn!(run = %id, "{fact}");
+                }
                 if let RunEvent::JobEnded { job, attempt, .. } = fact {
                     let attempt = attempt_id(id, job, *attempt);
                     state.taken.remove(&attempt);

@@ -108,6 +108,7 @@ fn end<'f>(run: &Run, fact: &'f RunEvent, now: Timestamp) -> Option<(&'f JobName
         | RunEvent::RunEnded { .. }
         | RunEvent::RunReleased { .. }
         | RunEvent::RunNotReleased { .. }
+        | RunEvent::BudgetExceeded { .. }
         | RunEvent::RunResumed { .. } => return None,
     };
     run.job(name)?.after.as_ref()?;

@@ -96,6 +96,19 @@ fn job_took(job: &JobStatus) -> String {
     }
 }
 
+/// Returns what takes, or took, longer than its budget.
+fn slow(run: &RunStatus) -> String {
+    let jobs = run.jobs.iter().filter(|job| job.over_budget).count();
+    match (run.over_budget, jobs) {
+        (false, 0) => String::new(),
+        (true, 0) => paint::care("over its budget"),
+        (true, 1) => paint::care("over its budget, 1 job too"),
+        (false, 1) => paint::care("1 job over its budget"),
+        (true, jobs) => paint::care(&format!("over its budget, {jobs} jobs too")),
+        (false, jobs) => paint::care(&format!("{jobs} jobs over their budget")),
+    }
+}
+
 fn commit(run: &RunStatus) -> String {
     let short: String = run.commit.chars().take(COMMIT).collect();
     let name = run
@@ -141,6 +154,7 @@ pub(crate) fn list(list: &RunList, clock: &Clock) -> String {
             duration(whole_seconds(run.took_ms)),
             commit(run),
             jobs.join(", "),
+            slow(run),
             run.release
                 .map_or(String::new(), |release| format!("release {release}")),
         ]);

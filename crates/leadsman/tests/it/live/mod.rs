@@ -14,6 +14,7 @@ mod streaming;
 mod users;
 
 mod baseline;
+mod budget;
 mod by_hand;
 mod crash;
 mod delivery;
