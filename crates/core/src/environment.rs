@@ -142,6 +142,15 @@ impl Environment {
         on_its_way == Some(release)
     }
 
+    /// Returns what is asked of those that enter now: the rules of the release that serves, from its
+    /// promotion on, also while it settles.
+    pub fn entry_in_force(&self) -> Option<&EntryRules> {
+        let deployment = self.deployment.as_ref();
+        let promoted = deployment.filter(|deployment| deployment.routes_are_in_force());
+        let promoted = promoted.map(|deployment| &deployment.content.entry);
+        promoted.or(self.entry.as_ref())
+    }
+
     /// Returns how requests reach services now. The rules change at once, when the whole release
     /// has been promoted; the first release brings its own.
     pub fn routing_in_force(&self) -> Option<&Routing> {

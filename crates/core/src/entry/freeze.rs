@@ -103,7 +103,7 @@ impl Environment {
     /// Returns the maintenance window of the week that is on at the moment `now`, by the rules of the
     /// release that serves.
     pub fn weekly_maintenance(&self, now: Timestamp) -> Option<Works> {
-        self.entry.as_ref()?.works(now)
+        self.entry_in_force()?.works(now)
     }
 }
 

@@ -238,12 +238,8 @@ pub(super) fn rules<'a>(
     content: &'a ReleaseContent,
 ) -> Vec<&'a EntryRules> {
     let mut rules = vec![&content.entry];
-    rules.extend(
-        environment
-            .entry
-            .as_ref()
-            .filter(|entry| **entry != content.entry),
-    );
+    let serving = environment.entry_in_force();
+    rules.extend(serving.filter(|entry| **entry != content.entry));
     rules
 }
 

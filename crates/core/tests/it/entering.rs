@@ -11,7 +11,7 @@ use leadsman_core::entry::{
 };
 use leadsman_core::id::{Digest, ReleaseNumber};
 use leadsman_core::time::Timestamp;
-use leadsman_core::{Command, Refusal, ReleaseContent, Scope};
+use leadsman_core::{Command, Deployment, Refusal, ReleaseContent, Scope};
 use leadsman_gates::{Facts, Gates, ReportKind, Says, Tests, TestsGate};
 
 use crate::world::{World, canary, content, name, service, shipping};
@@ -204,6 +204,35 @@ fn nobody_loosens_a_rule_without_the_consent_that_it_asks_for() {
         .expect("it enters");
     world.settle();
     assert!(world.environment.deployment.is_some());
+}
+
+#[test]
+fn the_rules_of_a_release_hold_as_soon_as_it_serves_and_not_only_once_it_is_settled() {
+    let mut world = guarded(EntryRules::default());
+    world
+        .ask_as("ann", &written_by(2, &release(2, approvals(1)), &[]))
+        .expect("it is asked");
+    world.ask_as("cy", &approve(2)).expect("cy may");
+    let settles = |world: &World| {
+        let deployment = world.environment.deployment.as_ref();
+        deployment.is_some_and(Deployment::routes_are_in_force)
+    };
+    for _ in 0..1000 {
+        world.pass(1);
+        if settles(&world) {
+            break;
+        }
+    }
+    assert!(settles(&world), "{}", world.timeline);
+    world
+        .ask_as(
+            "ann",
+            &written_by(3, &release(3, EntryRules::default()), &[]),
+        )
+        .expect("it is asked");
+    world.settle();
+    assert!(world.environment.requests.contains_key(&ReleaseNumber(3)));
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(2)));
 }
 
 #[test]

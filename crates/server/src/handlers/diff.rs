@@ -85,10 +85,7 @@ pub(super) fn running(environment: &Environment) -> Option<ReleaseContent> {
         Some(deployment) => deployment.content.routing.clone(),
         None => environment.routing.clone()?,
     };
-    let entry = match promoted {
-        Some(deployment) => deployment.content.entry.clone(),
-        None => environment.entry.clone().unwrap_or_default(),
-    };
+    let entry = environment.entry_in_force().cloned().unwrap_or_default();
     Some(ReleaseContent {
         routing,
         services,
