@@ -30,6 +30,9 @@ pub enum Command {
         /// How much comes back.
         #[serde(default)]
         scope: Scope,
+        /// Brings the schema of the database back for it, too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        migrate_back: bool,
     },
     /// Keeps users' requests from services until they are opened again, whatever is deployed
     /// meanwhile.
@@ -148,6 +151,7 @@ mod tests {
                 Command::Rollback {
                     to: Some(3),
                     scope: Scope::Service("web".to_owned()),
+                    migrate_back: false,
                 },
                 r#"{"command":"rollback","to":3,"scope":{"service":"web"}}"#,
             ),
@@ -192,7 +196,8 @@ mod tests {
             short,
             Command::Rollback {
                 to: None,
-                scope: Scope::All
+                scope: Scope::All,
+                migrate_back: false,
             }
         );
     }

@@ -27,6 +27,9 @@ pub struct Shipment {
     /// Why it cannot wait, if it should take the expedited way.
     #[serde(default)]
     pub expedite: Option<String>,
+    /// Why it comes in although its migration leaves no way back, if it should.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<String>,
 }
 
 /// A shipment was recorded as a release.

@@ -22,6 +22,8 @@ pub enum Command {
         identity: Identity,
         /// Why it cannot wait, if it should take the expedited way.
         expedited: Option<String>,
+        /// Why it comes in although its migration leaves no way back, if it should.
+        one_way: Option<String>,
     },
     /// Hold the deployment where it is. It is still judged.
     Pause,
@@ -42,6 +44,8 @@ pub enum Command {
         to: Option<ReleaseNumber>,
         /// What goes back.
         scope: Scope,
+        /// Whether the schema of the database is brought back for it, too.
+        migrate_back: bool,
     },
     /// Keep users' requests from services, until they are opened again.
     Close {

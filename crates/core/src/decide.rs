@@ -11,6 +11,7 @@ use crate::entry::{self, Asked};
 use crate::environment::{Environment, Queued};
 use crate::event::{Event, Passed};
 use crate::id::{DeploymentNumber, ReleaseNumber, ServiceName};
+use crate::migration::{Migration, at_the_door, brings_back, closes_way_back, fits};
 use crate::refusal::Refusal;
 use crate::release::{KnownRelease, ReleaseContent, Standing};
 use crate::spec::{BaselineKind, OnInconclusive, ReleasedService, Sizing, Step, Strategy};
@@ -33,6 +34,7 @@ pub fn decide(
             content,
             identity,
             expedited,
+            one_way,
         } => {
             let asked = Asked {
                 release: *release,
@@ -40,6 +42,7 @@ pub fn decide(
                 identity,
                 expedited: expedited.as_deref(),
                 origin: Origin::Ship,
+                one_way: one_way.as_deref(),
             };
             ship(environment, &asked, by)
         }
@@ -48,7 +51,11 @@ pub fn decide(
         Command::Promote { all } => promote(environment, *all, by),
         Command::Abort => abort(environment, by),
         Command::Retry => retry(environment, by),
-        Command::Rollback { to, scope } => rollback(environment, *to, scope, by),
+        Command::Rollback {
+            to,
+            scope,
+            migrate_back,
+        } => rollback(environment, *to, scope, *migrate_back, by),
         Command::Close { how, service } => closing::close(environment, *how, service.as_ref(), by),
         Command::Open { how, service } => closing::open(environment, *how, service.as_ref(), by),
         Command::Approve {
@@ -102,6 +109,7 @@ fn ship(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec<Ev
 
 /// Brings a release in if it may enter at once; else it waits.
 fn come_in(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec<Event>, Refusal> {
+    at_the_door(environment, asked.release, asked.content, asked.one_way)?;
     if let Some(requested) = entry::ask(environment, asked, by)? {
         return Ok(vec![requested]);
     }
@@ -114,6 +122,7 @@ fn come_in(environment: &Environment, asked: &Asked<'_>, by: &str) -> Result<Vec
             by: by.to_owned(),
             identity: Some(asked.identity.clone()),
             soak_at_most: entry::soak_at_most(environment, asked.content, asked.expedited),
+            one_way: asked.one_way.map(str::to_owned),
         },
     ))
 }
@@ -123,6 +132,17 @@ pub(crate) fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
     let Some(deployment) = &environment.deployment else {
         return vec![start(environment, next)];
     };
+    // Where the schema leaves no way back, what has requests keeps them.
+    let closed = closes_way_back(environment, deployment);
+    if let Some(refusal) = closed.filter(|_| deployment.phase == Phase::Moving) {
+        let stays = Event::DeploymentFrozen {
+            why: refusal.to_string(),
+        };
+        let frozen = crate::evolve(environment.clone(), deployment.started_at, &stays);
+        let mut events = vec![stays];
+        events.extend(enter(&frozen, next));
+        return events;
+    }
     // A promoted or frozen deployment has nothing left to take back: what serves, serves.
     let room = match deployment.phase {
         Phase::Settling { .. } if !deployment.is_returning() => Some(End::Settled),
@@ -155,6 +175,7 @@ pub(crate) fn enter(environment: &Environment, next: Queued) -> Vec<Event> {
         by: next.by,
         identity: next.identity,
         soak_at_most: next.soak_at_most,
+        one_way: next.one_way,
     });
     events
 }
@@ -179,6 +200,7 @@ pub(crate) fn start(environment: &Environment, next: Queued) -> Event {
         rollouts,
         by: next.by,
         identity: next.identity,
+        one_way: next.one_way,
     }
 }
 
@@ -306,6 +328,9 @@ fn abort(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
         return Ok(std::iter::once(ended).chain(next).collect());
     }
     moving(environment)?;
+    if let Some(refusal) = closes_way_back(environment, deployment) {
+        return Err(refusal);
+    }
     let services = deployment.rollouts.keys().cloned().collect();
     Ok(vec![Event::RollbackStarted {
         services,
@@ -358,6 +383,7 @@ fn retry(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
         identity,
         expedited: None,
         origin: Origin::Retry,
+        one_way: known.one_way.as_deref(),
     };
     if let Some(identity) = &known.identity {
         return come_in(environment, &asks(identity), by);
@@ -369,6 +395,7 @@ fn retry(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
         });
     }
     let content = Arc::clone(&known.content);
+    at_the_door(environment, release, &content, known.one_way.as_deref())?;
     let next = Queued {
         release,
         content,
@@ -376,6 +403,7 @@ fn retry(environment: &Environment, by: &str) -> Result<Vec<Event>, Refusal> {
         by: by.to_owned(),
         identity: None,
         soak_at_most: None,
+        one_way: known.one_way.clone(),
     };
     Ok(enter(environment, next))
 }
@@ -384,12 +412,22 @@ fn rollback(
     environment: &Environment,
     to: Option<ReleaseNumber>,
     scope: &Scope,
+    migrate_back: bool,
     by: &str,
 ) -> Result<Vec<Event>, Refusal> {
+    // The schema is the application's: it goes back with all of it.
+    let migrate_back = migrate_back && *scope == Scope::All;
+    let mut to = to;
     if let Some(deployment) = &environment.deployment
         && (to.is_none() || to == environment.previous_of(deployment))
     {
-        return take_back(deployment, scope, by);
+        if !migrate_back {
+            if let Some(refusal) = closes_way_back(environment, deployment) {
+                return Err(refusal);
+            }
+            return take_back(deployment, scope, by);
+        }
+        to = environment.previous_of(deployment);
     }
     if *scope == Scope::Canary {
         return Err(Refusal::NothingOnItsWay(environment.id.clone()));
@@ -407,10 +445,15 @@ fn rollback(
             .ok_or_else(|| Refusal::NoPrevious(environment.id.clone()))?,
     };
     let content = target_content(environment, target, scope)?;
-    if environment.deployment.is_none() && environment.already_runs(&content) {
+    if environment.deployment.is_none() && environment.already_runs(&content) && !migrate_back {
         return Err(Refusal::AlreadyServes(target));
     }
-    let origin = Origin::Rollback { from };
+    if migrate_back {
+        brings_back(environment, target, &content)?;
+    } else {
+        fits(environment, target, &content)?;
+    }
+    let origin = Origin::Rollback { from, migrate_back };
     let known = environment.releases.get(&target);
     let identity = known.and_then(|known| known.identity.clone());
     Ok(enter(
@@ -422,6 +465,7 @@ fn rollback(
             by: by.to_owned(),
             identity,
             soak_at_most: None,
+            one_way: None,
         },
     ))
 }
@@ -539,10 +583,13 @@ fn target_content(
         .clone()
         .unwrap_or_else(|| known.content.routing.clone());
     let entry = environment.entry.as_ref().unwrap_or(&known.content.entry);
+    // The one runs beside the others: together they work with what both work with.
+    let (whole, one) = (&environment.migration, &known.content.migration);
     Ok(Arc::new(ReleaseContent {
         routing,
         services,
         entry: entry.clone(),
+        migration: Migration::beside(whole.as_ref(), one.as_ref()),
     }))
 }
 

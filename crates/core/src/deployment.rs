@@ -9,6 +9,7 @@ use leadsman_analysis::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DeploymentNumber, ReleaseNumber, RevisionId, ServiceName};
+use crate::migration::Migrating;
 use crate::release::ReleaseContent;
 use crate::spec::{ReleasedService, Step, Strategy};
 use crate::time::Timestamp;
@@ -48,6 +49,10 @@ pub struct Deployment {
     pub paused: Option<Pause>,
     /// Why it goes back, wholly or in part.
     pub cause: Option<Cause>,
+    /// Why it comes in although its migration leaves no way back.
+    pub one_way: Option<String>,
+    /// Its migration, once it has begun.
+    pub migration: Option<Migrating>,
 }
 
 /// What asked for a deployment.
@@ -62,6 +67,9 @@ pub enum Origin {
     Rollback {
         /// The release that is left.
         from: ReleaseNumber,
+        /// Whether the schema of the database is brought back first.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        migrate_back: bool,
     },
 }
 
@@ -203,6 +211,16 @@ pub enum Cause {
         /// The verdict.
         verdict: Verdict,
     },
+    /// Its migration failed, or could not be run.
+    NotMigrated {
+        /// What came of it, in words.
+        detail: String,
+    },
+    /// What served did not keep working on the new schema.
+    OldUnwell {
+        /// What was seen, in words.
+        detail: String,
+    },
     /// A person aborted it on its way.
     Aborted {
         /// Who.
@@ -244,6 +262,8 @@ impl Cause {
             Self::Failed { .. }
             | Self::NotReady { .. }
             | Self::Inconclusive { .. }
+            | Self::NotMigrated { .. }
+            | Self::OldUnwell { .. }
             | Self::RolledBack { .. } => true,
             Self::Aborted { .. } | Self::Superseded { .. } => false,
         }
@@ -265,6 +285,10 @@ impl fmt::Display for Cause {
             }
             Self::Inconclusive { service, verdict } => {
                 write!(f, "`{service}` stayed inconclusive: {}", verdict.sentence)
+            }
+            Self::NotMigrated { detail } => write!(f, "the schema was not migrated: {detail}"),
+            Self::OldUnwell { detail } => {
+                write!(f, "what serves does not work on the new schema: {detail}")
             }
             Self::Aborted { by } => write!(f, "aborted by {by}"),
             Self::RolledBack { by } => write!(f, "rolled back by {by}"),

@@ -8,6 +8,7 @@ use crate::closing::Closing;
 use crate::deployment::{Cause, Deployment, End, Origin, Revision};
 use crate::entry::{EntryRules, Freeze, Identity, Request};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
+use crate::migration::{Migration, Schema};
 use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
 use crate::time::Timestamp;
 
@@ -28,6 +29,10 @@ pub struct Environment {
     pub routing: Option<Routing>,
     /// What the release that serves asks of those that want to follow it.
     pub entry: Option<EntryRules>,
+    /// What the release that serves says of the schema of the database.
+    pub migration: Option<Migration>,
+    /// Which schema the database is at; `None` before the first migration.
+    pub schema: Option<Schema>,
     /// The releases that wait to enter.
     pub requests: BTreeMap<ReleaseNumber, Request>,
     /// The times in which nothing enters, by number.
@@ -61,6 +66,8 @@ pub struct Queued {
     pub identity: Option<Identity>,
     /// How long its steps are held at most, if it could not wait.
     pub soak_at_most: Option<Duration>,
+    /// Why it comes in although its migration leaves no way back.
+    pub one_way: Option<String>,
 }
 
 /// A deployment that is finished.
@@ -97,6 +104,8 @@ impl Environment {
             stable: BTreeMap::new(),
             routing: None,
             entry: None,
+            migration: None,
+            schema: None,
             requests: BTreeMap::new(),
             freezes: BTreeMap::new(),
             last_freeze: 0,
@@ -124,6 +133,7 @@ impl Environment {
     pub fn already_runs(&self, content: &ReleaseContent) -> bool {
         self.routing.as_ref() == Some(&content.routing)
             && self.entry.as_ref() == Some(&content.entry)
+            && self.migration == content.migration
             && self.stable.len() == content.services.len()
             && content.services.iter().all(|(name, service)| {
                 self.stable

@@ -15,6 +15,7 @@ use crate::closing::Closed;
 use crate::deployment::{Cause, End, Origin};
 use crate::entry::{Approval, Identity, Source};
 use crate::id::{DeploymentNumber, Digest, ReleaseNumber, ServiceName};
+use crate::migration::Course;
 use crate::release::ReleaseContent;
 use crate::spec::Strategy;
 use crate::time::Timestamp;
@@ -40,6 +41,9 @@ pub enum Event {
         /// How long its steps are held at most, if it could not wait.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         soak_at_most: Option<Duration>,
+        /// Why it comes in although its migration leaves no way back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        one_way: Option<String>,
     },
     /// A release is on its way in.
     DeploymentStarted {
@@ -58,6 +62,33 @@ pub enum Event {
         /// What exactly the release is, and where it comes from.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identity: Option<Identity>,
+        /// Why it comes in although its migration leaves no way back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        one_way: Option<String>,
+    },
+    /// The schema of the database is brought to another one, before anything of the release runs.
+    MigrationStarted {
+        /// What is run.
+        course: Course,
+    },
+    /// The migration has ended, and nothing of it runs any more.
+    MigrationEnded {
+        /// In words, why it did not end well; `None` if it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+        /// The last lines that it wrote, without secrets.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        last: Vec<String>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// What serves was watched on the new schema, and works.
+    OldWatched {
+        /// The release that serves.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<ReleaseNumber>,
+        /// The schema.
+        schema: u64,
     },
     /// Everything that a service waited for is promoted: its first instances are prepared.
     RolloutStarted {
@@ -184,6 +215,9 @@ pub enum Event {
         /// Why it cannot wait, if it takes the expedited way.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expedited: Option<String>,
+        /// Why it comes in although its migration leaves no way back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        one_way: Option<String>,
         /// Who asked for it.
         by: String,
     },
@@ -364,6 +398,9 @@ impl Event {
         match self {
             Self::DeploymentQueued { .. } => "deployment_queued",
             Self::DeploymentStarted { .. } => "deployment_started",
+            Self::MigrationStarted { .. } => "migration_started",
+            Self::MigrationEnded { .. } => "migration_ended",
+            Self::OldWatched { .. } => "old_watched",
             Self::RolloutStarted { .. } => "rollout_started",
             Self::BaselineGivenUp { .. } => "baseline_given_up",
             Self::WeightShifted { .. } => "weight_shifted",

@@ -12,6 +12,7 @@ use crate::entry::{Approval, Freeze, Request};
 use crate::environment::{Ended, Environment, Queued};
 use crate::event::Event;
 use crate::id::{RevisionId, ServiceName};
+use crate::migration::fold as migrating;
 use crate::release::{KnownRelease, ReleaseContent, Standing};
 use crate::spec::Strategy;
 use crate::time::Timestamp;
@@ -29,6 +30,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             by,
             identity,
             soak_at_most,
+            one_way,
         } => {
             environment.queued = Some(Queued {
                 release: *release,
@@ -37,6 +39,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 by: by.clone(),
                 identity: identity.clone(),
                 soak_at_most: *soak_at_most,
+                one_way: one_way.clone(),
             });
         }
         Event::DeploymentStarted {
@@ -47,6 +50,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             rollouts,
             by,
             identity,
+            one_way,
         } => {
             let rollouts = start_rollouts(&environment, event, content, rollouts, at);
             let from = environment.serving();
@@ -58,15 +62,17 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 .or_insert_with(|| KnownRelease {
                     content: Arc::clone(content),
                     identity: None,
+                    one_way: None,
                     standing: Standing::Candidate,
                 });
+            known.one_way.clone_from(one_way);
             if identity.is_some() {
                 known.identity.clone_from(identity);
             }
             match origin {
                 Origin::Ship | Origin::Retry => known.standing = Standing::Candidate,
                 // It was promoted before and stands; the one that is left does not.
-                Origin::Rollback { from } => {
+                Origin::Rollback { from, .. } => {
                     reject(&mut environment, *from, at, format!("rolled back by {by}"));
                 }
             }
@@ -82,8 +88,15 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 phase: Phase::Moving,
                 paused: None,
                 cause: None,
+                one_way: one_way.clone(),
+                migration: None,
             });
         }
+        Event::MigrationStarted { course } => migrating::begin(&mut environment, at, course),
+        Event::MigrationEnded { failure, .. } => {
+            migrating::end(&mut environment, at, failure.as_deref());
+        }
+        Event::OldWatched { .. } => migrating::watched(&mut environment),
         Event::RolloutStarted { service } => {
             set_stage(&mut environment, service, |_| Stage::Preparing {
                 step: 0,
@@ -167,7 +180,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 if matches!(deployment.phase, Phase::Frozen { .. }) {
                     deployment.phase = Phase::Moving;
                 }
-                if cause.rejects() {
+                if cause.rejects() && !migrating::is_not_to_blame(deployment, cause) {
                     let release = deployment.release;
                     reject(&mut environment, release, at, cause.to_string());
                 }
@@ -205,6 +218,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
             identity,
             origin,
             expedited,
+            one_way,
             by,
         } => {
             let request = Request {
@@ -213,6 +227,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 origin: *origin,
                 by: by.clone(),
                 expedited: expedited.clone(),
+                one_way: one_way.clone(),
                 since: at,
                 approvals: Vec::new(),
                 gates: Vec::new(),
@@ -432,6 +447,7 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
             None => environment.stable.remove(name),
         };
     }
+    environment.migration = migrating::of_what_serves(environment, &deployment);
     if deployment.routes_are_in_force() {
         environment.routing = Some(deployment.content.routing.clone());
         environment.entry = Some(deployment.content.entry.clone());

@@ -9,6 +9,7 @@ use std::fmt;
 use crate::deployment::{Phase, Stage};
 use crate::environment::Environment;
 use crate::event::{Event, Passed};
+use crate::invariant_schema::{migrated_before_traffic, within_range};
 use crate::observed::Observed;
 use crate::plan::Plan;
 use crate::spec::{OnInconclusive, Sizing};
@@ -42,10 +43,12 @@ pub fn check(environment: &Environment, observed: &Observed, plan: &Plan) -> Vec
     way_back(environment, plan, &mut broken);
     no_more_than_beside(environment, observed, plan, &mut broken);
     always_a_reason(environment, plan, &mut broken);
+    migrated_before_traffic(environment, plan, &mut broken);
+    within_range(environment, plan, &mut broken);
     violations
 }
 
-type Broken<'a> = dyn FnMut(&'static str, String) + 'a;
+pub(crate) type Broken<'a> = dyn FnMut(&'static str, String) + 'a;
 
 /// The weights of a route sum to 100 %.
 fn weights_sum(plan: &Plan, broken: &mut Broken<'_>) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leadsman_analysis::Verdict;
 
 use crate::entry::KnownFacts;
+use crate::errand::{ErrandId, ObservedErrand};
 use crate::id::{EnvironmentName, InstanceId, ReleaseNumber, ServiceName};
 use crate::people::People;
 use crate::route::AcknowledgedRoutes;
@@ -16,6 +17,8 @@ use crate::workload::ObservedInstance;
 pub struct Observed {
     /// Every instance that runs or is on its way to or from running.
     pub instances: BTreeMap<InstanceId, ObservedInstance>,
+    /// What was seen of the commands that are run once.
+    pub errands: BTreeMap<ErrandId, ObservedErrand>,
     /// What the data plane acknowledged; `None` while it does not answer.
     pub routes: Option<AcknowledgedRoutes>,
     /// What the judge says of each rollout's present step, from closed windows alone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::entry::Missing;
 use crate::id::{ReleaseNumber, ServiceName};
+use crate::migration::Course;
 use crate::spec::OnInconclusive;
 use crate::time::Timestamp;
 use crate::weight::Weight;
@@ -136,6 +137,22 @@ pub enum Waiting {
         /// What blocks it.
         why: String,
     },
+    /// A migration of the schema of the database.
+    Migration {
+        /// What is run.
+        course: Course,
+        /// Why it has not begun, if that is known.
+        problem: Option<String>,
+    },
+    /// What serves to show that it works on the new schema.
+    OldWatched {
+        /// The release that serves.
+        release: Option<ReleaseNumber>,
+        /// The schema.
+        schema: u64,
+        /// For how long it is still watched.
+        left: Duration,
+    },
     /// The data plane, which does not answer.
     DataPlane,
     /// What a release lacks before it enters.
@@ -169,6 +186,8 @@ impl Waiting {
             Self::Settling { .. } => "settling",
             Self::Return { .. } => "return",
             Self::Frozen { .. } => "frozen",
+            Self::Migration { .. } => "migration",
+            Self::OldWatched { .. } => "old_watched",
             Self::DataPlane => "data_plane",
             Self::Entry { .. } => "entry",
         }
@@ -188,6 +207,8 @@ impl Waiting {
             | Self::Maintenance { .. }
             | Self::Settling { .. }
             | Self::Frozen { .. }
+            | Self::Migration { .. }
+            | Self::OldWatched { .. }
             | Self::DataPlane
             | Self::Entry { .. } => None,
         }
@@ -311,6 +332,26 @@ impl fmt::Display for Waiting {
                 )
             }
             Self::Frozen { why } => write!(f, "frozen, a person must decide: {why}"),
+            Self::Migration { course, problem } => {
+                write!(f, "{course}, before anything of it runs")?;
+                detailed(problem.as_deref(), f)
+            }
+            Self::OldWatched {
+                release,
+                schema,
+                left,
+            } => {
+                match release {
+                    Some(release) => write!(f, "{release}, which serves,")?,
+                    None => write!(f, "what serves")?,
+                }
+                write!(f, " is watched on schema {schema} ")?;
+                if left.is_zero() {
+                    write!(f, "until its `smoke` has ended")
+                } else {
+                    write!(f, "for {} more", duration(*left))
+                }
+            }
             Self::DataPlane => write!(f, "the data plane does not answer"),
             Self::Entry { release, missing } => {
                 write!(f, "{release} waits to enter")?;

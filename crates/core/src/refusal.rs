@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::closing::Closed;
 use crate::id::{Digest, EnvironmentId, ReleaseNumber, ServiceName};
+use crate::migration::SchemaRange;
 
 /// Why a command is not granted. Its text says what stands in the way; [`Refusal::hint`] says what
 /// to do about it.
@@ -172,6 +173,39 @@ pub enum Refusal {
         /// The freeze.
         number: u64,
     },
+    /// Its migration would take away from what serves what that needs.
+    #[error(
+        "{release} brings the schema to {to}, and {serving}, which serves until it has taken over, \
+         works with {works_with}"
+    )]
+    BreaksWhatServes {
+        /// The release.
+        release: ReleaseNumber,
+        /// What its migration brings the schema to.
+        to: u64,
+        /// The release that serves.
+        serving: ReleaseNumber,
+        /// The schemas that that works with.
+        works_with: SchemaRange,
+    },
+    /// The release does not work with the schema that there is.
+    #[error("the schema is at {schema}, and {release} works with {works_with}")]
+    OtherSchema {
+        /// The release.
+        release: ReleaseNumber,
+        /// What the schema is, in words.
+        schema: String,
+        /// The schemas that the release works with.
+        works_with: SchemaRange,
+        /// The release that can bring the schema back, if one can.
+        back: Option<ReleaseNumber>,
+    },
+    /// The release that brought the schema here does not say how it is brought back.
+    #[error("{0}, which brought the schema here, has no `back` in its `migration`")]
+    NoMigrationBack(ReleaseNumber),
+    /// The schema is where the release needs it.
+    #[error("for {0} there is nothing to bring back in the schema")]
+    NothingToMigrateBack(ReleaseNumber),
 }
 
 fn freezes(known: &[u64]) -> String {
@@ -223,6 +257,10 @@ impl Refusal {
             Self::AlreadyExcepted { .. } => "R031",
             Self::NoEnd => "R032",
             Self::InMaintenance { .. } => "R033",
+            Self::BreaksWhatServes { .. } => "R040",
+            Self::OtherSchema { .. } => "R041",
+            Self::NoMigrationBack(_) => "R042",
+            Self::NothingToMigrateBack(_) => "R043",
         }
     }
 
@@ -233,7 +271,9 @@ impl Refusal {
 
     /// Returns the codes of all refusals.
     pub fn codes() -> impl Iterator<Item = String> {
-        (1..=33).map(|number| format!("R{number:03}"))
+        (1..=33)
+            .chain(40..=43)
+            .map(|number| format!("R{number:03}"))
     }
 }
 
@@ -304,6 +344,19 @@ impl fmt::Display for Hint<'_> {
             Refusal::AlreadyExcepted { .. } => {
                 "see what else it waits for with `leadsman requests`"
             }
+            Refusal::BreaksWhatServes { .. } => {
+                "go in two releases: one that works with both schemas, then one that takes away \
+                 what only the earlier needs; or ship it with `--one-way WHY`, without a way back"
+            }
+            Refusal::OtherSchema { back: Some(_), .. } => {
+                "bring the schema back with it by `leadsman rollback --migrate-back`, or ship a \
+                 mended release that works with this schema"
+            }
+            Refusal::OtherSchema { back: None, .. } | Refusal::NoMigrationBack(_) => {
+                "ship a mended release that works with this schema, or restore a backup from before \
+                 the migration: nothing else leads back"
+            }
+            Refusal::NothingToMigrateBack(_) => "leave out `--migrate-back`",
         };
         f.write_str(hint)
     }

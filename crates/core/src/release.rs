@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::entrance::Entrance;
 use crate::entry::{EntryRules, Identity};
 use crate::id::ServiceName;
+use crate::migration::Migration;
 use crate::spec::{ReleasedService, RouteRule};
 use crate::time::Timestamp;
 
@@ -22,6 +23,9 @@ pub struct ReleaseContent {
     /// What is asked of a release before it enters.
     #[serde(default, skip_serializing_if = "EntryRules::is_default")]
     pub entry: EntryRules,
+    /// What it needs of the schema of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
 }
 
 /// How requests reach services.
@@ -43,6 +47,8 @@ pub struct KnownRelease {
     pub content: Arc<ReleaseContent>,
     /// What exactly that is, and where it comes from; `None` where an older version recorded it.
     pub identity: Option<Identity>,
+    /// Why it comes in although its migration leaves no way back, if somebody said so.
+    pub one_way: Option<String>,
     /// What became of it here.
     pub standing: Standing,
 }

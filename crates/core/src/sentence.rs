@@ -8,6 +8,7 @@ use leadsman_gates::{GateResult, Outcome};
 use crate::deployment::{End, Origin};
 use crate::event::{ApplicationEvent, Event, Passed};
 use crate::id::ServiceName;
+use crate::reason::duration;
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,6 +24,7 @@ impl fmt::Display for Event {
                 release,
                 origin,
                 rollouts,
+                one_way,
                 ..
             } => {
                 let services: Vec<String> = rollouts
@@ -32,12 +34,35 @@ impl fmt::Display for Event {
                 match origin {
                     Origin::Ship => write!(f, "{release} is on its way")?,
                     Origin::Retry => write!(f, "{release} is tried again")?,
-                    Origin::Rollback { from } => write!(f, "back from {from} to {release}")?,
+                    Origin::Rollback { from, .. } => write!(f, "back from {from} to {release}")?,
                 }
                 match services.as_slice() {
-                    [] => write!(f, " as {number}: no service has to restart"),
-                    services => write!(f, " as {number}: {}", services.join(", ")),
+                    [] => write!(f, " as {number}: no service has to restart")?,
+                    services => write!(f, " as {number}: {}", services.join(", "))?,
                 }
+                goes_one_way(f, one_way.as_deref())
+            }
+            Self::MigrationStarted { course } => write!(f, "{course}"),
+            Self::MigrationEnded {
+                failure: None,
+                took,
+                ..
+            } => write!(f, "the schema was migrated in {}", duration(*took)),
+            Self::MigrationEnded {
+                failure: Some(failure),
+                took,
+                ..
+            } => write!(
+                f,
+                "the migration failed after {}: {failure}",
+                duration(*took)
+            ),
+            Self::OldWatched { release, schema } => {
+                match release {
+                    Some(release) => write!(f, "{release}, which serves,")?,
+                    None => write!(f, "what serves")?,
+                }
+                write!(f, " works on schema {schema}")
             }
             Self::RolloutStarted { service } => {
                 write!(f, "`{service}` starts its new instances")
@@ -105,9 +130,13 @@ impl fmt::Display for Event {
                 write!(f, "{names} {are} opened by {by}")
             }
             Self::EntryRequested {
-                release, expedited, ..
+                release,
+                expedited,
+                one_way,
+                ..
             } => {
                 write!(f, "{release} waits to enter")?;
+                goes_one_way(f, one_way.as_deref())?;
                 expedites(f, expedited.as_deref())
             }
             Self::EntryApproved {
@@ -198,6 +227,10 @@ impl fmt::Display for ApplicationEvent {
 
 fn expedites(f: &mut fmt::Formatter<'_>, why: Option<&str>) -> fmt::Result {
     why.map_or(Ok(()), |why| write!(f, ", on the expedited way: {why}"))
+}
+
+fn goes_one_way(f: &mut fmt::Formatter<'_>, why: Option<&str>) -> fmt::Result {
+    why.map_or(Ok(()), |why| write!(f, ", without a way back: {why}"))
 }
 
 /// Returns services as the subject of a sentence, with its verb.

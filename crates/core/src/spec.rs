@@ -15,6 +15,7 @@ use crate::entrance::Entrance;
 use crate::entry::EntryRules;
 use crate::id::{ApplicationName, Digest, EnvironmentName, ServiceName};
 use crate::metric::MetricSource;
+use crate::migration::Migration;
 use crate::traffic::{Condition, RequestLimits, Traffic};
 use crate::weight::Weight;
 
@@ -37,6 +38,9 @@ pub struct EnvironmentSpec {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// How requests find their service, the most specific rule first.
     pub routes: Vec<RouteRule>,
+    /// What is needed of the schema of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
 }
 
 impl EnvironmentSpec {

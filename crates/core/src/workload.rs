@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::errand::{Errand, ErrandId};
 use crate::id::{InstanceId, RevisionId};
 use crate::spec::ReleasedService;
 use crate::time::Timestamp;
 
-/// The instances that should run: all of them, and no others.
+/// What should run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Workloads {
-    /// By name.
+    /// The instances that should run, by name: all of them, and no others.
     pub instances: BTreeMap<InstanceId, Instance>,
+    /// The commands that should be run once. What was begun is never begun again; one that is not
+    /// named any more is left to itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub errands: BTreeMap<ErrandId, Errand>,
 }
 
 /// One instance that should run.

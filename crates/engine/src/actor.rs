@@ -314,6 +314,12 @@ impl Actor {
                 tracing::warn!(environment = %self.state.id, %error, "instances were not observed");
             }
         }
+        match self.tools.runtime.errands(&self.state.id).await {
+            Ok(errands) => self.observed.errands = errands,
+            Err(error) => {
+                tracing::warn!(environment = %self.state.id, %error, "errands were not observed");
+            }
+        }
         self.observed.routes = self.tools.data_plane.acknowledged(&self.state.id);
         self.moments
             .make_own(&mut self.observed, self.tools.clock.now());
@@ -558,5 +564,8 @@ fn runs(wanted: &Workloads, observed: &Observed) -> bool {
         seen.get(id)
             .is_some_and(|seen| seen.state != InstanceState::Stopping)
     };
-    wanted.instances.keys().all(is_there) && surplus.count() == 0
+    let begun = |id| observed.errands.contains_key(id);
+    wanted.instances.keys().all(is_there)
+        && surplus.count() == 0
+        && wanted.errands.keys().all(begun)
 }

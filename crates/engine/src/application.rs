@@ -266,6 +266,7 @@ pub(crate) fn content(
         routing,
         services,
         entry: spec.entry,
+        migration: spec.migration,
     }))
 }
 

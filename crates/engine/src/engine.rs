@@ -50,6 +50,15 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
 }
 
+/// In which way a release comes in, other than the usual one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// Why it cannot wait, if it should take the expedited way.
+    pub expedited: Option<String>,
+    /// Why it comes in although its migration leaves no way back.
+    pub one_way: Option<String>,
+}
+
 /// Drives every environment. Cheap to clone; the last clone that is dropped ends it.
 #[derive(Clone)]
 pub struct Engine {
@@ -245,8 +254,7 @@ impl Engine {
         tools.awaited.notify_one();
     }
 
-    /// Ships a recorded release into an environment; without one, into the only one there is. What
-    /// cannot wait says why, and takes the expedited way.
+    /// Ships a recorded release into an environment; without one, into the only one there is.
     ///
     /// # Errors
     ///
@@ -256,7 +264,7 @@ impl Engine {
         application: &ApplicationName,
         release: ReleaseNumber,
         environment: Option<EnvironmentName>,
-        expedited: Option<String>,
+        ways: Ways,
         by: impl Into<By>,
     ) -> Result<(EnvironmentId, Vec<Recorded>), Error> {
         let made_of = self.made_of(application, release).await?;
@@ -265,7 +273,8 @@ impl Engine {
             release,
             identity: identity(&content, &made_of),
             content,
-            expedited,
+            expedited: ways.expedited,
+            one_way: ways.one_way,
         };
         let recorded = self.actor(&id).await?;
         let recorded = ask(&recorded, command, by.into()).await?;

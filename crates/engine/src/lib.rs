@@ -38,7 +38,7 @@ pub use application::{Application, NewRelease, ReleaseRecord};
 pub use by::By;
 pub use clock::{Clock, SystemClock};
 pub use data_plane::{BoxFuture, DataPlane, SideWindow, WindowId};
-pub use engine::{Engine, Parts};
+pub use engine::{Engine, Parts, Ways};
 pub use error::Error;
 pub use metrics::{
     Asked, AskedInstance, AskedSide, HttpSources, MetricReader, MetricSources, Reading,

@@ -109,6 +109,7 @@ fn describe(
         artifacts: digests,
         note,
         expedite: None,
+        one_way: None,
     })
 }
 

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::pin::Pin;
 
+use leadsman_core::errand::{ErrandId, ObservedErrand};
 use leadsman_core::id::{EnvironmentId, InstanceId};
 use leadsman_core::workload::{ObservedInstance, Workloads};
 
@@ -37,7 +38,8 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs instances, and tells what it sees of them.
 pub trait Runtime: Send + Sync {
-    /// Makes the instances of `environment` be exactly `desired`.
+    /// Makes the instances of `environment` be exactly `desired`, and has its errands run: each once,
+    /// whoever asks for it how often, and whatever is killed meanwhile.
     ///
     /// It says what should be and not what to do: applying the same again changes nothing, and a
     /// later call replaces an earlier one. It returns before the work is done; what goes wrong on
@@ -66,7 +68,17 @@ pub trait Runtime: Send + Sync {
         environment: &'a EnvironmentId,
     ) -> BoxFuture<'a, Result<BTreeMap<InstanceId, ObservedInstance>, RuntimeError>>;
 
-    /// Resolves when something about any instance has changed since it last resolved. It is a nudge
+    /// Returns what was last seen of the errands of `environment`: at least of all that run, and of
+    /// the last ones that are over.
+    ///
+    /// # Errors
+    /// When the runtime cannot tell.
+    fn errands<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+    ) -> BoxFuture<'a, Result<BTreeMap<ErrandId, ObservedErrand>, RuntimeError>>;
+
+    /// Resolves when something about any instance or errand has changed since it last resolved. It is a nudge
     /// without data, for one waiting task; a measurement that moved alone is no change.
     fn changed(&self) -> BoxFuture<'_, ()>;
 

@@ -315,6 +315,10 @@ impl From<Refusal> for Failure {
             | Refusal::NoApprovalNeeded(_)
             | Refusal::AlreadyExcepted { .. }
             | Refusal::InMaintenance { .. } => StatusCode::CONFLICT,
+            Refusal::BreaksWhatServes { .. }
+            | Refusal::OtherSchema { .. }
+            | Refusal::NoMigrationBack(_)
+            | Refusal::NothingToMigrateBack(_) => StatusCode::CONFLICT,
             Refusal::OwnRelease(_) => StatusCode::FORBIDDEN,
             Refusal::EndsBeforeItBegins | Refusal::NoEnd => StatusCode::BAD_REQUEST,
         };

@@ -132,6 +132,9 @@ impl Deployment {
             Event::RollbackStarted { .. }
             | Event::DeploymentQueued { .. }
             | Event::DeploymentStarted { .. }
+            | Event::MigrationStarted { .. }
+            | Event::MigrationEnded { .. }
+            | Event::OldWatched { .. }
             | Event::RolloutStarted { .. }
             | Event::BaselineGivenUp { .. }
             | Event::WeightShifted { .. }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use leadsman_core::errand::{Errand, ErrandEnd, ErrandId, ObservedErrand};
 use leadsman_core::id::{EnvironmentId, InstanceId, ReleaseNumber};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, ObservedInstance, Workloads};
@@ -16,6 +18,9 @@ pub struct FakeRuntime {
     /// How many instances of a release become ready, where that is not all of them.
     ready_at_most: Mutex<BTreeMap<ReleaseNumber, usize>>,
     breaks_off: Mutex<bool>,
+    errands: Mutex<BTreeMap<(EnvironmentId, ErrandId), (Errand, ObservedErrand)>>,
+    /// Whether errands go on until a test says how they end.
+    errands_wait: Mutex<bool>,
     changed: Notify,
 }
 
@@ -35,6 +40,35 @@ impl FakeRuntime {
     pub fn break_off(&self) {
         *locked(&self.breaks_off) = true;
         self.changed.notify_one();
+    }
+
+    /// Errands go on from now on until [`Self::end_errand`] says how they end. Else each ends well at
+    /// once.
+    pub fn errands_wait(&self) {
+        *locked(&self.errands_wait) = true;
+    }
+
+    /// Ends an errand that runs: well, or for the reason that is given.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn end_errand(&self, environment: &EnvironmentId, id: ErrandId, failure: Option<&str>) {
+        let mut errands = locked(&self.errands);
+        let (_, seen) = errands
+            .get_mut(&(environment.clone(), id))
+            .expect("it was begun");
+        *seen = over(failure);
+        drop(errands);
+        self.changed.notify_one();
+    }
+
+    /// Returns the errands that were begun.
+    pub fn errands_begun(&self) -> Vec<(ErrandId, Errand)> {
+        let errands = locked(&self.errands);
+        let begun = errands.iter();
+        begun
+            .map(|((_, id), (errand, _))| (*id, errand.clone()))
+            .collect()
     }
 
     /// Changes what is seen of every instance of `release`.
@@ -91,8 +125,37 @@ impl Runtime for FakeRuntime {
                     detail: (!ready).then(|| "GET /health: connection refused".to_owned()),
                 });
         }
+        let mut errands = locked(&self.errands);
+        for (id, errand) in &desired.errands {
+            let key = (environment.clone(), *id);
+            let waits = *locked(&self.errands_wait);
+            let (_, seen) = errands.entry(key).or_insert_with(|| {
+                let seen = if waits {
+                    ObservedErrand::Running(None)
+                } else {
+                    over(None)
+                };
+                (errand.clone(), seen)
+            });
+            if errand.ended && matches!(seen, ObservedErrand::Running(_)) {
+                *seen = over(Some("ended because somebody asked for it"));
+            }
+        }
+        drop(errands);
         self.changed.notify_one();
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn errands<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+    ) -> BoxFuture<'a, Result<BTreeMap<ErrandId, ObservedErrand>, RuntimeError>> {
+        let errands = locked(&self.errands);
+        let mine = errands.iter().filter(|((of, _), _)| of == environment);
+        let seen = mine
+            .map(|((_, id), (_, seen))| (*id, seen.clone()))
+            .collect();
+        Box::pin(std::future::ready(Ok(seen)))
     }
 
     fn observe<'a>(
@@ -118,6 +181,14 @@ impl Runtime for FakeRuntime {
         let error = RuntimeError::new(format!("read the output of `{instance}`: it has none"));
         Box::pin(std::future::ready(Err(error)))
     }
+}
+
+fn over(failure: Option<&str>) -> ObservedErrand {
+    ObservedErrand::Over(ErrandEnd {
+        failure: failure.map(str::to_owned),
+        last: Vec::new(),
+        took: Duration::from_secs(1),
+    })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

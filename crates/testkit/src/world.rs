@@ -7,7 +7,7 @@ use std::time::Duration;
 use leadsman_core::Environment;
 use leadsman_core::entry::Source;
 use leadsman_core::id::{ApplicationName, EnvironmentId, ReleaseNumber};
-use leadsman_engine::{Engine, Error, NewRelease, Parts, Runs, View};
+use leadsman_engine::{Engine, Error, NewRelease, Parts, Runs, View, Ways};
 use leadsman_runtime::artifact::{Limits, Store};
 use leadsman_runtime::job::Jobs;
 use leadsman_store::memory::MemoryLog;
@@ -128,7 +128,7 @@ impl World {
         };
         let (application, release) = self.engine.release(&new, "ann").await?;
         self.engine
-            .ship(&application, release, None, None, "ann")
+            .ship(&application, release, None, Ways::default(), "ann")
             .await?;
         Ok(release)
     }

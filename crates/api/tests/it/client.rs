@@ -19,6 +19,7 @@ async fn a_command_is_sent_as_json_with_the_version_of_the_api() {
     let command = Command::Rollback {
         to: Some(3),
         scope: Scope::Canary,
+        migrate_back: false,
     };
     let accepted = Client::new(control.socket())
         .command("shop", "production", &command)
@@ -280,6 +281,7 @@ async fn a_shipment_and_a_history_go_where_they_belong() {
     let control = Control::answering(&[&answer("200 OK", shipped)]);
     let shipment = Shipment {
         expedite: None,
+        one_way: None,
         project: "application: shop".to_owned(),
         file: "leadsman.yaml".to_owned(),
         origin: "/srv/shop".to_owned(),

@@ -74,6 +74,8 @@ pub struct Request {
     pub by: String,
     /// Why it cannot wait, if it takes the expedited way.
     pub expedited: Option<String>,
+    /// Why it comes in although its migration leaves no way back.
+    pub one_way: Option<String>,
     /// Since when it waits.
     pub since: Timestamp,
     /// The consent that it has, in order.

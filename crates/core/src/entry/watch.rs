@@ -93,6 +93,7 @@ fn admit(
             by: request.by.clone(),
             identity: Some(request.identity.clone()),
             soak_at_most: soak_at_most(environment, &request.content, request.expedited.as_deref()),
+            one_way: request.one_way.clone(),
         },
     ));
     events

@@ -23,6 +23,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) expedited: Option<&'a str>,
     pub(crate) origin: Origin,
+    pub(crate) one_way: Option<&'a str>,
 }
 
 /// Judges a release that asks to enter: `None` if it may at once.
@@ -59,6 +60,7 @@ pub(crate) fn ask(
         identity: asked.identity.clone(),
         origin: asked.origin,
         expedited: asked.expedited.map(str::to_owned),
+        one_way: asked.one_way.map(str::to_owned),
         by: by.to_owned(),
     }))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use leadsman_analysis::{Outcome, Verdict};
 
 use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
+use super::migrating;
 use super::routes::weight_on_the_way_back;
 use crate::decide::start;
 use crate::deployment::{Cause, Deployment, End, Phase, Revision, Rollout, Stage};
@@ -12,6 +13,7 @@ use crate::entry;
 use crate::environment::Environment;
 use crate::event::{Event, Passed};
 use crate::id::{RevisionId, ServiceName};
+use crate::migration::closes_way_back;
 use crate::observed::Observed;
 use crate::people::ENGINE;
 use crate::route::Routes;
@@ -49,10 +51,18 @@ pub(super) fn facts(
     if matches!(deployment.phase, Phase::Frozen { .. }) {
         return Vec::new();
     }
+    let migrated = migrating::facts(environment, deployment, observed, now);
+    if !migrated.is_empty() {
+        return migrated;
+    }
     let mut facts = look.changed_verdicts();
     // Bad news first: whatever else could be recorded, a failed release goes back now.
     if let Some(cause) = look.cause_to_return() {
-        facts.push(look.failed(cause));
+        let closed = closes_way_back(environment, deployment);
+        facts.push(match closed {
+            Some(refusal) => migrating::frozen(&cause, &refusal),
+            None => look.failed(cause),
+        });
         return facts;
     }
     if let Some(why) = look.blocked_way_back() {
@@ -324,7 +334,9 @@ impl Look<'_> {
         let held = self.deployment.paused.is_some();
         match rollout.stage {
             Stage::Waiting { .. } => {
-                let free = !held && waits_for(self.deployment, rollout).next().is_none();
+                let free = !held
+                    && waits_for(self.deployment, rollout).next().is_none()
+                    && migrating::is_clear(self.environment, self.deployment);
                 free.then_some(Event::RolloutStarted { service })
             }
             Stage::Preparing { step, .. } => {
@@ -376,7 +388,7 @@ impl Look<'_> {
     fn progress_as_a_whole(&self) -> Vec<Event> {
         let rollouts = &self.deployment.rollouts;
         let at_rest = rollouts.values().all(Rollout::is_at_rest);
-        if !at_rest {
+        if !at_rest || !migrating::may_end(self.environment, self.deployment, self.observed) {
             return Vec::new();
         }
         if let Some(queued) = &self.environment.queued {

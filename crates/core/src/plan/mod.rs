@@ -10,6 +10,7 @@
 
 mod capacity;
 mod facts;
+mod migrating;
 mod reasons;
 mod routes;
 mod treatments;

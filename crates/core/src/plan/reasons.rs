@@ -4,6 +4,7 @@ use leadsman_analysis::Outcome;
 
 use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::facts::{settled_at, waits_for};
+use super::migrating;
 use crate::deployment::{Baseline, Deployment, Phase, Revision, Rollout, Stage};
 use crate::entry;
 use crate::environment::Environment;
@@ -34,6 +35,7 @@ pub(super) fn reasons(
             });
         }
         reasons.extend(as_a_whole(environment, deployment, now));
+        reasons.extend(migrating::reason(environment, deployment, observed, now));
         if !matches!(deployment.phase, Phase::Frozen { .. }) {
             reasons.extend(
                 deployment
@@ -126,7 +128,11 @@ fn of_rollout(
     };
     match rollout.stage {
         Stage::Waiting { since } => {
-            let on = waits_for(deployment, rollout).cloned().collect();
+            let on: Vec<_> = waits_for(deployment, rollout).cloned().collect();
+            // It waits for what the deployment as a whole waits for.
+            if on.is_empty() {
+                return None;
+            }
             reason(
                 Waiting::Dependencies { service, on },
                 since,

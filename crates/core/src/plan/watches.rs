@@ -8,6 +8,7 @@ use leadsman_analysis::{Limits, tripwire};
 use crate::deployment::{Revision, Rollout, Stage};
 use crate::environment::Environment;
 use crate::id::ServiceName;
+use crate::migration::closes_way_back;
 use crate::route::{Side, Tripwire, Watch};
 use crate::spec::Sizing;
 
@@ -21,6 +22,9 @@ pub(super) fn watches(
     services: &BTreeMap<ServiceName, Vec<Side>>,
 ) -> BTreeMap<ServiceName, Watch> {
     let rollouts = environment.deployment.as_ref().map(|d| &d.rollouts);
+    // Nothing may give requests back to what cannot work with the schema.
+    let deployment = environment.deployment.as_ref();
+    let is_closed = deployment.is_some_and(|it| closes_way_back(environment, it).is_some());
     let watch = |(name, sides): (&ServiceName, &Vec<Side>)| {
         let rollout = rollouts.and_then(|rollouts| rollouts.get(name));
         let revision = rollout
@@ -31,7 +35,9 @@ pub(super) fn watches(
         let watch = Watch {
             over: [limits.p95, limits.p99],
             late: limits.p99.map_or(LATE, |limit| limit.max(LATE)),
-            tripwire: rollout.and_then(|rollout| tripwire(rollout, limits, sides)),
+            tripwire: rollout
+                .filter(|_| !is_closed)
+                .and_then(|rollout| tripwire(rollout, limits, sides)),
         };
         Some((name.clone(), watch))
     };

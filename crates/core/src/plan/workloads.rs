@@ -8,6 +8,7 @@ use super::capacity::sizes;
 use crate::deployment::Revision;
 use crate::environment::Environment;
 use crate::id::InstanceId;
+use crate::migration::{smoke, task};
 use crate::observed::Observed;
 use crate::time::Timestamp;
 use crate::workload::{Instance, InstanceState, ObservedInstance, Workloads};
@@ -28,7 +29,11 @@ pub(super) fn workloads(
             instances.insert(id.clone(), instance);
         }
     }
-    Workloads { instances }
+    let errands = [task(environment), smoke(environment)];
+    Workloads {
+        instances,
+        errands: errands.into_iter().flatten().collect(),
+    }
 }
 
 /// Returns the instances that are wanted for what they do, draining aside.

@@ -14,7 +14,9 @@ use super::units;
 use crate::entrance::{CertificateFiles, Entrance, Tls};
 use crate::entry::{EntryRules, Voters};
 use crate::metric::{MetricSource, PrometheusServer};
+use crate::migration::Migration;
 use crate::people::PersonName;
+use crate::pipeline::SecretSource;
 use crate::spec::{
     BaselineKind, EnvironmentSpec, OnInconclusive, Probe, ServiceSpec, Sizing, Step, Strategy,
 };
@@ -39,6 +41,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
         file.put(3, "token_file", or_null(token_file.as_deref().map(scalar)));
     }
     put_gates(&mut file, &spec.entry.gates);
+    put_migration(&mut file, spec.migration.as_ref());
     if spec.routes.is_empty() {
         file.put(0, "routes", "[]");
     } else {
@@ -104,6 +107,34 @@ fn put_entry(file: &mut Lines, entry: &EntryRules) {
     file.put(3, "waits", units::duration(entry.waits));
     let soak = entry.expedited.map(|way| units::duration(way.soak));
     file.put(3, "expedited", or_null(soak));
+}
+
+fn put_migration(file: &mut Lines, migration: Option<&Migration>) {
+    let Some(migration) = migration else {
+        file.put(2, "migration", "null");
+        return;
+    };
+    file.open(2, "migration");
+    file.put(3, "service", &migration.service);
+    file.put(3, "run", list(&migration.run));
+    file.put(3, "back", or_null(migration.back.as_deref().map(list)));
+    file.put(3, "schema", migration.schema);
+    file.put(3, "works_with", migration.works_with);
+    file.put(3, "timeout", units::duration(migration.timeout));
+    if migration.secrets.is_empty() {
+        file.put(3, "secrets", "{}");
+    } else {
+        file.open(3, "secrets");
+    }
+    for (name, source) in &migration.secrets {
+        let (key, value) = match source {
+            SecretSource::File(path) => ("file", scalar(path)),
+            SecretSource::Variable(variable) => ("variable", scalar(variable)),
+        };
+        file.line(4, &format!("{name}: {{ {key}: {value} }}"));
+    }
+    file.put(3, "watch_old", units::duration(migration.watch_old));
+    file.put(3, "smoke", or_null(migration.smoke.as_deref().map(list)));
 }
 
 fn put_tls(file: &mut Lines, tls: &Tls) {

@@ -7,10 +7,11 @@ use leadsman_gates::ReportKind;
 
 use super::codes::{CONTRADICTION, CYCLE, MISSING_KEY, TOO_LARGE, UNKNOWN_NAME};
 use super::model::File;
-use super::pipeline::{self as keys, Job as Keys};
+use super::pipeline::{self as keys, Job as Keys, Secret};
+use super::pipeline_values::SecretKey;
 use super::problem::{Span, quoted};
 use super::read::{Located, Reader, Setting};
-use super::shape::{List, Map};
+use super::shape::{List, Map, Short};
 use super::values::{Name, VariableText};
 use super::{load, resolve, suggest};
 use crate::id::{EnvironmentName, ServiceName};
@@ -200,7 +201,7 @@ fn job(name: &Located<String>, keys: &Keys, variants: &Variants<'_>, reader: &mu
         budget: keys.budget.get().map(|time| time.0),
         retry: retry(keys),
         env: texts(keys.env.get()),
-        secrets: secrets(keys),
+        secrets: secrets(&keys.secrets),
         folder: keys
             .folder
             .get()
@@ -285,8 +286,11 @@ fn retry(keys: &Keys) -> Retry {
     }
 }
 
-fn secrets(keys: &Keys) -> BTreeMap<String, SecretSource> {
-    entries(keys.secrets.get())
+/// Returns where the values of secrets are.
+pub(super) fn secrets(
+    secrets: &Setting<Map<SecretKey, Short<Secret>, 100>>,
+) -> BTreeMap<String, SecretSource> {
+    entries(secrets.get())
         .filter_map(|(name, short)| {
             let source = match (short.0.file.get(), short.0.variable.get()) {
                 (Some(file), _) => SecretSource::File(file.0.clone()),

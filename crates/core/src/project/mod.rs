@@ -25,6 +25,7 @@ mod keys;
 mod load;
 mod metric_values;
 mod metrics;
+mod migration;
 mod model;
 mod pipeline;
 mod pipeline_values;

@@ -15,6 +15,7 @@ use super::gates::Gates;
 use super::keys::keys;
 use super::metric_values::{Amount, MetricKey, QueryText, SelectorText, URL_PATTERN, Url};
 use super::metrics::PATH;
+use super::migration::MigrationKeys;
 use super::pipeline::Pipeline;
 use super::problem::Span;
 use super::read::{Located, Read, Reader, Setting};
@@ -77,6 +78,8 @@ keys! {
         prometheus: Short<Prometheus>,
         /// What a release must keep before it may enter any environment.
         gates: Gates,
+        /// What a release needs of the schema of the database.
+        migration: MigrationKeys,
         /// What a commit goes through before it is a release.
         pipeline: Pipeline,
     }
@@ -457,6 +460,8 @@ keys! {
         prometheus: Short<Prometheus>,
         /// What a release must keep before it may enter this one, besides what the top level asks.
         gates: Gates,
+        /// What is different here about the migration of the database; `null` leaves it out.
+        migration: MigrationKeys,
         /// Routes of this environment, instead of those at the top level.
         routes: List<Route, 500>,
         /// What is different about single services; `null` leaves a service out.

@@ -15,7 +15,9 @@ use super::problem::{Span, quoted};
 use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
-use super::{bundle, entrance, entry, gates, metrics, routes, strategy, suggest, traffic};
+use super::{
+    bundle, entrance, entry, gates, metrics, migration, routes, strategy, suggest, traffic,
+};
 use crate::entry::EntryRules;
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
 use crate::spec::{EnvironmentSpec, Probe, Protocol, Readiness, ServiceSpec, Stop};
@@ -115,6 +117,8 @@ fn environment(
     let entrance = entrance::resolve(name, keys, &routes, reader);
     let gates = gates::resolve(&file.gates.clone().under(keys.gates.clone()), reader);
     let entry = entry::resolve(file, name, keys, reader);
+    let migration = file.migration.clone().under(keys.migration.clone());
+    let migration = migration::resolve(&migration, name.at, &services, reader);
     Some(EnvironmentSpec {
         application: ApplicationName::try_from(file.application.get()?.0.value.clone()).ok()?,
         environment: EnvironmentName::try_from(name.value.clone()).ok()?,
@@ -123,6 +127,7 @@ fn environment(
         entry: EntryRules { gates, ..entry? },
         services: specs,
         routes,
+        migration: migration?,
     })
 }
 

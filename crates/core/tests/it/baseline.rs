@@ -239,6 +239,7 @@ fn while_the_way_back_is_blocked_every_side_keeps_what_it_has() {
     let back = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     world.ask(&back).expect("it is on its way");
     world.settle();
@@ -275,6 +276,7 @@ fn only_a_canary_that_takes_over_from_something_has_a_copy() {
     let back = Command::Rollback {
         to: Some(ReleaseNumber(1)),
         scope: Scope::All,
+        migrate_back: false,
     };
     world.ask(&back).expect("release 1 was promoted");
     world.pass(5);

@@ -103,18 +103,22 @@ fn play(seed: u64) {
                 5 => Command::Rollback {
                     to: None,
                     scope: Scope::All,
+                    migrate_back: false,
                 },
                 6 => Command::Rollback {
                     to: None,
                     scope: Scope::Canary,
+                    migrate_back: false,
                 },
                 7 => Command::Rollback {
                     to: None,
                     scope: Scope::Service(name("api")),
+                    migrate_back: false,
                 },
                 _ => Command::Rollback {
                     to: Some(ReleaseNumber(1 + chance.below(released.max(1)))),
                     scope: Scope::All,
+                    migrate_back: false,
                 },
             };
             let _granted = world.ask(&command);

@@ -67,6 +67,7 @@ pub(crate) fn written_by(version: u64, content: &Arc<ReleaseContent>, authors: &
         content: Arc::clone(content),
         identity: identity(u8::try_from(version).expect("small"), authors),
         expedited: None,
+        one_way: None,
     }
 }
 
@@ -293,6 +294,7 @@ fn what_was_built_from_something_else_is_refused() {
                 },
             },
             expedited: None,
+            one_way: None,
         };
         let answer = world.ask_as("ann", &built);
         assert_eq!(answer.is_ok(), enters, "{reference:?}: {answer:?}");
@@ -341,6 +343,7 @@ fn what_cannot_wait_takes_the_expedited_way_and_is_held_for_a_shorter_time() {
         content,
         identity: identity(2, &[]),
         expedited: Some("CVE-2026-1".to_owned()),
+        one_way: None,
     };
     world
         .ask_as("ann", &expedited(release(2, windows())))
@@ -395,6 +398,7 @@ fn nothing_enters_during_a_freeze_but_what_is_named_and_the_way_back_is_free() {
     let back = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     world
         .ask_as("ann", &back)

@@ -25,6 +25,7 @@ use leadsman_gates::Says;
 
 use crate::golden_entering::{about_entering, identity, rules, source};
 
+use crate::golden_migrations;
 use crate::world::{canary, content, name, service};
 
 fn verdict() -> Verdict {
@@ -254,6 +255,7 @@ fn examples() -> Vec<Event> {
             by: by(),
             identity: None,
             soak_at_most: None,
+            one_way: None,
         },
         Event::DeploymentQueued {
             release,
@@ -262,6 +264,7 @@ fn examples() -> Vec<Event> {
             by: by(),
             identity: Some(identity()),
             soak_at_most: Some(Duration::from_secs(60)),
+            one_way: None,
         },
         Event::RolloutStarted { service: web() },
         Event::WeightShifted {
@@ -324,12 +327,14 @@ fn examples() -> Vec<Event> {
         rollouts: BTreeMap::from([(web(), fresh)]),
         by: by(),
         identity: None,
+        one_way: None,
     });
     for origin in [
         Origin::Ship,
         Origin::Retry,
         Origin::Rollback {
             from: ReleaseNumber(5),
+            migrate_back: false,
         },
     ] {
         let rollouts = BTreeMap::from([(web(), strategy.clone())]);
@@ -343,6 +348,7 @@ fn examples() -> Vec<Event> {
             rollouts,
             by,
             identity: None,
+            one_way: None,
         });
     }
     let mut with_traffic = (*content()).clone();
@@ -358,6 +364,7 @@ fn examples() -> Vec<Event> {
         rollouts: BTreeMap::from([(web(), strategy)]),
         by: by(),
         identity: None,
+        one_way: None,
     });
     let mut with_files = (*content()).clone();
     served(&mut with_files);
@@ -369,6 +376,7 @@ fn examples() -> Vec<Event> {
         rollouts: BTreeMap::new(),
         by: by(),
         identity: None,
+        one_way: None,
     });
     let mut guarded = (*content()).clone();
     guarded.entry = rules();
@@ -380,8 +388,10 @@ fn examples() -> Vec<Event> {
         rollouts: BTreeMap::new(),
         by: by(),
         identity: Some(identity()),
+        one_way: None,
     });
     events.extend(about_entering(&content()));
+    events.extend(golden_migrations::examples(&content()));
     for passed in [
         Passed::Judged { verdict: verdict() },
         Passed::Ready,
@@ -452,7 +462,7 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
         );
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 30, "an event has no example");
+    assert_eq!(written.len(), 33, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -483,7 +493,7 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 30, "an event has no file");
+    assert_eq!(kinds, 33, "an event has no file");
 }
 
 #[test]

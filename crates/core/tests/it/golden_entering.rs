@@ -82,6 +82,7 @@ pub(crate) fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             identity: identity(),
             origin: Origin::Ship,
             expedited: Some(why()),
+            one_way: None,
             by: by(),
         },
         Event::EntryApproved {
@@ -154,6 +155,7 @@ pub(crate) fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
             identity: identity(),
             origin: Origin::Ship,
             expedited: None,
+            one_way: None,
             by: by(),
         },
         Event::EntryApproved {

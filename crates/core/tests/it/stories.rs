@@ -177,6 +177,7 @@ fn a_rollback_after_promotion_is_one_switch() {
     let back = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     world.ask(&back).expect("the previous revision is warm");
     world.settle();
@@ -203,6 +204,7 @@ fn a_rollback_after_settling_starts_the_earlier_release_again() {
     let back = Command::Rollback {
         to: Some(ReleaseNumber(1)),
         scope: Scope::All,
+        migrate_back: false,
     };
     world.ask(&back).expect("release 1 was promoted");
     world.pass(2);
@@ -275,6 +277,7 @@ fn one_service_goes_back_and_the_rest_stays() {
     let one = Command::Rollback {
         to: None,
         scope: Scope::Service(name("api")),
+        migrate_back: false,
     };
     world.ask(&one).expect("it is warm");
     world.pass(3);
@@ -398,6 +401,7 @@ fn on_a_blocked_way_back() -> World {
     let back = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     world.ask(&back).expect("it is asked for");
     world

@@ -10,6 +10,7 @@ use std::time::Duration;
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
 use leadsman_core::entrance::Entrance;
 use leadsman_core::entry::{EntryRules, Identity, KnownFacts, Source};
+use leadsman_core::errand::{ErrandEnd, ErrandId, ObservedErrand};
 use leadsman_core::id::{
     DeploymentNumber, Digest, EnvironmentId, EnvironmentName, InstanceId, ReleaseNumber,
     RevisionId, ServiceName,
@@ -155,6 +156,7 @@ pub(crate) fn content(services: &[(&str, ReleasedService)], chained: bool) -> Ar
         },
         services: all,
         entry: EntryRules::default(),
+        migration: None,
     })
 }
 
@@ -168,6 +170,7 @@ pub(crate) fn shipping(release: u64, content: &Arc<ReleaseContent>) -> Command {
             source: Source::default(),
         },
         expedited: None,
+        one_way: None,
     }
 }
 
@@ -179,6 +182,8 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) instances: BTreeMap<InstanceId, ObservedInstance>,
     pub(crate) acknowledged: Option<AcknowledgedRoutes>,
+    /// The commands that are run once. They run until a test says how they end.
+    pub(crate) errands: BTreeMap<ErrandId, ObservedErrand>,
     /// Whether the data plane answers.
     pub(crate) data_plane: bool,
     /// Revisions whose instances never become ready.
@@ -208,6 +213,7 @@ impl World {
             now: Timestamp::from_millis(0),
             instances: BTreeMap::new(),
             acknowledged: Some(AcknowledgedRoutes::default()),
+            errands: BTreeMap::new(),
             data_plane: true,
             never_ready: BTreeSet::new(),
             judge: Box::new(|_, _, _| Some(Outcome::Pass)),
@@ -288,6 +294,9 @@ impl World {
                 format!(" {} because {cause}", services.join(", "))
             }
             Event::DeploymentFrozen { why } => format!(" {why}"),
+            Event::MigrationStarted { .. }
+            | Event::MigrationEnded { .. }
+            | Event::OldWatched { .. } => format!(" {event}"),
             Event::DeploymentEnded { end } => format!(" {end:?}"),
             Event::DeploymentPromoted {}
             | Event::DeploymentPaused { .. }
@@ -339,6 +348,7 @@ impl World {
         }
         Observed {
             instances: self.instances.clone(),
+            errands: self.errands.clone(),
             routes: self.acknowledged.clone().filter(|_| self.data_plane),
             verdicts,
             elsewhere: self.elsewhere.clone(),
@@ -366,14 +376,18 @@ impl World {
                 }
                 continue;
             }
-            let before = (self.instances.clone(), self.acknowledged.clone());
+            let all = |it: &Self| {
+                let errands = it.errands.clone();
+                (it.instances.clone(), it.acknowledged.clone(), errands)
+            };
+            let before = all(self);
             if self.data_plane
                 && let Some(routes) = &plan.routes
             {
                 self.acknowledge(routes);
             }
             self.run(&plan);
-            if before == (self.instances.clone(), self.acknowledged.clone()) {
+            if before == all(self) {
                 return plan;
             }
         }
@@ -436,7 +450,29 @@ impl World {
         });
     }
 
+    /// Has an errand that runs come to its end.
+    pub(crate) fn end_errand(&mut self, id: ErrandId, failure: Option<&str>) {
+        let seen = self.errands.get_mut(&id).expect("it was begun");
+        *seen = ObservedErrand::Over(ErrandEnd {
+            failure: failure.map(str::to_owned),
+            last: Vec::new(),
+            took: Duration::from_secs(3),
+        });
+        self.settle();
+    }
+
     fn run(&mut self, plan: &Plan) {
+        for (id, errand) in &plan.workloads.errands {
+            let running = || ObservedErrand::Running(None);
+            let seen = self.errands.entry(*id).or_insert_with(running);
+            if errand.ended && *seen == running() {
+                *seen = ObservedErrand::Over(ErrandEnd {
+                    failure: Some("it was ended".to_owned()),
+                    last: Vec::new(),
+                    took: Duration::from_secs(1),
+                });
+            }
+        }
         self.instances
             .retain(|id, _| plan.workloads.instances.contains_key(id));
         for (id, instance) in &plan.workloads.instances {

@@ -19,6 +19,7 @@ use super::begin::NewRun;
 use super::{Inner, State, reuse, schedule, spec, trying};
 use crate::application::NewRelease;
 use crate::by::By;
+use crate::engine::Ways;
 
 /// The name under which is recorded what holds without anybody having asked for it.
 pub(super) const ENGINE: &str = "leadsman";
@@ -315,7 +316,13 @@ impl Inner {
             }
             let shipped = self
                 .engine
-                .ship(application, release, Some(name.clone()), None, by)
+                .ship(
+                    application,
+                    release,
+                    Some(name.clone()),
+                    Ways::default(),
+                    by,
+                )
                 .await;
             if let Err(error) = shipped {
                 // What the domain says no to is shown where the environment is.

@@ -76,7 +76,8 @@ pub(super) async fn spec(run: &Run, name: &JobName) -> Option<Spec> {
     }
     Some(Spec {
         repository: PathBuf::from(&about.repository),
-        commit: about.commit.clone(),
+        commit: Some(about.commit.clone()),
+        place: None,
         project_folder: folder.to_owned(),
         job,
         env,

@@ -150,6 +150,7 @@ async fn people_can_hold_hasten_and_take_back() {
     let back = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     world
         .engine

@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Take back only what is not promoted yet
     #[arg(long)]
     canary: bool,
+    /// Bring the schema of the database back first, by the `back` of the release that brought it here
+    #[arg(long, conflicts_with_all = ["service", "canary"])]
+    migrate_back: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -26,5 +29,13 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
         (None, true) => Scope::Canary,
         (None, false) => Scope::All,
     };
-    give(context, Command::Rollback { to: args.to, scope }).await
+    give(
+        context,
+        Command::Rollback {
+            to: args.to,
+            scope,
+            migrate_back: args.migrate_back,
+        },
+    )
+    .await
 }

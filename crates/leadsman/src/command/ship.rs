@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Why it cannot wait: it takes the expedited way, if the environment has one
     #[arg(long, value_name = "REASON")]
     expedite: Option<String>,
+    /// Why it comes in although its migration leaves what serves without a way back
+    #[arg(long, value_name = "REASON")]
+    one_way: Option<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
@@ -36,6 +39,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let prepared = shipment::prepare(context, args.note.clone())?;
     let mut shipment = prepared.upload(&client, output).await?;
     shipment.expedite.clone_from(&args.expedite);
+    shipment.one_way.clone_from(&args.one_way);
     let shipped = client.ship(&shipment).await?;
     if args.detach {
         return output.either(&shipped, |shipped| format!("{}\n", headline(shipped)));

@@ -155,6 +155,7 @@ fn a_release_is_uploaded_shipped_and_watched_until_it_has_all_traffic() {
     let shipment: Shipment = serde_json::from_slice(&body).unwrap();
     let expected = Shipment {
         expedite: None,
+        one_way: None,
         project: PROJECT.to_owned(),
         file: "leadsman.yaml".to_owned(),
         origin: place.path().to_str().unwrap().to_owned(),

@@ -13,9 +13,11 @@ use crate::words;
 impl Runner {
     /// Checks the commit out. Git does it, as a command: it knows filters, attributes and formats.
     pub(super) fn check_out(&mut self) -> Result<(), Stop> {
+        let Some(commit) = self.spec.commit.clone() else {
+            return Ok(());
+        };
         let failed = |why: String| Stop::failed(FailureKind::Checkout, why);
         let repository = self.spec.repository.display().to_string();
-        let commit = self.spec.commit.clone();
         self.say(&format!("checks {} out of {repository}", commit.short()));
         if !self.spec.repository.is_dir() {
             return Err(failed(format!(

@@ -1,39 +1,23 @@
 //! Attempts, as seen by control: starting them, finding them again, ending them, and taking what
 //! they made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use leadsman_core::id::Digest;
-use leadsman_core::pipeline::{JobName, Made, SecretSource};
+use leadsman_core::pipeline::{JobName, Made};
 use leadsman_core::run::RunId;
-use rustix::process::Signal;
-use tokio::io::AsyncReadExt as _;
-use tokio::process::Command;
 
-use super::runner::Identity;
+use super::attempt::{self, Looked};
 use super::scratch;
 use super::spec::{Finished, Spec};
 use crate::RuntimeError;
 use crate::artifact::Store;
-use crate::files::{At as _, Durable, create_private_folder, read_json, replace_json};
+use crate::files::{At as _, create_private_folder};
 use crate::logs::{self, Output, ReadFrom};
-use crate::machine::boot_id;
-use crate::shim::Folder;
-use crate::supervised::kill_leftovers;
-
-/// How long a runner may take to begin. It does so in milliseconds; a loaded machine is slower.
-const BEGIN_WITHIN: Duration = Duration::from_secs(30);
-
-/// What every job finds in its environment, as far as control has it.
-const PASSED_ON: [&str; 8] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ",
-];
 
 /// Names one attempt of one job.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,19 +42,6 @@ impl std::fmt::Display for AttemptId {
 
 /// An attempt of which something is kept.
 pub type Attempt = (AttemptId, PathBuf);
-
-/// What was seen of an attempt.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Looked {
-    /// It was never begun.
-    Absent,
-    /// Its runner lives.
-    Running,
-    /// It is over.
-    Finished(Box<Finished>),
-    /// Its runner is gone without a result, and so is all that it had started.
-    Lost(String),
-}
 
 /// The attempts of jobs on this machine.
 #[derive(Clone, Debug)]
@@ -136,35 +107,12 @@ impl Jobs {
     /// # Errors
     /// When no runner can be started.
     pub async fn ensure(&self, id: &AttemptId, spec: &Spec) -> Result<(), RuntimeError> {
-        let failed = || RuntimeError::new(format!("begin {id}"));
-        let folder = self.folder(id);
-        if folder.join("runner.json").exists() {
-            return Ok(());
-        }
-        create_private_folder(&folder).map_err(|error| failed().because(error))?;
-        let mut env: BTreeMap<String, String> = PASSED_ON
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-            .collect();
         let mut spec = spec.clone();
         let told = std::mem::take(&mut spec.env);
-        spec.env = env.clone();
+        spec.env = attempt::passed_on();
         spec.env.extend(told);
-        replace_json(&folder.join("job.json"), &spec, Durable::Yes)
-            .map_err(|error| failed().because(error))?;
-        for source in spec.job.secrets.values() {
-            if let SecretSource::Variable(name) = source
-                && let Ok(value) = std::env::var(name)
-            {
-                env.insert(name.clone(), value);
-            }
-        }
-        match begin(&self.executable, &folder, &env).await {
-            Ok(()) => Ok(()),
-            // One that an earlier control started just before it ended may have been faster.
-            Err(_) if folder.join("runner.json").exists() => Ok(()),
-            Err(error) => Err(failed().because(error)),
-        }
+        let begun = attempt::ensure(&self.executable, &self.folder(id), &spec).await;
+        begun.map_err(|error| RuntimeError::new(format!("begin {id}")).because(error))
     }
 
     /// Looks at an attempt. Where its runner is gone without a result, all that is left of it is
@@ -173,57 +121,13 @@ impl Jobs {
     /// # Errors
     /// When its folder cannot be read.
     pub async fn look(&self, id: &AttemptId) -> Result<Looked, RuntimeError> {
-        let failed = || RuntimeError::new(format!("look at {id}"));
-        let path = self.folder(id);
-        let result = path.join("result.json");
-        let finished = || match read_json::<Finished>(&result) {
-            Ok(finished) => Ok(Some(Looked::Finished(Box::new(finished)))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed().because(error)),
-        };
-        if let Some(finished) = finished()? {
-            return Ok(finished);
-        }
-        let identity = match read_json::<Identity>(&path.join("runner.json")) {
-            Ok(identity) => identity,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Looked::Absent),
-            Err(error) => return Err(failed().because(error)),
-        };
-        let same_boot = identity.boot == boot_id();
-        if same_boot && identity.runner.is_alive() {
-            return Ok(Looked::Running);
-        }
-        let folder = Folder::new(&path);
-        let Some(lock) = folder.try_lock().map_err(|error| failed().because(error))? else {
-            return Ok(Looked::Running);
-        };
-        // It may have come to its end between the two looks.
-        if let Some(finished) = finished()? {
-            return Ok(finished);
-        }
-        let leader = same_boot.then_some(identity.runner);
-        kill_leftovers(folder.mark(), leader).await;
-        drop(lock);
-        let scratch_folder = path.join("scratch");
-        let removed = tokio::task::spawn_blocking(move || scratch::remove(&scratch_folder)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(attempt = %id, %error, "its scratch folder was not removed");
-        }
-        Ok(Looked::Lost(if same_boot {
-            "its runner was killed".to_owned()
-        } else {
-            "the machine was started anew".to_owned()
-        }))
+        let looked = attempt::look(&self.folder(id)).await;
+        looked.map_err(|error| RuntimeError::new(format!("look at {id}")).because(error))
     }
 
     /// Asks the runner of an attempt to end it, if it still runs.
     pub fn end(&self, id: &AttemptId) {
-        let identity = read_json::<Identity>(&self.folder(id).join("runner.json"));
-        if let Ok(identity) = identity
-            && identity.boot == boot_id()
-        {
-            identity.runner.signal(Signal::TERM);
-        }
+        attempt::end(&self.folder(id));
     }
 
     /// Takes what an attempt made to where it stays: afterwards it is in the artifact store, and
@@ -351,43 +255,4 @@ impl Jobs {
 /// Returns where a report lies in the folder of a state.
 pub fn report_of(state: &Path, digest: &Digest) -> PathBuf {
     state.join("reports").join(digest.hex())
-}
-
-/// Starts a runner, and returns once it has begun.
-async fn begin(executable: &Path, folder: &Path, env: &BTreeMap<String, String>) -> io::Result<()> {
-    let complaints = folder.join("runner.err");
-    let mut child = Command::new(executable)
-        .arg("job-runner")
-        .arg(folder)
-        // Control's environment may hold what no job should be able to find out.
-        .env_clear()
-        .envs(env)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&complaints)?)
-        .spawn()?;
-    let mut word = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        // An end without a word, and silence, are told apart from `ready` below.
-        let mut stdout = stdout.take(6);
-        let _silent = tokio::time::timeout(BEGIN_WITHIN, stdout.read_to_end(&mut word)).await;
-    }
-    let begun = word == b"ready\n";
-    if !begun {
-        child.start_kill()?;
-    }
-    // It is a child of this process, which so has to take notice of its end.
-    let ended = tokio::spawn(async move { child.wait().await });
-    if begun {
-        return Ok(());
-    }
-    let status = ended.await.map_err(io::Error::other)??;
-    let text = fs::read_to_string(&complaints).unwrap_or_default();
-    let text: String = text.trim().chars().take(500).collect();
-    Err(io::Error::other(if text.is_empty() {
-        format!("the runner ended: {status}")
-    } else {
-        text
-    }))
 }

@@ -1,4 +1,5 @@
-//! Jobs of the pipeline: each attempt is a small process of its own, which outlives control.
+//! Jobs of the pipeline, and errands: each attempt is a small process of its own, which outlives
+//! control.
 //!
 //! The runner ([`run`]) checks the commit out, starts what runs beside the job, does the steps,
 //! holds them to their limits, keeps what they made, and leaves no process behind. It is told
@@ -20,6 +21,7 @@
 //! The runner is the subreaper of all it starts, so that what forks and leaves its group is found
 //! and ended all the same.
 
+pub(crate) mod attempt;
 mod beside;
 mod checkout;
 mod clearing;
@@ -29,15 +31,16 @@ mod mask;
 mod output;
 mod repository;
 mod runner;
-mod scratch;
+pub(crate) mod scratch;
 mod spec;
 mod steps;
 
 use std::path::Path;
 
-pub use jobs::{Attempt, AttemptId, Jobs, Looked, report_of};
+pub use attempt::Looked;
+pub use jobs::{Attempt, AttemptId, Jobs, report_of};
 pub use repository::{Committed, File, GitError, Repository};
-pub use spec::{CacheAt, Finished, Given, Spec};
+pub use spec::{CacheAt, Finished, Given, Place, Spec};
 
 use crate::files::FileError;
 

@@ -81,6 +81,8 @@ pub(super) struct Runner {
     stop_asked: UnixStream,
     /// How processes ended that were started here and nobody has asked about yet.
     ended: BTreeMap<i32, WaitStatus>,
+    /// Locked until nothing of it runs any more, where it has to be alone.
+    alone: Option<std::fs::File>,
     /// Whether somebody asked for the end.
     cancelled: bool,
     deadline: Instant,
@@ -95,8 +97,8 @@ pub(super) fn run(path: &Path) -> Result<(), Error> {
     let folder = Folder::new(path);
     let busy = || Error::Busy(path.display().to_string());
     let _lock = folder.try_lock()?.ok_or_else(busy)?;
-    // An attempt is made once.
-    if folder.file("runner.json").exists() {
+    // An attempt is made once, or given up before it is made.
+    if folder.file("runner.json").exists() || folder.file("result.json").exists() {
         return Err(busy());
     }
     let begun = Instant::now();
@@ -123,7 +125,8 @@ impl Runner {
             .map_err(|errno| Error::Kernel("become a subreaper", errno.into()))?;
         let child_ended = signal_pipe(&[signal_hook::consts::SIGCHLD])?;
         let stop_asked = signal_pipe(&[signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT])?;
-        let output = Output::open(OutputSpec::in_folder(folder.file("output")))?;
+        let output = output_of(&folder, &spec);
+        let output = Output::open(output)?;
         // Before anything is started: who looks after a crash must know whom to look for.
         let identity = Identity {
             runner,
@@ -145,6 +148,7 @@ impl Runner {
             child_ended,
             stop_asked,
             ended: BTreeMap::new(),
+            alone: None,
             cancelled: false,
             deadline,
             tick_at: now,
@@ -155,6 +159,7 @@ impl Runner {
     /// Does all that belongs to the attempt.
     fn everything(&mut self) -> Result<(), Stop> {
         self.read_secrets()?;
+        self.be_alone()?;
         self.check_out()?;
         self.give()?;
         let mut env = self.environment();
@@ -186,6 +191,7 @@ impl Runner {
             artifacts: BTreeMap::new(),
             reports: Vec::new(),
             facts: Facts::default(),
+            last: self.output.last_lines(),
         };
         // Reports matter most where something failed.
         let reports = self.collect_reports(did.is_ok(), &mut finished);
@@ -205,6 +211,37 @@ impl Runner {
         let words = leadsman_core::run::outcome_words(&finished.outcome);
         self.say(&words);
         finished
+    }
+
+    /// Takes the lock of the place, where it has one: what another one does there must not be done at
+    /// the same time.
+    fn be_alone(&mut self) -> Result<(), Stop> {
+        let Some(place) = &self.spec.place else {
+            return Ok(());
+        };
+        let failed = |why: String| Stop::failed(FailureKind::NotStarted, why);
+        let path = place.alone.clone();
+        let file = std::fs::File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|error| {
+                failed(format!("`{}` could not be opened: {error}", path.display()))
+            })?;
+        match file.try_lock() {
+            Ok(()) => {
+                self.alone = Some(file);
+                Ok(())
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(failed("another one runs in this environment".to_owned()))
+            }
+            Err(std::fs::TryLockError::Error(error)) => Err(failed(format!(
+                "`{}` could not be locked: {error}",
+                path.display()
+            ))),
+        }
     }
 
     /// Returns the name of the job: its folder is called so.
@@ -231,7 +268,10 @@ impl Runner {
 
     /// Returns the folder that the job runs in.
     pub(super) fn job_folder(&self) -> PathBuf {
-        self.project_folder().join(&self.spec.job.folder)
+        match &self.spec.place {
+            Some(place) => place.folder.clone(),
+            None => self.project_folder().join(&self.spec.job.folder),
+        }
     }
 
     /// Returns where what is kept lies until control takes it.
@@ -297,17 +337,18 @@ impl Runner {
         env: &BTreeMap<String, String>,
         prefix: &str,
     ) -> Result<Started, String> {
+        let place = self.spec.place.as_ref();
         let spec = ChildSpec {
             command,
             env: env.clone(),
             folder: folder.to_owned(),
-            user: None,
+            user: place.and_then(|place| place.user.clone()),
             memory: None,
-            files: None,
+            files: place.and_then(|place| place.files),
             stop_signal: "TERM".to_owned(),
             grace: Duration::ZERO,
             pauses: Pauses::default(),
-            output: OutputSpec::in_folder(self.folder.file("output")),
+            output: output_of(&self.folder, &self.spec),
             sockets: false,
         };
         let child = start_child(&spec, &self.mark)?;
@@ -365,7 +406,15 @@ impl Runner {
 
     fn count_processes(&self) -> Result<(), Stop> {
         let most = self.spec.job.processes as usize;
-        let there = descendants(getpid().as_raw_pid()).len();
+        let all = descendants(getpid().as_raw_pid());
+        let memory = self.spec.place.as_ref().and_then(|place| place.memory);
+        let resident: u64 = all.iter().map(|process| process.resident_bytes).sum();
+        if let Some(limit) = memory.filter(|most| resident > *most) {
+            let limit = leadsman_core::project::units::size(limit);
+            let why = format!("it used more than the {limit} that `memory` allows");
+            return Err(Stop::failed(FailureKind::Processes, why));
+        }
+        let there = all.len();
         if there <= most {
             return Ok(());
         }
@@ -474,6 +523,12 @@ impl Runner {
             .map_or(String::new(), |line| format!(": {line}"));
         Err(format!("`{}` {}{last}", started.name, describe(status)))
     }
+}
+
+/// Returns where the output of what `spec` describes goes.
+fn output_of(folder: &Folder, spec: &Spec) -> OutputSpec {
+    let output = spec.place.as_ref().map(|place| place.output.clone());
+    OutputSpec::in_folder(output.unwrap_or_else(|| folder.file("output")))
 }
 
 /// Reads a file that must not be large.

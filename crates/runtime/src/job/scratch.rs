@@ -32,7 +32,7 @@ pub(super) fn size(folder: &Path, most: u64) -> u64 {
 }
 
 /// Removes `folder` and all in it, also what a job made read-only.
-pub(super) fn remove(folder: &Path) -> io::Result<()> {
+pub(crate) fn remove(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Ok(()) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -16,8 +16,11 @@ impl Runner {
     /// Returns the environment of what the job runs.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
         let mut env = self.spec.env.clone();
-        let tmp = self.scratch().join("tmp").display().to_string();
-        env.insert("TMPDIR".to_owned(), tmp);
+        // Another user could not enter it.
+        if self.spec.place.is_none() {
+            let tmp = self.scratch().join("tmp").display().to_string();
+            env.insert("TMPDIR".to_owned(), tmp);
+        }
         env.extend(self.spec.job.env.clone());
         env.extend(self.secrets.clone());
         env

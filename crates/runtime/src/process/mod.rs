@@ -9,8 +9,10 @@
 //! | `releases/BOOT/DIGEST/` | unpacked artifacts, shared by all instances that run them       |
 //! | `instances/INSTANCE/`   | the folder of one shim, and what control remembers of it        |
 //! | `logs/INSTANCE/`        | captured output; outlives the instance                          |
+//! | `errands/APP/ENV/NAME/` | commands that are run once, each in the folder of its runner    |
 
 mod actor;
+mod errands;
 mod expand;
 pub(crate) use expand::{ExpandError, expand};
 mod passwd;
@@ -26,6 +28,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use leadsman_core::errand::{ErrandId, ObservedErrand};
 use leadsman_core::id::{EnvironmentId, InstanceId};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{Instance, ObservedInstance, Workloads};
@@ -37,6 +40,7 @@ use crate::files::{At as _, create_private_folder};
 use crate::logs::Logs;
 use crate::{BoxFuture, Output, ReadFrom, Runtime, RuntimeError};
 use actor::Actor;
+use errands::Errands;
 use ports::Ports;
 use record::Found;
 use releases::Releases;
@@ -110,6 +114,7 @@ struct Shared {
     logs: Logs,
     ports: Ports,
     releases: Releases,
+    errands: Errands,
 }
 
 impl Shared {
@@ -142,17 +147,22 @@ impl ProcessRuntime {
             .map_err(|error| {
                 RuntimeError::new(format!("use the state folder `{state}`")).because(error)
             })
-            .map(|(shared, found)| {
+            .map(|(shared, found, errands)| {
                 let runtime = Self {
                     shared,
                     tasks: Mutex::new(JoinSet::new()),
                 };
                 runtime.adopt(found);
+                for errand in errands {
+                    runtime.spawn(errands::watch(Arc::clone(&runtime.shared), errand));
+                }
                 runtime
             })
     }
 
-    fn open(mut config: Config) -> Result<(Arc<Shared>, Vec<Found>), artifact::ArtifactError> {
+    fn open(
+        mut config: Config,
+    ) -> Result<(Arc<Shared>, Vec<Found>, Vec<errands::Known>), artifact::ArtifactError> {
         // Shims run in another folder.
         for path in [&mut config.state, &mut config.executable] {
             *path = std::path::absolute(&*path).at("find", path)?;
@@ -160,14 +170,19 @@ impl ProcessRuntime {
         create_private_folder(&config.state)?;
         let store = Store::open(&config.state, config.artifacts)?;
         let found = record::scan(&config.state)?;
+        let (errands, known_errands) = errands::scan(&config.state)?;
         let uses = found
             .iter()
-            .filter_map(|found| Some((found.record.id.clone(), found.record.artifact.clone()?)));
+            .filter_map(|found| Some((found.record.id.clone(), found.record.artifact.clone()?)))
+            .chain(known_errands.iter().filter_map(errands::Known::uses));
         let releases = Releases::open(&config.state, store, uses.collect())?;
         let ports = Ports::new(&config.state, found.iter().map(|found| found.record.port));
         let logs = Logs::new(&config.state);
         logs.prune(config.logs_bytes_max, |name| {
-            found.iter().any(|found| found.record.id.as_str() == name)
+            let errand = known_errands
+                .iter()
+                .any(|errand| errand.logs_as().as_str() == name);
+            errand || found.iter().any(|found| found.record.id.as_str() == name)
         })?;
         let shared = Shared {
             config,
@@ -177,8 +192,9 @@ impl ProcessRuntime {
             logs,
             ports,
             releases,
+            errands,
         };
-        Ok((Arc::new(shared), found))
+        Ok((Arc::new(shared), found, known_errands))
     }
 
     fn adopt(&self, found: Vec<Found>) {
@@ -212,9 +228,13 @@ impl ProcessRuntime {
             },
         );
         let actor = Actor::new(Arc::clone(&self.shared), id, environment, receiver);
+        self.spawn(actor.run());
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(actor.run());
+        tasks.spawn(task);
     }
 
     /// Returns the artifacts of this machine, for those who bring new ones.
@@ -273,6 +293,11 @@ impl ProcessRuntime {
                 );
             }
         }
+        for (id, errand) in &desired.errands {
+            if let Some(known) = self.shared.errands.take_in(environment, *id, errand) {
+                self.spawn(errands::watch(Arc::clone(&self.shared), known));
+            }
+        }
         Ok(())
     }
 }
@@ -299,6 +324,13 @@ impl Runtime for ProcessRuntime {
                 .map(|(id, entry)| (id.clone(), entry.observed.clone()))
                 .collect())
         })
+    }
+
+    fn errands<'a>(
+        &'a self,
+        environment: &'a EnvironmentId,
+    ) -> BoxFuture<'a, Result<BTreeMap<ErrandId, ObservedErrand>, RuntimeError>> {
+        Box::pin(async { Ok(self.shared.errands.observed(environment)) })
     }
 
     fn changed(&self) -> BoxFuture<'_, ()> {

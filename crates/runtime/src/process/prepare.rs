@@ -28,34 +28,14 @@ pub(super) fn spec(
     instance: &Instance,
     port: u16,
 ) -> Result<Spec, String> {
-    let ReleasedService {
-        spec,
-        artifact,
-        origin,
-    } = &*instance.service;
+    let spec = &instance.service.spec;
     if signal_by_name(&spec.stop.signal).is_none() {
         return Err(format!(
             "`{}` is not a signal that can stop a service",
             spec.stop.signal
         ));
     }
-    let account = spec.user.as_deref().map(passwd::find).transpose()?;
-    let root = match artifact {
-        Some(digest) => {
-            if account.is_some() {
-                shared
-                    .releases
-                    .let_others_enter()
-                    .map_err(|error| words(&error))?;
-            }
-            shared
-                .releases
-                .unpacked(id, digest)
-                .map_err(|error| format!("the artifact could not be unpacked: {}", words(&error)))?
-        }
-        None => PathBuf::from(origin),
-    };
-    let folder = below(&root, &spec.folder, artifact.is_some())?;
+    let Ground { folder, account } = ground(shared, id, &instance.service)?;
     let env = variables(id, environment, instance, port, account.as_ref());
     let command = match &spec.serve {
         Some(bundle) => serving(bundle, port)?,
@@ -78,6 +58,45 @@ pub(super) fn spec(
         },
         sockets: false,
     })
+}
+
+/// Where the commands of a service run, and as whom.
+pub(super) struct Ground {
+    pub(super) folder: PathBuf,
+    /// Whom they run as; `None` is the user of Leadsman itself.
+    pub(super) account: Option<Account>,
+}
+
+/// Prepares the folder in which `id` runs, or says in words why that is not possible. Blocks while an
+/// artifact is unpacked.
+pub(super) fn ground(
+    shared: &Shared,
+    id: &InstanceId,
+    service: &ReleasedService,
+) -> Result<Ground, String> {
+    let ReleasedService {
+        spec,
+        artifact,
+        origin,
+    } = service;
+    let account = spec.user.as_deref().map(passwd::find).transpose()?;
+    let root = match artifact {
+        Some(digest) => {
+            if account.is_some() {
+                shared
+                    .releases
+                    .let_others_enter()
+                    .map_err(|error| words(&error))?;
+            }
+            shared
+                .releases
+                .unpacked(id, digest)
+                .map_err(|error| format!("the artifact could not be unpacked: {}", words(&error)))?
+        }
+        None => PathBuf::from(origin),
+    };
+    let folder = below(&root, &spec.folder, artifact.is_some())?;
+    Ok(Ground { folder, account })
 }
 
 /// Returns the command that serves the files of the folder it runs in. It is resolved now and not when
@@ -124,11 +143,10 @@ fn below(root: &Path, folder: &str, confined: bool) -> Result<PathBuf, String> {
     Ok(root.join(folder))
 }
 
-fn variables(
-    id: &InstanceId,
+/// Returns the variables that every command of a service has.
+pub(super) fn shared_variables(
     environment: &EnvironmentId,
-    instance: &Instance,
-    port: u16,
+    service: &ReleasedService,
     account: Option<&Account>,
 ) -> BTreeMap<String, String> {
     let mut variables: BTreeMap<String, String> = PASSED_ON
@@ -138,8 +156,28 @@ fn variables(
     if let Some(account) = account {
         variables.insert("HOME".to_owned(), account.home.clone());
     }
-    variables.insert("HOST".to_owned(), "127.0.0.1".to_owned());
-    variables.extend(instance.service.spec.env.clone());
+    variables.extend(service.spec.env.clone());
+    // These say what is, so a release cannot say otherwise.
+    variables.extend(
+        [
+            ("LEADSMAN_APPLICATION", environment.application.to_string()),
+            ("LEADSMAN_ENVIRONMENT", environment.environment.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value)),
+    );
+    variables
+}
+
+fn variables(
+    id: &InstanceId,
+    environment: &EnvironmentId,
+    instance: &Instance,
+    port: u16,
+    account: Option<&Account>,
+) -> BTreeMap<String, String> {
+    let mut variables = shared_variables(environment, &instance.service, account);
+    let host = variables.entry("HOST".to_owned());
+    host.or_insert_with(|| "127.0.0.1".to_owned());
     // These say what is, so a release cannot say otherwise.
     let revision = &instance.revision;
     variables.extend(
@@ -148,8 +186,6 @@ fn variables(
             ("LEADSMAN_INSTANCE", id.to_string()),
             ("LEADSMAN_SERVICE", revision.service.to_string()),
             ("LEADSMAN_RELEASE", revision.release.0.to_string()),
-            ("LEADSMAN_APPLICATION", environment.application.to_string()),
-            ("LEADSMAN_ENVIRONMENT", environment.environment.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value)),
     );

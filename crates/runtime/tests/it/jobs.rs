@@ -84,7 +84,8 @@ impl World {
     fn spec(&self, keys: &str) -> Spec {
         Spec {
             repository: self.work().join(".git"),
-            commit: self.commit.parse().unwrap(),
+            commit: Some(self.commit.parse().unwrap()),
+            place: None,
             project_folder: String::new(),
             job: Self::job(keys),
             env: BTreeMap::new(),

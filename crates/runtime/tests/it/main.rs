@@ -3,6 +3,7 @@
 
 mod adoption;
 mod artifacts;
+mod errands;
 mod jobs;
 mod kills;
 mod lifecycle;

@@ -106,7 +106,14 @@ impl World {
         let instances = (1..=count)
             .map(|ordinal| (self.id(ordinal), instance.clone()))
             .collect();
-        Workloads { instances }
+        Workloads {
+            instances,
+            ..Workloads::default()
+        }
+    }
+
+    pub(crate) fn released(&self, service: &Service) -> ReleasedService {
+        service.released(self.folder.path())
     }
 
     pub(crate) async fn observed(&self) -> BTreeMap<InstanceId, ObservedInstance> {

@@ -69,8 +69,13 @@ fn command(wish: Wish, known_as: BTreeSet<String>, owner: bool) -> Result<Comman
         Wish::Promote { all } => Command::Promote { all },
         Wish::Abort {} => Command::Abort,
         Wish::Retry {} => Command::Retry,
-        Wish::Rollback { to, scope } => Command::Rollback {
+        Wish::Rollback {
+            to,
+            scope,
+            migrate_back,
+        } => Command::Rollback {
             to: to.map(ReleaseNumber),
+            migrate_back,
             scope: match scope {
                 WishedScope::All => Scope::All,
                 WishedScope::Canary => Scope::Canary,

@@ -86,10 +86,15 @@ pub(super) fn running(environment: &Environment) -> Option<ReleaseContent> {
         None => environment.routing.clone()?,
     };
     let entry = environment.entry_in_force().cloned().unwrap_or_default();
+    let migration = match promoted {
+        Some(deployment) => deployment.content.migration.clone(),
+        None => environment.migration.clone(),
+    };
     Some(ReleaseContent {
         routing,
         services,
         entry,
+        migration,
     })
 }
 

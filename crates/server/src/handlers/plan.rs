@@ -63,6 +63,7 @@ pub(crate) async fn post(
         content: Arc::new(admitted),
         identity,
         expedited: None,
+        one_way: None,
     };
     let (events, refused) = match decide(&resting, &command, "plan") {
         Ok(events) => (events, None),
@@ -132,6 +133,7 @@ fn kept_out(
         content: Arc::clone(content),
         identity: identity.clone(),
         expedited: None,
+        one_way: None,
     };
     match decide(resting, &command, "plan") {
         Err(refusal) => Some(refusal.to_string()),

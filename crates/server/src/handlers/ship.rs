@@ -10,7 +10,7 @@ use leadsman_core::Refusal;
 use leadsman_core::entry::Source;
 use leadsman_core::id::{Digest, EnvironmentName, ServiceName};
 use leadsman_core::people::Act;
-use leadsman_engine::{Error, NewRelease};
+use leadsman_engine::{Error, NewRelease, Ways};
 
 use super::{Shared, commands};
 use crate::access::Caller;
@@ -24,19 +24,26 @@ pub(crate) async fn post(
 ) -> Result<Json<Shipped>, Failure> {
     let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
     let expedited = shipment.expedite.as_deref().map(commands::said);
-    let expedited = expedited.transpose()?;
+    let ways = Ways {
+        expedited: expedited.transpose()?,
+        one_way: shipment
+            .one_way
+            .as_deref()
+            .map(commands::said)
+            .transpose()?,
+    };
     let (new, environment) = read(shipment)?;
     // Before anything is recorded: what cannot be started shall not be a release.
     let (state, _, _) = server.engine.preview(&new, environment.clone())?;
     let permit = caller.may_in(Act::Ship, &state.id)?;
-    if expedited.is_some() {
+    if ways.expedited.is_some() {
         caller.may_in(Act::Expedite, &state.id)?;
     }
     have_artifacts(&server, &new).await?;
     let (application, number) = server.engine.release(&new, permit.by()).await?;
     let shipped = server
         .engine
-        .ship(&application, number, environment, expedited, permit.by())
+        .ship(&application, number, environment, ways, permit.by())
         .await;
     let id = &state.id;
     let answer = |version, deployment, (started, waits), sentence| Shipped {

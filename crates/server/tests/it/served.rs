@@ -83,5 +83,6 @@ pub(crate) fn shipment(version: u64) -> Shipment {
         artifacts: BTreeMap::new(),
         note: Some(format!("version {version}")),
         expedite: None,
+        one_way: None,
     }
 }

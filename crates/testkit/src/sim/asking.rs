@@ -6,7 +6,11 @@ use leadsman_core::{Closed, Command, Scope};
 use super::script::{Shipped, Wish};
 
 pub(super) fn command(wish: Wish) -> Command {
-    let rollback = |to, scope| Command::Rollback { to, scope };
+    let rollback = |to, scope| Command::Rollback {
+        to,
+        scope,
+        migrate_back: false,
+    };
     match wish {
         Wish::Pause => Command::Pause,
         Wish::Resume => Command::Resume,

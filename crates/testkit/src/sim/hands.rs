@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use leadsman_core::errand::{ErrandId, ObservedErrand};
 use leadsman_core::id::{EnvironmentId, InstanceId};
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
@@ -91,6 +92,10 @@ impl Hands {
         let started = truth
             .instances
             .start(desired, nature, seed, now.moment, most);
+        for (id, errand) in &desired.errands {
+            let ends = truth.errands.take_in(*id, errand, now.moment);
+            self.nudge_at(ends, now.moment);
+        }
         let stopped = truth
             .instances
             .stop(environment, desired, seed, now.moment, most);
@@ -101,6 +106,16 @@ impl Hands {
         if !started.is_empty() || !stopped.is_empty() {
             self.sea.instances_changed.notify_waiters();
         }
+    }
+
+    /// Tells everybody once an errand has ended.
+    fn nudge_at(&self, ends: Option<u64>, now: u64) {
+        let Some(ends) = ends else { return };
+        let sea = Arc::clone(&self.sea);
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(ends - now)).await;
+            sea.instances_changed.notify_waiters();
+        });
     }
 
     /// Puts routes into force.
@@ -256,6 +271,16 @@ impl Runtime for HandRuntime {
         Box::pin(async move {
             self.0.gate.pass().await;
             Ok(self.0.instances_at(environment))
+        })
+    }
+
+    fn errands<'a>(
+        &'a self,
+        _environment: &'a EnvironmentId,
+    ) -> BoxFuture<'a, Result<BTreeMap<ErrandId, ObservedErrand>, RuntimeError>> {
+        Box::pin(async move {
+            self.0.gate.pass().await;
+            Ok(self.0.sea.truth().errands.observed())
         })
     }
 

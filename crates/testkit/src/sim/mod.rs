@@ -9,6 +9,7 @@ mod chance;
 mod check;
 mod control;
 mod counting;
+mod errands;
 mod evidence;
 mod faults;
 mod gate;

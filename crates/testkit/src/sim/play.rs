@@ -9,7 +9,7 @@ use std::time::Duration;
 use leadsman_core::entry::Source;
 use leadsman_core::weight::Weight;
 use leadsman_core::{Environment, Reason, Who};
-use leadsman_engine::{Engine, NewRelease};
+use leadsman_engine::{Engine, NewRelease, Ways};
 use leadsman_store::EventLog as _;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
@@ -215,7 +215,10 @@ impl World {
             };
             sea.truth().natures.entry(release).or_insert(nature);
             sea.metrics.set(release, Some(1.0));
-            match engine.ship(&application, release, None, None, "ann").await {
+            match engine
+                .ship(&application, release, None, Ways::default(), "ann")
+                .await
+            {
                 Ok((_, recorded)) => acknowledge(&acknowledged, &recorded),
                 Err(error) => refused(&sea, &error),
             }

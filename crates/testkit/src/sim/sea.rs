@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::check::Checks;
+use super::errands::Errands;
 use super::instances::{Instances, Moment};
 use super::proxy::{Now, Proxy};
 use super::script::{Effect, Nature, Receiver, Setting};
@@ -41,6 +42,7 @@ pub(super) struct Sea {
 pub(super) struct Truth {
     pub(super) instances: Instances,
     pub(super) proxy: Proxy,
+    pub(super) errands: Errands,
     pub(super) natures: BTreeMap<ReleaseNumber, Nature>,
     pub(super) trouble: Trouble,
     pub(super) checks: Checks,
@@ -86,6 +88,7 @@ impl Sea {
             truth: Mutex::new(Truth {
                 instances: Instances::default(),
                 proxy: Proxy::default(),
+                errands: Errands::default(),
                 natures: BTreeMap::new(),
                 trouble: Trouble::default(),
                 checks,
@@ -108,6 +111,7 @@ impl Sea {
         let mut truth = self.truth.lock().unwrap_or_else(PoisonError::into_inner);
         let (now, calm) = (self.moment(), truth.calm);
         truth.instances.advance(now, calm);
+        truth.errands.advance(now);
         truth
     }
 

@@ -42,6 +42,9 @@ pub(super) fn told(event: &Event) -> String {
         Event::RollbackStarted { cause, .. } => format!("{kind}: {cause}"),
         Event::DeploymentFrozen { why } => format!("{kind}: {why}"),
         Event::DeploymentEnded { end } => format!("{kind}: {end:?}"),
+        Event::MigrationStarted { .. }
+        | Event::MigrationEnded { .. }
+        | Event::OldWatched { .. } => format!("{kind}: {event}"),
         Event::BaselineGivenUp { service, why } => format!("{kind}: {service} {why}"),
         Event::SoakStarted { service, step } => format!("{kind}: {service} step {}", step + 1),
         Event::RolloutStarted { service }

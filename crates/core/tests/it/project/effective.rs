@@ -89,6 +89,7 @@ fn every_default_is_shown() {
               waits: 7d
               expedited: null
             gates: null
+            migration: null
         routes:
           - { path: /, service: web }
     "#]]

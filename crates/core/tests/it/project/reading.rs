@@ -200,6 +200,7 @@ fn five_lines_are_enough() {
                     limits: None,
                 },
             ],
+            migration: None,
         }
     "#]]
     .assert_debug_eq(&spec);

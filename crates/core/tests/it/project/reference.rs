@@ -109,6 +109,7 @@ const PLACES: [(&str, &str, &str); 53] = [
     ),
     ("LoadGate", "The gate `load`", "gates: { load: @ }"),
     ("NumberGate", "A number", "gates: { numbers: { kb: @ } }"),
+    ("MigrationKeys", "`migration`", "migration: @"),
     ("Pipeline", "`pipeline`", "pipeline: @"),
     ("Start", "`start`", "pipeline: { start: @ }"),
     (

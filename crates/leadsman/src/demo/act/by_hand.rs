@@ -35,6 +35,7 @@ pub(super) async fn play(
     let rollback = Command::Rollback {
         to: None,
         scope: Scope::All,
+        migrate_back: false,
     };
     scene.command(&rollback).await?;
     let left = |look: &Look| {
