@@ -77,7 +77,7 @@ pub(crate) fn examples(content: &Arc<ReleaseContent>) -> Vec<Event> {
         by: "ann".to_owned(),
         identity: None,
         soak_at_most: None,
-        one_way: one_way.clone(),
+        one_way,
     });
     for (back, from) in [(false, None), (false, Some(11)), (true, Some(12))] {
         let command = words("./migrate");

@@ -85,6 +85,14 @@ pub struct ProcessRuntime {
     tasks: Mutex<JoinSet<()>>,
 }
 
+/// A state folder that was opened, and what was found in it.
+#[derive(Debug)]
+struct Opened {
+    shared: Arc<Shared>,
+    found: Vec<Found>,
+    errands: Vec<errands::Known>,
+}
+
 /// What is wanted of one instance.
 #[derive(Clone, Debug)]
 enum Wish {
@@ -147,22 +155,20 @@ impl ProcessRuntime {
             .map_err(|error| {
                 RuntimeError::new(format!("use the state folder `{state}`")).because(error)
             })
-            .map(|(shared, found, errands)| {
+            .map(|opened| {
                 let runtime = Self {
-                    shared,
+                    shared: opened.shared,
                     tasks: Mutex::new(JoinSet::new()),
                 };
-                runtime.adopt(found);
-                for errand in errands {
+                runtime.adopt(opened.found);
+                for errand in opened.errands {
                     runtime.spawn(errands::watch(Arc::clone(&runtime.shared), errand));
                 }
                 runtime
             })
     }
 
-    fn open(
-        mut config: Config,
-    ) -> Result<(Arc<Shared>, Vec<Found>, Vec<errands::Known>), artifact::ArtifactError> {
+    fn open(mut config: Config) -> Result<Opened, artifact::ArtifactError> {
         // Shims run in another folder.
         for path in [&mut config.state, &mut config.executable] {
             *path = std::path::absolute(&*path).at("find", path)?;
@@ -194,7 +200,11 @@ impl ProcessRuntime {
             releases,
             errands,
         };
-        Ok((Arc::new(shared), found, known_errands))
+        Ok(Opened {
+            shared: Arc::new(shared),
+            found,
+            errands: known_errands,
+        })
     }
 
     fn adopt(&self, found: Vec<Found>) {

@@ -3,7 +3,7 @@
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::{Closed, Command, Scope};
 
-use super::script::{Shipped, Wish};
+use super::script::{Migrates, Shipped, Wish};
 
 pub(super) fn command(wish: Wish) -> Command {
     let rollback = |to, scope| Command::Rollback {
@@ -25,6 +25,11 @@ pub(super) fn command(wish: Wish) -> Command {
             rollback(None, Scope::Service(web))
         }
         Wish::RollbackTo(release) => rollback(Some(ReleaseNumber(release)), Scope::All),
+        Wish::MigrateBack(release) => Command::Rollback {
+            to: Some(ReleaseNumber(release)),
+            scope: Scope::All,
+            migrate_back: true,
+        },
         Wish::Hold => Command::Close {
             how: Closed::Held,
             service: None,
@@ -67,5 +72,28 @@ pub(super) fn project(shipped: &Shipped, services: u16) -> String {
         project += &service("api", after);
         routes += "  - { path: /api, service: api }\n";
     }
-    project + &routes
+    project
+        + &routes
+        + &shipped
+            .migrates
+            .as_ref()
+            .map_or_else(String::new, migration)
+}
+
+/// Returns what stands in a project file about the schema.
+fn migration(migrates: &Migrates) -> String {
+    let Migrates {
+        schema,
+        from,
+        to,
+        back,
+        watch,
+        ..
+    } = migrates;
+    let back = if *back { "back: migrate down, " } else { "" };
+    let watch = if *watch { "watch_old: 10s, " } else { "" };
+    format!(
+        "migration: {{ service: web, run: migrate up, {back}{watch}schema: {schema}, works_with: \
+         {from}..{to}, timeout: 1m }}\n"
+    )
 }

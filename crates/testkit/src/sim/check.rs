@@ -54,6 +54,8 @@ pub(super) struct Checks {
     pub(super) faultless: bool,
     /// Whether figures were made up.
     pub(super) figures_tampered: bool,
+    /// Whether somebody insisted on what no rule on schemas allows.
+    pub(super) insisted: bool,
     /// Whether more than one control has been there at once.
     pub(super) two_controls: bool,
     pub(super) violations: Vec<Violation>,
@@ -74,6 +76,7 @@ impl Checks {
             answered_before: BTreeMap::new(),
             faultless,
             figures_tampered: false,
+            insisted: false,
             two_controls: false,
             violations: Vec::new(),
             counts: BTreeMap::new(),
@@ -99,6 +102,11 @@ impl Checks {
                 detail,
             });
         }
+    }
+
+    /// Whether it ever was so in what is recorded.
+    pub(super) fn was_ever(&self, so: impl Fn(&Environment) -> bool) -> bool {
+        self.states.iter().rev().any(so)
     }
 
     pub(super) fn state(&self) -> &Environment {
@@ -159,6 +167,12 @@ impl Checks {
                 let broken = returns.then(|| format!("{release} comes in again"));
                 self.check("rejected-stays-rejected", at, broken);
             }
+            Event::MigrationStarted { .. } => {
+                let deployment = self.state().deployment.as_ref();
+                let again = deployment.is_none_or(|it| it.migration.is_some());
+                let broken = again.then(|| "it is run a second time".to_owned());
+                self.check("migrated-once", at, broken);
+            }
             Event::WeightShifted { service, .. } => {
                 let revision = self.rollout(service).map(|rollout| rollout.to.id.clone());
                 let had = revision.and_then(|revision| self.answered.get(&revision).copied());
@@ -189,7 +203,10 @@ impl Checks {
                     return;
                 }
                 let can_return = self.rollout(service).is_some_and(|r| r.from.is_some());
-                let returns = |event: &Event| matches!(event, Event::RollbackStarted { .. });
+                let returns = |event: &Event| {
+                    let stays = matches!(event, Event::DeploymentFrozen { .. });
+                    stays || matches!(event, Event::RollbackStarted { .. })
+                };
                 let broken = (can_return && !next.iter().any(returns))
                     .then(|| format!("`{service}` failed and goes on: {}", verdict.sentence));
                 self.check("fail-goes-back", at, broken);

@@ -6,17 +6,7 @@ use leadsman_core::errand::{Errand, ErrandEnd, ErrandId, ErrandKind, ObservedErr
 use leadsman_core::id::ReleaseNumber;
 
 use super::instances::Moment;
-
-/// How the migration of a release goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// It does what it should.
-    Good,
-    /// It fails, and leaves the schema as it was.
-    Fails,
-    /// It never ends by itself.
-    Hangs,
-}
+use super::script::{Fate, Migrates};
 
 /// All errands of a world, and what they change.
 #[derive(Debug, Default)]
@@ -24,8 +14,8 @@ pub(super) struct Errands {
     pub(super) all: BTreeMap<ErrandId, Running>,
     /// The schema of the database.
     pub(super) schema: u64,
-    /// How the migrations of releases go.
-    pub(super) fates: BTreeMap<ReleaseNumber, Fate>,
+    /// What releases say of the schema, and how their migrations go.
+    pub(super) migrates: BTreeMap<ReleaseNumber, Migrates>,
 }
 
 /// One errand as it really is.
@@ -51,9 +41,9 @@ impl Errands {
             }
             return None;
         }
-        let fate = self.fates.get(&errand.release);
+        let fate = self.migrates.get(&errand.release).map(|it| it.fate);
         let timeout = u64::try_from(errand.timeout.as_millis()).unwrap_or(u64::MAX);
-        let ends = match fate.copied().unwrap_or(Fate::Good) {
+        let ends = match fate.unwrap_or(Fate::Good) {
             Fate::Good => (now + TAKES, None),
             Fate::Fails => (now + TAKES / 2, Some("`migrate` exited with status 1")),
             Fate::Hangs => (now + timeout, Some("it took longer than its `timeout`")),
@@ -88,9 +78,20 @@ impl Errands {
 
     /// Kills the runners of all that runs. Returns whether there was any.
     pub(super) fn kill(&mut self, now: Moment) -> bool {
-        let runs = self.all.values_mut().filter(|it| it.over.is_none());
-        let killed = runs.map(|it| it.finish(now, Some("its runner was killed")));
-        killed.count() > 0
+        let mut killed = false;
+        for running in self.all.values_mut().filter(|it| it.over.is_none()) {
+            running.finish(now, Some("its runner was killed"));
+            killed = true;
+        }
+        killed
+    }
+
+    /// Returns what `release` works with, where that is not the schema that there is.
+    pub(super) fn misfit(&self, release: ReleaseNumber) -> Option<String> {
+        let migrates = self.migrates.get(&release)?;
+        let (from, to, schema) = (migrates.from, migrates.to, self.schema);
+        let fits = from <= schema && schema <= to;
+        (!fits).then(|| format!("{release} works with {from} to {to}, the schema is {schema}"))
     }
 
     /// Returns the migrations that run at this moment.

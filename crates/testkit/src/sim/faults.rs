@@ -20,7 +20,7 @@ impl World {
         let mut truth = sea.truth();
         let counted = !matches!(
             fault,
-            Fault::Effect(..) | Fault::Trip | Fault::Kill(_) | Fault::Hang(..)
+            Fault::Effect(..) | Fault::Trip | Fault::Kill(_) | Fault::Hang(..) | Fault::KillRunners
         );
         if counted {
             truth.trouble.count(fault.kind());
@@ -103,6 +103,12 @@ impl World {
                 if let Some(running) = truth.instances.all.values_mut().nth(index) {
                     truth.trouble.count(fault.kind());
                     strike(running, fault, now);
+                }
+                sea.instances_changed.notify_waiters();
+            }
+            Fault::KillRunners => {
+                if truth.errands.kill(now) {
+                    truth.trouble.count(fault.kind());
                 }
                 sea.instances_changed.notify_waiters();
             }

@@ -94,12 +94,18 @@ impl Hands {
             .start(desired, nature, seed, now.moment, most);
         for (id, errand) in &desired.errands {
             let ends = truth.errands.take_in(*id, errand, now.moment);
+            if ends.is_some() {
+                truth.checks.errand_begun(now.moment, *id, &truth.errands);
+            }
             self.nudge_at(ends, now.moment);
         }
         let stopped = truth
             .instances
             .stop(environment, desired, seed, now.moment, most);
         truth.checks.started(now.moment, &started);
+        let mut fresh = desired.clone();
+        fresh.instances.retain(|id, _| started.contains(id));
+        truth.checks.starts(now.moment, &fresh, &truth.errands);
         truth
             .checks
             .stopped(self.control, now.moment, &stopped, &truth.proxy);
@@ -135,6 +141,8 @@ impl Hands {
             truth
                 .checks
                 .put(self.control, now.moment, planned_on, routes);
+            let errands = &truth.errands;
+            truth.checks.routes_meet_schema(now.moment, routes, errands);
         }
         self.sea.proxy_changed.notify_waiters();
     }

@@ -7,6 +7,7 @@
 mod asking;
 mod chance;
 mod check;
+mod check_schema;
 mod control;
 mod counting;
 mod errands;
@@ -29,4 +30,6 @@ pub use check::Violation;
 pub use many::{Many, play_many};
 pub use minimise::minimise;
 pub use play::{Played, finding_panics, play};
-pub use script::{Act, Effect, Fault, Nature, Receiver, Script, Setting, Shipped, What, Wish};
+pub use script::{
+    Act, Effect, Fate, Fault, Migrates, Nature, Receiver, Script, Setting, Shipped, What, Wish,
+};

@@ -74,7 +74,8 @@ pub fn play(script: &Script, told: bool) -> Played {
 async fn play_in(script: &Script, told: bool) -> Played {
     let is_fault = |act: &Act| matches!(act.what, What::Fault(_));
     let faultless = !script.acts.iter().any(is_fault);
-    let checks = Checks::new(faultless, told);
+    let mut checks = Checks::new(faultless, told);
+    checks.insisted = script.acts.iter().any(insists);
     let sea = Sea::new(script.seed, script.setting, checks);
     let mut world = World::new(sea);
     for act in &script.acts {
@@ -94,6 +95,15 @@ async fn play_in(script: &Script, told: bool) -> Played {
         world.judge_anew().await;
     }
     world.end().await
+}
+
+/// Whether somebody wants what no rule on schemas allows.
+fn insists(act: &Act) -> bool {
+    match &act.what {
+        What::Ship(shipped) => shipped.migrates.is_some_and(|it| it.one_way),
+        What::Ask(wish) => matches!(wish, Wish::MigrateBack(_)),
+        What::Fault(_) | What::Look => false,
+    }
 }
 
 /// Whether everything that a judge was told was kept, in order and as it was.
@@ -198,7 +208,13 @@ impl World {
             return;
         };
         let sea = Arc::clone(&self.sea);
-        let nature = shipped.nature;
+        let (nature, migrates) = (shipped.nature, shipped.migrates);
+        let ways = Ways {
+            one_way: migrates
+                .filter(|migrates| migrates.one_way)
+                .map(|_| "somebody insists".to_owned()),
+            ..Ways::default()
+        };
         let new = NewRelease {
             project: project(shipped, sea.setting.services),
             file_name: "leadsman.yaml".to_owned(),
@@ -213,12 +229,14 @@ impl World {
                 Ok(released) => released,
                 Err(error) => return refused(&sea, &error),
             };
-            sea.truth().natures.entry(release).or_insert(nature);
-            sea.metrics.set(release, Some(1.0));
-            match engine
-                .ship(&application, release, None, Ways::default(), "ann")
-                .await
             {
+                let mut truth = sea.truth();
+                truth.natures.entry(release).or_insert(nature);
+                let known = &mut truth.errands.migrates;
+                known.extend(migrates.map(|migrates| (release, migrates)));
+            }
+            sea.metrics.set(release, Some(1.0));
+            match engine.ship(&application, release, None, ways, "ann").await {
                 Ok((_, recorded)) => acknowledge(&acknowledged, &recorded),
                 Err(error) => refused(&sea, &error),
             }

@@ -1,5 +1,6 @@
 //! What happens in a world: made up from a seed, and a list from which things can be left out.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -70,6 +71,38 @@ pub struct Shipped {
     pub path: &'static str,
     /// What its release must keep, as it stands in a project file; `None` is what is so by default.
     pub limits: Option<&'static str>,
+    /// What it says of the schema of the database.
+    pub migrates: Option<Migrates>,
+}
+
+/// What a release says of the schema of the database, and how its migration goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migrates {
+    /// What its migration brings about.
+    pub schema: u64,
+    /// The first schema that its program works with.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
+    /// Whether there is a way back.
+    pub back: bool,
+    /// Whether somebody insists on it where it leaves no way back.
+    pub one_way: bool,
+    /// Whether what serves is watched on the new schema.
+    pub watch: bool,
+    /// How it goes.
+    pub fate: Fate,
+}
+
+/// How the migration of a release goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It does what it should.
+    Good,
+    /// It fails, and leaves the schema as it was.
+    Fails,
+    /// It never ends by itself.
+    Hangs,
 }
 
 /// How the instances of a release behave.
@@ -111,6 +144,7 @@ pub enum Wish {
     RollbackCanary,
     RollbackService,
     RollbackTo(u64),
+    MigrateBack(u64),
     Hold,
     Open,
 }
@@ -161,6 +195,8 @@ pub enum Fault {
     Kill(u64),
     /// An instance stops answering for a while.
     Hang(u64, Duration),
+    /// The runners of all errands are killed.
+    KillRunners,
     /// All instances of a release are killed.
     KillAll(u64),
     /// All instances of a release stop answering for a while.
@@ -263,12 +299,50 @@ impl Script {
             }
             acts.push(act);
         }
+        // By a chance of its own: all else comes out as it did before there were any.
+        let mut chance = Chance::of(seed, "migrations");
+        if chance.one_in(3) {
+            add_migrations(&mut acts, &mut chance, length);
+        }
         acts.sort_by_key(|act| act.at);
         Self {
             seed,
             setting,
             acts,
         }
+    }
+}
+
+/// Gives every program a schema of its own, and has some runners killed. Most programs work with the
+/// schema of the one before, too, or with that of the next one.
+fn add_migrations(acts: &mut Vec<Act>, chance: &mut Chance, length: Duration) {
+    let mut known = BTreeMap::<u64, Migrates>::new();
+    let mut schema = 10;
+    let insists = chance.one_in(4);
+    for version in 1..=6 {
+        schema += chance.below(2);
+        let migrates = Migrates {
+            schema,
+            from: schema - chance.below(3),
+            to: schema + chance.below(2),
+            back: chance.one_in(2),
+            one_way: insists && chance.one_in(2),
+            watch: chance.one_in(4),
+            fate: chance.pick(&[Fate::Good, Fate::Good, Fate::Good, Fate::Fails, Fate::Hangs]),
+        };
+        known.insert(version, migrates);
+    }
+    for act in acts.iter_mut() {
+        if let What::Ship(shipped) = &mut act.what {
+            shipped.migrates = known.get(&shipped.version).copied();
+        }
+    }
+    if chance.one_in(2) {
+        acts.push(Act::new(chance, length, What::Fault(Fault::KillRunners)));
+    }
+    if insists {
+        let to = chance.between(1, 4);
+        acts.push(Act::new(chance, length, What::Ask(Wish::MigrateBack(to))));
     }
 }
 
@@ -306,6 +380,7 @@ impl Shipped {
             steady: chance.one_in(3),
             path: chance.pick(&["/", "/", "/shop"]),
             limits: None,
+            migrates: None,
         }
     }
 }
@@ -427,6 +502,7 @@ impl Fault {
             Self::Trip => "cut off by the data plane",
             Self::Kill(_) => "instance killed",
             Self::Hang(..) => "instance hangs",
+            Self::KillRunners => "runners of errands killed",
             Self::KillAll(_) => "all instances of a release killed",
             Self::HangAll(..) => "all instances of a release hang",
             Self::MetricsFail(_) => "metrics cannot be read",
