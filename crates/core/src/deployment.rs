@@ -311,6 +311,15 @@ impl Deployment {
         self.phase == Phase::Moving && self.cause.is_none() && !is_back
     }
 
+    /// Whether anything of it still comes in, or came: a part of it may go back alone.
+    pub fn brings_something(&self) -> bool {
+        let back = |stage| matches!(stage, Stage::Returning { .. } | Stage::Returned);
+        match self.rollouts.is_empty() {
+            true => self.cause.is_none(),
+            false => self.rollouts.values().any(|rollout| !back(rollout.stage)),
+        }
+    }
+
     /// Whether the release's routes are in force: from promotion on, unless it goes back as a
     /// whole.
     pub fn routes_are_in_force(&self) -> bool {

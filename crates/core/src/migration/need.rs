@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::door::serving;
 use super::{Course, Migration, MigrationStage, Schema};
-use crate::deployment::{Deployment, Origin};
+use crate::deployment::{Cause, Deployment, Origin};
 use crate::environment::Environment;
 use crate::errand::{Errand, ErrandId, ErrandKind};
 use crate::id::ReleaseNumber;
@@ -116,19 +116,8 @@ pub(crate) fn task(environment: &Environment) -> Option<(ErrandId, Errand)> {
 /// Whether somebody took the deployment back while it migrates. One that is only superseded comes to
 /// its end: whatever follows finds a schema that is known.
 fn is_called_off(deployment: &Deployment) -> bool {
-    use crate::deployment::Cause;
-    match &deployment.cause {
-        None | Some(Cause::Superseded { .. }) => false,
-        Some(
-            Cause::Failed { .. }
-            | Cause::NotReady { .. }
-            | Cause::Inconclusive { .. }
-            | Cause::NotMigrated { .. }
-            | Cause::OldUnwell { .. }
-            | Cause::Aborted { .. }
-            | Cause::RolledBack { .. },
-        ) => true,
-    }
+    let superseded = matches!(deployment.cause, Some(Cause::Superseded { .. }));
+    !deployment.brings_something() && !superseded
 }
 
 /// Returns what asks the release that serves whether it works on the new schema.

@@ -53,7 +53,10 @@ pub(super) fn facts(
     }
     let migrated = migrating::facts(environment, deployment, observed, now);
     if !migrated.is_empty() {
-        return migrated;
+        // None begins while somebody works on the environment.
+        let held = look.maintenance();
+        let held = held.filter(|_| deployment.migration.is_none());
+        return held.map_or(migrated, |fact| vec![fact]);
     }
     let mut facts = look.changed_verdicts();
     // Bad news first: whatever else could be recorded, a failed release goes back now.

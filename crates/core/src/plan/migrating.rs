@@ -29,7 +29,7 @@ pub(super) fn facts(
 }
 
 fn begin(environment: &Environment, deployment: &Deployment) -> Vec<Event> {
-    if deployment.cause.is_some() || deployment.paused.is_some() || !is_untouched(deployment) {
+    if !deployment.brings_something() || deployment.paused.is_some() || !is_untouched(deployment) {
         return Vec::new();
     }
     match migration::need(environment, deployment) {
@@ -41,7 +41,10 @@ fn begin(environment: &Environment, deployment: &Deployment) -> Vec<Event> {
 
 /// Whether nothing of the release has begun.
 fn is_untouched(deployment: &Deployment) -> bool {
-    let waits = |stage| matches!(stage, Stage::Waiting { .. });
+    let waits = |stage| {
+        let back = matches!(stage, Stage::Returning { .. } | Stage::Returned);
+        back || matches!(stage, Stage::Waiting { .. })
+    };
     deployment.phase == Phase::Moving && deployment.rollouts.values().all(|r| waits(r.stage))
 }
 
@@ -79,7 +82,8 @@ fn ended(deployment: &Deployment, observed: &Observed) -> Vec<Event> {
         took: end.took,
     }];
     // Who took it back has said why; who only supersedes it has not.
-    let said = !matches!(deployment.cause, None | Some(Cause::Superseded { .. }));
+    let superseded = matches!(deployment.cause, Some(Cause::Superseded { .. }));
+    let said = !deployment.brings_something() && !superseded;
     if let Some(failure) = end.failure.clone().filter(|_| !said) {
         let detail = failure;
         facts.push(back(deployment, Cause::NotMigrated { detail }));
@@ -94,7 +98,7 @@ fn watched(
     since: Timestamp,
     now: Timestamp,
 ) -> Vec<Event> {
-    if deployment.cause.is_some() {
+    if !deployment.brings_something() {
         return Vec::new();
     }
     if let Some(detail) = unwell(environment, deployment, observed, since) {
@@ -173,7 +177,7 @@ pub(super) fn may_end(
         MigrationStage::Watched { .. } => {
             let asked = migration::smoke(environment).is_some();
             let answered = over(deployment, ErrandKind::Smoke, observed).is_some();
-            deployment.cause.is_some() && (!asked || answered)
+            !deployment.brings_something() && (!asked || answered)
         }
         MigrationStage::Done | MigrationStage::Failed => true,
     }

@@ -185,6 +185,37 @@ fn who_aborts_ends_the_migration_and_the_deployment_waits_for_its_end() {
 }
 
 #[test]
+fn a_part_that_goes_back_alone_leaves_the_migration_to_the_rest() {
+    let both = |version, migration| {
+        let service = |count| service(version, count, &canary(&[10, 50]));
+        let services = [("api", service(1)), ("web", service(2))];
+        Arc::new(ReleaseContent {
+            migration: Some(migration),
+            ..ReleaseContent::clone(&content(&services, false))
+        })
+    };
+    let mut world = World::new();
+    world.ship(1, &both(1, migration(11, 11, 12, true)));
+    world.settle();
+    world.end_errand(errand(1, ErrandKind::Migration), None);
+    world.pass(400);
+    world.ship(2, &both(2, migration(12, 11, 12, true)));
+    world.settle();
+    let back = Command::Rollback {
+        to: None,
+        scope: Scope::Service(name("web")),
+        migrate_back: false,
+    };
+    world.ask(&back).expect("it is on its way");
+    world.pass(10);
+    assert_eq!(count(&world, "migration_ended"), 1, "{}", world.timeline);
+    world.end_errand(errand(2, ErrandKind::Migration), None);
+    world.pass(900);
+    assert_eq!(world.share("api", 2), Weight::ALL, "{}", world.timeline);
+    assert_eq!(world.share("web", 1), Weight::ALL, "{}", world.timeline);
+}
+
+#[test]
 fn who_supersedes_waits_until_the_migration_has_ended() {
     let mut world = serving(11, 12);
     world.ship(2, &release(2, Some(migration(12, 11, 12, true))));
