@@ -581,6 +581,7 @@ fn the_longer_soak_of_two_rules_holds_on_the_expedited_way_whether_or_not_it_wai
                 content: release(2, expedited(own)),
                 identity: identity(2, &[]),
                 expedited: Some("CVE-2026-1".to_owned()),
+                one_way: None,
             };
             world.ask_as("ann", &ship).expect("there is such a way");
             world.now = Timestamp::from_millis(1);

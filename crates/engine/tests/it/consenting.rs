@@ -6,7 +6,7 @@ use leadsman_core::entry::Source;
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::people::{Command as Tell, Grant, Role};
 use leadsman_core::{Command, Refusal};
-use leadsman_engine::{Error, NewRelease, View};
+use leadsman_engine::{Error, NewRelease, View, Ways};
 use leadsman_testkit::World;
 
 const RULES: &str = "{ needs: [security, { people: [ben, carl] }] }";
@@ -29,7 +29,9 @@ async fn ship(world: &World, version: u64) -> ReleaseNumber {
         .release(&new, "dora")
         .await
         .expect("it is good");
-    let shipped = world.engine.ship(&application, release, None, None, "dora");
+    let shipped = world
+        .engine
+        .ship(&application, release, None, Ways::default(), "dora");
     shipped.await.expect("it may wait");
     release
 }

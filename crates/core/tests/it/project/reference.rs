@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 53] = [
+const PLACES: [(&str, &str, &str); 54] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
