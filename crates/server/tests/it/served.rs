@@ -33,6 +33,10 @@ impl Served {
 
     /// The same, where people sign in with this provider.
     pub(crate) async fn start_with(provider: Option<Provider>) -> Self {
+        Box::pin(Self::begin(provider)).await
+    }
+
+    async fn begin(provider: Option<Provider>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let socket = folder.path().join("control.sock");
         let world = World::start().await;
