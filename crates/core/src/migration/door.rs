@@ -144,3 +144,23 @@ pub(crate) fn closes_way_back(
     }
     Some(outside(environment, serving(environment)?, old, schema))
 }
+
+/// Returns in words what bringing `content` in would do to the schema, and what serves meanwhile.
+pub fn planned(environment: &Environment, content: &ReleaseContent) -> Option<String> {
+    let migration = content.migration.as_ref()?;
+    let to = migration.schema;
+    let from = match environment.schema {
+        Some(schema) if schema.is(to) || schema.newest() > to => return None,
+        Some(schema) => format!("from {schema} "),
+        None => String::new(),
+    };
+    let command = migration.run.join(" ");
+    let mut said = format!("will migrate the schema {from}to {to} with `{command}`");
+    if let Some(serves) = serving(environment) {
+        said += &match &environment.migration {
+            Some(old) => format!("; {serves}, which serves, works with {}", old.works_with),
+            None => format!("; {serves}, which serves, says nothing of schemas"),
+        };
+    }
+    Some(said)
+}

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use door::planned;
 pub(crate) use door::{at_the_door, brings_back, closes_way_back, fits};
 pub(crate) use need::{Need, need, smoke, task};
 

@@ -11,6 +11,7 @@ use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
 use leadsman_core::entry::{EntryRules, Identity};
 use leadsman_core::id::{EnvironmentId, ReleaseNumber, ServiceName};
+use leadsman_core::migration;
 use leadsman_core::people::Act;
 use leadsman_core::project::units;
 use leadsman_core::spec::{Sizing, Step, Strategy};
@@ -69,6 +70,7 @@ pub(crate) async fn post(
         Ok(events) => (events, None),
         Err(refusal) => (Vec::new(), Some(refusal.to_string())),
     };
+    warnings.extend(migration::planned(&state, &content));
     // Whatever stands in its way is said once.
     warnings.extend(kept_out.iter().cloned());
     warnings.extend(refused.filter(|refused| Some(refused) != kept_out.as_ref()));
