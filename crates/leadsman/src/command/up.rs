@@ -26,5 +26,6 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     control::listen_to_tracing(context);
     context.only_here("`leadsman up`")?;
     let provider = args.sign_in.provider(context)?;
-    control::run(context, &args.proxy, &args.api, provider).await
+    // What control begins with is more than belongs on the stack.
+    Box::pin(control::run(context, &args.proxy, &args.api, provider)).await
 }
