@@ -28,6 +28,7 @@ mod kept;
 mod log;
 mod login;
 mod metrics;
+mod migrating;
 mod moving;
 mod newer;
 mod observing;
