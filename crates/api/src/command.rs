@@ -62,6 +62,22 @@ pub enum Command {
         #[serde(default)]
         note: Option<String>,
     },
+    /// Says, in the name of a person, that an item of a checklist is so.
+    Confirm {
+        /// The name of the item.
+        item: String,
+        /// The list, `before`, `during`, `after` or `after_rollback`; `None` is the only one that has it.
+        #[serde(default)]
+        when: Option<String>,
+        /// The number of the release that the list is about; `None` likewise.
+        #[serde(default)]
+        release: Option<u64>,
+        /// The digest of what was looked at; refused if the list is about something else.
+        #[serde(default)]
+        digest: Option<String>,
+        /// What was looked at, or why it is so.
+        said: String,
+    },
     /// Refuses a release that waits to enter.
     Reject {
         /// The number of the release.

@@ -22,6 +22,7 @@
 //! [`Problem`] (how control says no).
 
 mod audit;
+mod checklist;
 mod client;
 mod command;
 mod diff;
@@ -41,6 +42,7 @@ mod system;
 mod webhook;
 
 pub use audit::{Audit, AuditEntry, AuditQuery};
+pub use checklist::{Checklist, ChecklistItem, ItemState, PlannedChecklist};
 pub use client::{Client, Error, InvalidUrl, Lines, Remote};
 pub use command::{Accepted, Closed, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};

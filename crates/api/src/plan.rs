@@ -1,5 +1,6 @@
 //! What shipping would do.
 
+use crate::PlannedChecklist;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Change;
@@ -22,6 +23,9 @@ pub struct Plan {
     /// The shortest time it could take from the start to all traffic: every soak and every wait
     /// for steadiness, with instances that are ready at once.
     pub at_least_ms: u64,
+    /// What the environment has looked at on the way; empty lists are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklists: Vec<PlannedChecklist>,
     /// What a person should know first, each one sentence.
     pub warnings: Vec<String>,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::GateStatus;
 
-use crate::Closed;
+use crate::{Checklist, Closed};
 
 /// A moment: whole milliseconds since 1970-01-01 00:00:00 UTC, by the clock of control.
 #[derive(
@@ -73,6 +73,9 @@ pub struct EnvironmentStatus {
     /// The maintenance window of the week that is on, in words; not there where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,
+    /// The checklists that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checklists: Vec<Checklist>,
     /// Its services, by name.
     pub services: Vec<ServiceStatus>,
     /// What the deployment waits for; empty only where nothing is on its way.

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::checklist::When;
 use crate::closing::Closed;
 use crate::entry::Identity;
-use crate::id::{Digest, ReleaseNumber, ServiceName};
+use crate::id::{Digest, ItemName, ReleaseNumber, ServiceName};
+use crate::people::Role;
 use crate::release::ReleaseContent;
 use crate::time::Timestamp;
 
@@ -73,6 +75,21 @@ pub enum Command {
         owner: bool,
         /// What they say about it.
         note: Option<String>,
+    },
+    /// Say that an item of a checklist is so.
+    Confirm {
+        /// The item.
+        item: ItemName,
+        /// The list; the only one that has it, if it is not said.
+        when: Option<When>,
+        /// The release that the list is about; likewise.
+        release: Option<ReleaseNumber>,
+        /// What was looked at; refused if the list is about something else.
+        digest: Option<Digest>,
+        /// What who confirms it is here.
+        roles: BTreeSet<Role>,
+        /// What they say about it.
+        said: String,
     },
     /// Refuse a release that waits to enter.
     Reject {

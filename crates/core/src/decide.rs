@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checklist;
 use crate::closing;
 use crate::command::{Command, Scope};
 use crate::deployment::{Cause, Deployment, End, Origin, Phase, Rollout, Stage};
@@ -69,6 +70,24 @@ pub fn decide(
             let consenting = entry::Consenting { known_as, owner };
             let (digest, note) = (digest.as_ref(), note.as_deref());
             entry::approve(environment, *release, digest, consenting, note, by)
+        }
+        Command::Confirm {
+            item,
+            when,
+            release,
+            digest,
+            roles,
+            said,
+        } => {
+            let confirming = checklist::Confirming {
+                item,
+                when: *when,
+                release: *release,
+                digest: digest.as_ref(),
+                roles,
+                said,
+            };
+            checklist::confirm(environment, &confirming, by)
         }
         Command::Reject { release, why } => entry::reject(environment, *release, why, by),
         Command::Freeze {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use leadsman_analysis::Verdict;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{DeploymentNumber, ReleaseNumber, RevisionId, ServiceName};
+use crate::checklist::{Answer, Asks};
+use crate::id::{DeploymentNumber, ItemName, ReleaseNumber, RevisionId, ServiceName};
 use crate::migration::Migrating;
 use crate::release::ReleaseContent;
 use crate::spec::{ReleasedService, Step, Strategy};
@@ -47,6 +48,8 @@ pub struct Deployment {
     pub phase: Phase,
     /// Held by a person.
     pub paused: Option<Pause>,
+    /// What was answered of the checklist for what is on its way.
+    pub answers: Vec<Answer>,
     /// Why it goes back, wholly or in part.
     pub cause: Option<Cause>,
     /// Why it comes in although its migration leaves no way back.
@@ -211,6 +214,13 @@ pub enum Cause {
         /// The verdict.
         verdict: Verdict,
     },
+    /// Something was not done in time that it was to be checked for afterwards.
+    Unchecked {
+        /// The item of the checklist.
+        item: ItemName,
+        /// What it asks.
+        asked: Asks,
+    },
     /// Its migration failed, or could not be run.
     NotMigrated {
         /// What came of it, in words.
@@ -262,6 +272,7 @@ impl Cause {
             Self::Failed { .. }
             | Self::NotReady { .. }
             | Self::Inconclusive { .. }
+            | Self::Unchecked { .. }
             | Self::NotMigrated { .. }
             | Self::OldUnwell { .. }
             | Self::RolledBack { .. } => true,
@@ -285,6 +296,9 @@ impl fmt::Display for Cause {
             }
             Self::Inconclusive { service, verdict } => {
                 write!(f, "`{service}` stayed inconclusive: {}", verdict.sentence)
+            }
+            Self::Unchecked { item, asked } => {
+                write!(f, "`{item}` of the checklist was not done in time: {asked}")
             }
             Self::NotMigrated { detail } => write!(f, "the schema was not migrated: {detail}"),
             Self::OldUnwell { detail } => {

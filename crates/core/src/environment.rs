@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checklist::Aftercare;
 use crate::closing::Closing;
 use crate::deployment::{Cause, Deployment, End, Origin, Revision};
 use crate::entry::{EntryRules, Freeze, Identity, Request};
@@ -39,6 +40,8 @@ pub struct Environment {
     pub freezes: BTreeMap<u64, Freeze>,
     /// The number of the last freeze; 0 before the first.
     pub last_freeze: u64,
+    /// What is to be looked at since a release got all traffic, or went back.
+    pub aftercare: Option<Aftercare>,
     /// The one deployment that is not finished: `one-at-a-time`.
     pub deployment: Option<Deployment>,
     /// What starts as soon as the present deployment has gone back.
@@ -109,6 +112,7 @@ impl Environment {
             requests: BTreeMap::new(),
             freezes: BTreeMap::new(),
             last_freeze: 0,
+            aftercare: None,
             deployment: None,
             queued: None,
             last_deployment: DeploymentNumber(0),

@@ -11,10 +11,11 @@ use leadsman_analysis::Verdict;
 use leadsman_gates::{GateResult, Says};
 use serde::{Deserialize, Serialize};
 
+use crate::checklist::{Answer, Asks, When};
 use crate::closing::Closed;
 use crate::deployment::{Cause, End, Origin};
 use crate::entry::{Approval, Identity, Source};
-use crate::id::{DeploymentNumber, Digest, ReleaseNumber, ServiceName};
+use crate::id::{DeploymentNumber, Digest, ItemName, ReleaseNumber, ServiceName};
 use crate::migration::Course;
 use crate::release::ReleaseContent;
 use crate::spec::Strategy;
@@ -285,9 +286,46 @@ pub enum Event {
         /// What the gates said.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         gates: Vec<GateResult>,
+        /// What was found out, or said, of its checklist.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks: Vec<Answer>,
         /// Why it did not wait, if it took the expedited way.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expedited: Option<String>,
+    },
+    /// The machine has found something else about an item of a checklist than before, or a person has
+    /// confirmed it.
+    ItemAnswered {
+        /// The release that the list is about.
+        release: ReleaseNumber,
+        /// What exactly that is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+        /// Which list.
+        when: When,
+        /// The item.
+        item: ItemName,
+        /// What it asks.
+        asks: Asks,
+        /// Whether it holds.
+        passed: bool,
+        /// What was found, or said, in words.
+        said: String,
+        /// Who: a person, or the engine.
+        by: String,
+    },
+    /// An item of a list for afterwards was not done in time.
+    ItemMissed {
+        /// The release that the list is about.
+        release: ReleaseNumber,
+        /// Which list.
+        when: When,
+        /// The item.
+        item: ItemName,
+        /// What it asks.
+        asks: Asks,
+        /// What it lacks, in words.
+        said: String,
     },
     /// A person says that nothing enters for a time.
     FreezeBegun {
@@ -426,6 +464,8 @@ impl Event {
             Self::EntryExpired { .. } => "entry_expired",
             Self::EntryOvertaken { .. } => "entry_overtaken",
             Self::EntryAdmitted { .. } => "entry_admitted",
+            Self::ItemAnswered { .. } => "item_answered",
+            Self::ItemMissed { .. } => "item_missed",
             Self::FreezeBegun { .. } => "freeze_begun",
             Self::FreezeExcepted { .. } => "freeze_excepted",
             Self::FreezeEnded { .. } => "freeze_ended",

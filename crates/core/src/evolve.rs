@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::checklist::{Answer, aftercare, answered};
 use crate::closing::Closing;
 use crate::deployment::{
     Baseline, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
@@ -87,6 +88,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 rollouts,
                 phase: Phase::Moving,
                 paused: None,
+                answers: Vec::new(),
                 cause: None,
                 one_way: one_way.clone(),
                 migration: None,
@@ -151,7 +153,12 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
         Event::ServicePromoted { service, passed: _ } => {
             set_stage(&mut environment, service, |_| Stage::Promoted { at });
         }
-        Event::DeploymentPromoted {} => promote(&mut environment, at),
+        Event::DeploymentPromoted {} => {
+            let deployment = environment.deployment.as_ref();
+            let after = deployment.and_then(|it| aftercare(&environment, it, at, false));
+            environment.aftercare = after;
+            promote(&mut environment, at);
+        }
         Event::DeploymentPaused { works, by } => {
             if let Some(deployment) = &mut environment.deployment {
                 let before = deployment.paused.as_ref().map(|before| before.since);
@@ -231,6 +238,7 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
                 since: at,
                 approvals: Vec::new(),
                 gates: Vec::new(),
+                answers: Vec::new(),
             };
             environment.requests.insert(*release, request);
         }
@@ -267,6 +275,39 @@ pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Env
         | Event::EntryOvertaken { release, .. }
         | Event::EntryAdmitted { release, .. } => {
             environment.requests.remove(release);
+        }
+        Event::ItemAnswered {
+            release,
+            digest: _,
+            when,
+            item,
+            asks,
+            passed,
+            said,
+            by,
+        } => {
+            let answer = Answer {
+                item: item.clone(),
+                asked: asks.clone(),
+                passed: *passed,
+                said: said.clone(),
+                by: by.clone(),
+                at,
+            };
+            answered(&mut environment, *when, *release, answer);
+        }
+        Event::ItemMissed {
+            release,
+            when,
+            item,
+            asks,
+            said: _,
+        } => {
+            let after = environment.aftercare.as_mut();
+            let after = after.filter(|it| it.when == *when && it.release == *release);
+            if let Some(after) = after {
+                after.missed.push((item.clone(), asks.clone()));
+            }
         }
         Event::FreezeBegun {
             number,
@@ -434,6 +475,9 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
     let Some(deployment) = environment.deployment.take() else {
         return;
     };
+    if *end == End::RolledBack {
+        environment.aftercare = aftercare(environment, &deployment, at, true);
+    }
     for (name, rollout) in &deployment.rollouts {
         // Frozen means that the previous revision could not take over: what had traffic keeps it.
         let frozen = matches!(deployment.phase, Phase::Frozen { .. });

@@ -77,6 +77,10 @@ name! {
     ServiceName
 }
 name! {
+    /// The name of an item of a checklist.
+    ItemName
+}
+name! {
     /// The name of a team: people who are asked for something together.
     TeamName
 }

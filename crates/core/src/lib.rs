@@ -10,6 +10,7 @@
 
 pub mod audit;
 pub mod bundle;
+pub mod checklist;
 mod closing;
 mod command;
 mod decide;

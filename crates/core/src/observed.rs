@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use leadsman_analysis::Verdict;
 
+use crate::checklist::{Check, Checked};
 use crate::entry::KnownFacts;
 use crate::errand::{ErrandId, ObservedErrand};
 use crate::id::{EnvironmentName, InstanceId, ReleaseNumber, ServiceName};
@@ -27,6 +28,8 @@ pub struct Observed {
     pub elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
     /// What reports say of the releases that wait to enter, and of the one that serves.
     pub facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
+    /// What the machine has found out for checklists.
+    pub checks: BTreeMap<Check, Checked>,
     /// Who there is, and what they may do.
     pub people: Arc<People>,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::checklist::When;
 use crate::entry::Missing;
 use crate::id::{ReleaseNumber, ServiceName};
 use crate::migration::Course;
@@ -109,6 +110,15 @@ pub enum Waiting {
         /// Who.
         by: String,
     },
+    /// What has to be looked at.
+    Checklist {
+        /// Which list.
+        when: When,
+        /// The release that it is about.
+        release: ReleaseNumber,
+        /// What is open of it, each in words.
+        open: Vec<String>,
+    },
     /// The end of a maintenance window.
     Maintenance {
         /// Which, in words.
@@ -183,6 +193,7 @@ impl Waiting {
             Self::Verdict { .. } => "verdict",
             Self::Paused { .. } => "paused",
             Self::Maintenance { .. } => "maintenance",
+            Self::Checklist { .. } => "checklist",
             Self::Settling { .. } => "settling",
             Self::Return { .. } => "return",
             Self::Frozen { .. } => "frozen",
@@ -205,6 +216,7 @@ impl Waiting {
             | Self::Return { service, .. } => Some(service),
             Self::Paused { .. }
             | Self::Maintenance { .. }
+            | Self::Checklist { .. }
             | Self::Settling { .. }
             | Self::Frozen { .. }
             | Self::Migration { .. }
@@ -308,6 +320,11 @@ impl fmt::Display for Waiting {
                 }
             }
             Self::Paused { by } => write!(f, "paused by {by}"),
+            Self::Checklist {
+                when,
+                release,
+                open,
+            } => write!(f, "checklist `{when}` of {release}: {}", open.join("; ")),
             Self::Maintenance { works } => write!(f, "it goes no further now: {works}"),
             Self::Settling { release, left } => {
                 let left = duration(*left);

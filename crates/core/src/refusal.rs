@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use crate::checklist::When;
 use crate::closing::Closed;
-use crate::id::{Digest, EnvironmentId, ReleaseNumber, ServiceName};
+use crate::id::{Digest, EnvironmentId, ItemName, ReleaseNumber, ServiceName};
 use crate::migration::SchemaRange;
+use crate::people::Role;
 
 /// Why a command is not granted. Its text says what stands in the way; [`Refusal::hint`] says what
 /// to do about it.
@@ -157,6 +159,33 @@ pub enum Refusal {
         /// The maintenance window, in words.
         works: String,
     },
+    /// No list that is open has such an item.
+    #[error("nothing has to be confirmed that is called `{item}`{}", items(known))]
+    NoSuchItem {
+        /// The item.
+        item: ItemName,
+        /// The items that there are.
+        known: Vec<ItemName>,
+    },
+    /// Several lists have such an item.
+    #[error("`{item}` is asked {}", lists(of))]
+    WhichItem {
+        /// The item.
+        item: ItemName,
+        /// The lists that have it.
+        of: Vec<(ReleaseNumber, When)>,
+    },
+    /// Somebody else has to confirm it.
+    #[error("`{item}` is confirmed by somebody who is {role} here")]
+    OthersConfirm {
+        /// The item.
+        item: ItemName,
+        /// The role that it needs.
+        role: Role,
+    },
+    /// Nobody confirms it.
+    #[error("`{0}` is found out by the machine")]
+    CheckedByMachine(ItemName),
     /// There is no such freeze.
     #[error("`{environment}` has {}", freezes(known))]
     NoSuchFreeze {
@@ -208,6 +237,21 @@ pub enum Refusal {
     NothingToMigrateBack(ReleaseNumber),
 }
 
+fn items(known: &[ItemName]) -> String {
+    let known: Vec<String> = known.iter().map(|item| format!("`{item}`")).collect();
+    match known.as_slice() {
+        [] => String::new(),
+        known => format!(", but {}", known.join(", ")),
+    }
+}
+
+fn lists(of: &[(ReleaseNumber, When)]) -> String {
+    let of = of
+        .iter()
+        .map(|(release, when)| format!("in `{when}` of {release}"));
+    of.collect::<Vec<_>>().join(" and ")
+}
+
 fn freezes(known: &[u64]) -> String {
     let known: Vec<String> = known
         .iter()
@@ -257,6 +301,10 @@ impl Refusal {
             Self::AlreadyExcepted { .. } => "R031",
             Self::NoEnd => "R032",
             Self::InMaintenance { .. } => "R033",
+            Self::NoSuchItem { .. } => "R034",
+            Self::WhichItem { .. } => "R035",
+            Self::OthersConfirm { .. } => "R036",
+            Self::CheckedByMachine(_) => "R037",
             Self::BreaksWhatServes { .. } => "R040",
             Self::OtherSchema { .. } => "R041",
             Self::NoMigrationBack(_) => "R042",
@@ -271,7 +319,7 @@ impl Refusal {
 
     /// Returns the codes of all refusals.
     pub fn codes() -> impl Iterator<Item = String> {
-        (1..=33)
+        (1..=37)
             .chain(40..=43)
             .map(|number| format!("R{number:03}"))
     }
@@ -339,6 +387,11 @@ impl fmt::Display for Hint<'_> {
                 "wait until it has ended, end it with `leadsman thaw`, or let this release go on \
                  with `leadsman freeze --except`"
             }
+            Refusal::NoSuchItem { .. } | Refusal::CheckedByMachine(_) => {
+                "see what is asked, and how it stands, with `leadsman checklist`"
+            }
+            Refusal::WhichItem { .. } => "say which one, with `--release` or `--list`",
+            Refusal::OthersConfirm { .. } => "ask somebody who is to confirm it",
             Refusal::EndsBeforeItBegins => "give it an end after its beginning, or none",
             Refusal::NoSuchFreeze { .. } => "see the freezes with `leadsman requests`",
             Refusal::AlreadyExcepted { .. } => {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use leadsman_gates::{GateResult, Outcome};
 
+use crate::checklist::Asks;
 use crate::deployment::{End, Origin};
 use crate::event::{ApplicationEvent, Event, Passed};
 use crate::id::ServiceName;
@@ -198,6 +199,42 @@ impl fmt::Display for Event {
                 by,
                 ..
             } => write!(f, "maintenance window {number} is planned by {by}: {why}"),
+            Self::ItemAnswered {
+                release,
+                when,
+                item,
+                asks: Asks::Confirm { what, .. },
+                said,
+                by,
+                ..
+            } => write!(
+                f,
+                "`{item}` of checklist `{when}` of {release} is confirmed by {by}: {what}; {said}"
+            ),
+            Self::ItemAnswered {
+                release,
+                when,
+                item,
+                asks: Asks::Check(_),
+                passed,
+                said,
+                ..
+            } => {
+                let holds = if *passed { "holds" } else { "does not hold" };
+                write!(
+                    f,
+                    "`{item}` of checklist `{when}` of {release} {holds}: {said}"
+                )
+            }
+            Self::ItemMissed {
+                release,
+                when,
+                said,
+                ..
+            } => write!(
+                f,
+                "checklist `{when}` of {release} was not done in time: {said}"
+            ),
             Self::FreezeExcepted {
                 number,
                 release,

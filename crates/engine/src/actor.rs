@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::by::By;
+use crate::checks::{Checking, Inspector};
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, SideWindow};
 use crate::error::Error;
@@ -68,6 +69,7 @@ pub(crate) struct Tools {
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) data_plane: Arc<dyn DataPlane>,
     pub(crate) metrics: Arc<dyn MetricSources>,
+    pub(crate) inspector: Arc<dyn Inspector>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
     /// Who there is.
@@ -98,6 +100,7 @@ pub(crate) struct Actor {
     state: Environment,
     judging: Judging,
     polling: Polling,
+    checking: Checking,
     traffic: Record,
     rates: Rates,
     /// How many windows it has heard of.
@@ -146,6 +149,7 @@ impl Actor {
             state: Environment::new(id),
             judging: Judging::default(),
             polling: Polling::default(),
+            checking: Checking::default(),
             traffic: Record::default(),
             rates: Rates::default(),
             heard: 0,
@@ -170,6 +174,7 @@ impl Actor {
         loop {
             let wake_at = self.pass().await;
             let clock = Arc::clone(&self.tools.clock);
+            let inspector = Arc::clone(&self.tools.inspector);
             // In this order, so that the same happens again where all else is the same; each is followed
             // by a pass, so that none is put off for ever.
             tokio::select! {
@@ -183,6 +188,9 @@ impl Actor {
                 }
                 () = nudge.notified() => {}
                 polled = self.polling.next(&*clock) => self.judging.polled(polled),
+                (check, found) = self.checking.next(&inspector, &*clock) => {
+                    self.observed.checks.insert(check, found);
+                }
                 () = clock.sleep_until(wake_at.unwrap_or_default()), if wake_at.is_some() => {}
             }
         }
@@ -291,6 +299,11 @@ impl Actor {
             self.problem = None;
             self.show(&plan, now);
             self.poll(now);
+            let asked = &plan.checks;
+            self.observed
+                .checks
+                .retain(|check, _| asked.contains_key(check));
+            self.checking.follow(asked);
             if !self.carry_out(&plan).await {
                 return plan.wake_at;
             }
@@ -333,7 +346,9 @@ impl Actor {
 
     /// Returns what reports say of the releases that wait, and of the one that serves.
     fn facts(&self) -> BTreeMap<ReleaseNumber, Arc<KnownFacts>> {
-        if self.state.requests.is_empty() {
+        let deployment = self.state.deployment.as_ref().map(|it| it.release);
+        let after = self.state.aftercare.as_ref().map(|it| it.release);
+        if self.state.requests.is_empty() && deployment.is_none() && after.is_none() {
             return BTreeMap::new();
         }
         let facts = self
@@ -347,6 +362,8 @@ impl Actor {
         let releases = self.state.requests.keys().copied();
         releases
             .chain(self.state.serving())
+            .chain(deployment)
+            .chain(after)
             .filter_map(|release| Some((release, Arc::clone(facts.get(&release)?))))
             .collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use leadsman_core::entry::{Identity, KnownFacts, Source};
+use leadsman_core::entry::{EntryRules, Identity, KnownFacts, Source};
 use leadsman_core::id::{ApplicationName, Digest, EnvironmentName, ReleaseNumber, ServiceName};
 use leadsman_core::project::Project;
 use leadsman_core::spec::ReleasedService;
@@ -265,7 +265,10 @@ pub(crate) fn content(
     Ok(Arc::new(ReleaseContent {
         routing,
         services,
-        entry: spec.entry,
+        entry: EntryRules {
+            checklists: spec.entry.checklists.in_folder(&made_of.origin),
+            ..spec.entry
+        },
         migration: spec.migration,
     }))
 }

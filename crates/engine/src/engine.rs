@@ -21,6 +21,7 @@ use crate::actor::{Actor, Message, Tools, keep};
 use crate::application::{Application, NewRelease, content, identity, known};
 use crate::auditing::Auditing;
 use crate::by::By;
+use crate::checks::Inspector;
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
 use crate::directory::Directory;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub data_plane: Arc<dyn DataPlane>,
     /// What reads metrics.
     pub metrics: Arc<dyn MetricSources>,
+    /// What finds out what checklists ask of the machine.
+    pub inspector: Arc<dyn Inspector>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -97,6 +100,7 @@ impl Engine {
             runtime: parts.runtime,
             data_plane: parts.data_plane,
             metrics: parts.metrics,
+            inspector: parts.inspector,
             clock: parts.clock,
             views: Arc::new(sender),
             facts: Arc::default(),

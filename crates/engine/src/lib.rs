@@ -15,6 +15,7 @@ mod actor;
 mod application;
 mod auditing;
 mod by;
+mod checks;
 mod clock;
 mod data_plane;
 mod directory;
@@ -36,6 +37,7 @@ mod view;
 
 pub use application::{Application, NewRelease, ReleaseRecord};
 pub use by::By;
+pub use checks::{Inspector, Machine};
 pub use clock::{Clock, SystemClock};
 pub use data_plane::{BoxFuture, DataPlane, SideWindow, WindowId};
 pub use engine::{Engine, Parts, Ways};

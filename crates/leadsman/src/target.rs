@@ -136,6 +136,7 @@ mod tests {
                 requests: Vec::new(),
                 freezes: Vec::new(),
                 maintenance: None,
+                checklists: Vec::new(),
                 services: Vec::new(),
                 reasons: Vec::new(),
             }

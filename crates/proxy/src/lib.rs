@@ -47,6 +47,7 @@ pub mod table;
 mod totals;
 mod worker;
 
+pub use certificates::validity::validity;
 pub use config::Config;
 pub use figures::{SideFigures, Window};
 pub use observe::{AccessLog, Traces};

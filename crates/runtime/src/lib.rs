@@ -19,6 +19,7 @@ use leadsman_core::workload::{ObservedInstance, Workloads};
 
 pub mod artifact;
 mod chain;
+pub mod command;
 mod files;
 pub mod job;
 pub mod logs;

@@ -60,6 +60,7 @@ const COMMANDS: &[Act] = &[
     Act::Open,
     Act::Approve,
     Act::Reject,
+    Act::Confirm,
     Act::Freeze,
     Act::Except,
     Act::Thaw,

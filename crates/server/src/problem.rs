@@ -215,6 +215,14 @@ impl Failure {
             .said(false)
     }
 
+    /// A token that was made by hand confirms nothing: whoever holds it need not be a person.
+    pub(crate) fn token_confirms_nothing() -> Self {
+        let message = "a token that was made by hand confirms nothing";
+        Self::new(StatusCode::FORBIDDEN, "L102", message)
+            .hint("confirm it on the machine itself, or sign in")
+            .said(false)
+    }
+
     /// Too many requests from one place were not let in.
     pub(crate) fn too_many_failures() -> Self {
         let message = "too many requests from this address were not let in";
@@ -288,6 +296,7 @@ impl From<Refusal> for Failure {
             Refusal::UnknownRelease { .. }
             | Refusal::UnknownService(_)
             | Refusal::NotRequested { .. }
+            | Refusal::NoSuchItem { .. }
             | Refusal::NoSuchFreeze { .. } => StatusCode::NOT_FOUND,
             Refusal::NothingOnItsWay(_)
             | Refusal::AlreadyOnItsWay(_)
@@ -314,12 +323,14 @@ impl From<Refusal> for Failure {
             | Refusal::OtherDigest { .. }
             | Refusal::NoApprovalNeeded(_)
             | Refusal::AlreadyExcepted { .. }
+            | Refusal::WhichItem { .. }
+            | Refusal::CheckedByMachine(_)
             | Refusal::InMaintenance { .. } => StatusCode::CONFLICT,
             Refusal::BreaksWhatServes { .. }
             | Refusal::OtherSchema { .. }
             | Refusal::NoMigrationBack(_)
             | Refusal::NothingToMigrateBack(_) => StatusCode::CONFLICT,
-            Refusal::OwnRelease(_) => StatusCode::FORBIDDEN,
+            Refusal::OwnRelease(_) | Refusal::OthersConfirm { .. } => StatusCode::FORBIDDEN,
             Refusal::EndsBeforeItBegins | Refusal::NoEnd => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.code(), refusal.to_string())

@@ -155,6 +155,8 @@ impl Deployment {
             | Event::EntryExpired { .. }
             | Event::EntryOvertaken { .. }
             | Event::EntryAdmitted { .. }
+            | Event::ItemAnswered { .. }
+            | Event::ItemMissed { .. }
             | Event::FreezeBegun { .. }
             | Event::FreezeExcepted { .. }
             | Event::FreezeEnded { .. } => {}

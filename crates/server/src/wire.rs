@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leadsman_api as api;
+use leadsman_core::checklist::{Asks, ItemState, OpenItem, underway};
 use leadsman_core::entry::{Approval, Freeze, Request};
 use leadsman_core::id::{ReleaseNumber, RevisionId, ServiceName};
 use leadsman_core::route::Certificate;
@@ -44,6 +45,7 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         maintenance: environment
             .weekly_maintenance(view.at)
             .map(|works| works.to_string()),
+        checklists: checklists(view),
         services: services(view),
         reasons: reasons(view),
         certificates: routes
@@ -115,6 +117,46 @@ fn gate(gate: &GateResult) -> api::GateStatus {
             Outcome::Unknown => api::GateOutcome::Unknown,
         },
         sentence: gate.sentence.clone(),
+    }
+}
+
+/// Returns the checklists that are open.
+fn checklists(view: &View) -> Vec<api::Checklist> {
+    let lists = underway(&view.environment).into_iter();
+    let list = lists.map(|list| api::Checklist {
+        when: list.when.to_string(),
+        release: list.release.0,
+        digest: list.digest.map(ToString::to_string),
+        since: moment(list.since),
+        items: list
+            .items(&view.observed, view.at)
+            .iter()
+            .map(item)
+            .collect(),
+    });
+    list.collect()
+}
+
+fn item(open: &OpenItem<'_>) -> api::ChecklistItem {
+    api::ChecklistItem {
+        name: open.name.to_string(),
+        asks: open.item.asks.to_string(),
+        role: match &open.item.asks {
+            Asks::Confirm { by, .. } => Some(by.to_string()),
+            Asks::Check(_) => None,
+        },
+        state: match open.state {
+            ItemState::Open => api::ItemState::Open,
+            ItemState::Done => api::ItemState::Done,
+            ItemState::Failed => api::ItemState::Failed,
+            ItemState::Expired => api::ItemState::Expired,
+            ItemState::Missed => api::ItemState::Missed,
+        },
+        said: open.said.clone(),
+        actor: open.by.map(str::to_owned),
+        at: open.at.map(moment),
+        until: open.until.map(moment),
+        rollback: open.item.rollback,
     }
 }
 

@@ -4,9 +4,11 @@
 //! For tests only. The fakes keep the contracts' promises and nothing more; what real processes
 //! and sockets do is tested with real ones.
 //!
-//! Read first: [`World`], [`FakeRuntime`], [`FakePlane`], [`FakeMetrics`].
+//! Read first: [`World`], [`FakeRuntime`], [`FakePlane`], [`FakeMetrics`],
+//! [`FakeInspector`].
 
 mod clock;
+mod inspector;
 mod metrics;
 mod plane;
 mod runtime;
@@ -14,6 +16,7 @@ pub mod sim;
 mod world;
 
 pub use clock::TestClock;
+pub use inspector::FakeInspector;
 pub use metrics::FakeMetrics;
 pub use plane::FakePlane;
 pub use runtime::FakeRuntime;

@@ -14,6 +14,7 @@ use leadsman_store::memory::MemoryLog;
 use leadsman_store::{EventLog, FigureLog};
 
 use crate::clock::TestClock;
+use crate::inspector::FakeInspector;
 use crate::metrics::FakeMetrics;
 use crate::plane::FakePlane;
 use crate::runtime::FakeRuntime;
@@ -32,6 +33,8 @@ pub struct World {
     pub plane: Arc<FakePlane>,
     /// Its metrics.
     pub metrics: FakeMetrics,
+    /// What its machine says to checklists.
+    pub inspector: FakeInspector,
     clock: TestClock,
 }
 
@@ -48,7 +51,9 @@ impl World {
         let runtime = Arc::new(FakeRuntime::default());
         let plane = Arc::new(FakePlane::new(clock));
         let metrics = FakeMetrics::default();
-        let engine = start_engine(&log, &figures, &runtime, &plane, &metrics, clock).await;
+        let inspector = FakeInspector::default();
+        let fakes = (&metrics, &inspector);
+        let engine = start_engine(&log, &figures, &runtime, &plane, fakes, clock).await;
         Self {
             engine,
             log,
@@ -56,6 +61,7 @@ impl World {
             runtime,
             plane,
             metrics,
+            inspector,
             clock,
         }
     }
@@ -82,7 +88,7 @@ impl World {
             &self.figures,
             &self.runtime,
             &self.plane,
-            &self.metrics,
+            (&self.metrics, &self.inspector),
             self.clock,
         )
         .await;
@@ -204,7 +210,7 @@ async fn start_engine(
     figures: &Arc<dyn FigureLog>,
     runtime: &Arc<FakeRuntime>,
     plane: &Arc<FakePlane>,
-    metrics: &FakeMetrics,
+    (metrics, inspector): (&FakeMetrics, &FakeInspector),
     clock: TestClock,
 ) -> Engine {
     let parts = Parts {
@@ -213,6 +219,7 @@ async fn start_engine(
         runtime: Arc::clone(runtime) as _,
         data_plane: Arc::clone(plane) as _,
         metrics: Arc::new(metrics.clone()),
+        inspector: Arc::new(inspector.clone()),
         clock: Arc::new(clock),
     };
     Engine::start(parts).await.expect("the log is readable")

@@ -52,6 +52,7 @@ fn a_day_of_deployments_comes_to_rest() {
         steady: true,
         path: "/",
         limits: None,
+        rules: None,
         migrates: None,
     };
     let acts = (0..24).map(|index: u32| Act {

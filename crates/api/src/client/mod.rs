@@ -196,6 +196,7 @@ impl Client {
             Command::Close { .. } => "close",
             Command::Open { .. } => "open",
             Command::Approve { .. } => "approve",
+            Command::Confirm { .. } => "confirm",
             Command::Reject { .. } => "reject",
             Command::Freeze { .. } => "freeze",
             Command::Except { .. } => "except",

@@ -32,6 +32,7 @@ fn status() -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        checklists: Vec::new(),
         services: vec![ServiceStatus {
             closed: None,
             name: "web".to_owned(),

@@ -2,10 +2,11 @@
 
 use leadsman_gates::{About, Day, Evidence, Facts, GateResult, Gates, Outcome, evaluate};
 
-use super::request::{Reference, Request};
+use super::request::{Identity, Reference, Request, rules};
 use crate::environment::Environment;
 use crate::id::ReleaseNumber;
 use crate::observed::Observed;
+use crate::release::ReleaseContent;
 use crate::time::Timestamp;
 
 /// What reports say of a release.
@@ -43,64 +44,74 @@ impl Request {
         observed: &Observed,
         now: Timestamp,
     ) -> Vec<GateResult> {
-        let mut judged: Vec<GateResult> = Vec::new();
-        for rules in self.rules(environment) {
-            let mut gates = rules.gates.clone();
-            gates.jobs.clone_from(&self.content.entry.gates.jobs);
-            for result in self.judged_by(&gates, environment, release, observed, now) {
-                match judged.iter_mut().find(|known| known.name == result.name) {
-                    Some(known) if known.outcome == Outcome::Open => *known = result,
-                    Some(_) => {}
-                    None => judged.push(result),
-                }
+        let asked = (release, &*self.content, &self.identity);
+        gates_of(environment, asked, observed, now)
+    }
+}
+
+/// Returns what the gates say of a release at the moment `now`, as of one that waits.
+pub(crate) fn gates_of(
+    environment: &Environment,
+    (release, content, identity): (ReleaseNumber, &ReleaseContent, &Identity),
+    observed: &Observed,
+    now: Timestamp,
+) -> Vec<GateResult> {
+    let mut judged: Vec<GateResult> = Vec::new();
+    for rules in rules(environment, content) {
+        let mut gates = rules.gates.clone();
+        gates.jobs.clone_from(&content.entry.gates.jobs);
+        for result in judged_by(&gates, environment, (release, identity), observed, now) {
+            match judged.iter_mut().find(|known| known.name == result.name) {
+                Some(known) if known.outcome == Outcome::Open => *known = result,
+                Some(_) => {}
+                None => judged.push(result),
             }
         }
-        judged
     }
+    judged
+}
 
-    fn judged_by(
-        &self,
-        gates: &Gates,
-        environment: &Environment,
-        release: ReleaseNumber,
-        observed: &Observed,
-        now: Timestamp,
-    ) -> Vec<GateResult> {
-        let Some(today) = day(now).filter(|_| !gates.is_empty()) else {
-            return Vec::new();
-        };
-        let nothing = Facts::default();
-        let of = |release| observed.facts.get(&release);
-        let known = of(release);
-        let source = &self.identity.source;
-        let called = |which: fn(&Reference) -> Option<&String>| {
-            let name = source.reference.as_ref().and_then(which);
-            name.cloned().unwrap_or_default()
-        };
-        let about = About {
-            number: release.0,
-            environment: environment.id.environment.to_string(),
-            digest: self.identity.digest.to_string(),
-            commit: source.commit.clone().unwrap_or_default(),
-            branch: called(|reference| match reference {
-                Reference::Branch(name) => Some(name),
-                Reference::Tag(_) => None,
-            }),
-            tag: called(|reference| match reference {
-                Reference::Tag(name) => Some(name),
-                Reference::Branch(_) => None,
-            }),
-        };
-        let promoted = environment.serving().and_then(of);
-        evaluate(
-            gates,
-            &Evidence {
-                facts: known.map_or(&nothing, |known| &known.facts),
-                collected: known.and_then(|known| known.collected).and_then(day),
-                promoted: promoted.map(|known| &known.facts),
-                about: &about,
-                today,
-            },
-        )
-    }
+fn judged_by(
+    gates: &Gates,
+    environment: &Environment,
+    (release, identity): (ReleaseNumber, &Identity),
+    observed: &Observed,
+    now: Timestamp,
+) -> Vec<GateResult> {
+    let Some(today) = day(now).filter(|_| !gates.is_empty()) else {
+        return Vec::new();
+    };
+    let nothing = Facts::default();
+    let of = |release| observed.facts.get(&release);
+    let known = of(release);
+    let source = &identity.source;
+    let called = |which: fn(&Reference) -> Option<&String>| {
+        let name = source.reference.as_ref().and_then(which);
+        name.cloned().unwrap_or_default()
+    };
+    let about = About {
+        number: release.0,
+        environment: environment.id.environment.to_string(),
+        digest: identity.digest.to_string(),
+        commit: source.commit.clone().unwrap_or_default(),
+        branch: called(|reference| match reference {
+            Reference::Branch(name) => Some(name),
+            Reference::Tag(_) => None,
+        }),
+        tag: called(|reference| match reference {
+            Reference::Tag(name) => Some(name),
+            Reference::Branch(_) => None,
+        }),
+    };
+    let promoted = environment.serving().and_then(of);
+    evaluate(
+        gates,
+        &Evidence {
+            facts: known.map_or(&nothing, |known| &known.facts),
+            collected: known.and_then(|known| known.collected).and_then(day),
+            promoted: promoted.map(|known| &known.facts),
+            about: &about,
+            today,
+        },
+    )
 }

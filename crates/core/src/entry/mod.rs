@@ -23,7 +23,8 @@ pub use request::{Approval, Identity, Missing, Reference, Request, Source};
 pub use rules::{EntryRules, Expedited};
 
 pub(crate) use freeze::{turns, works};
-pub(crate) use request::soak_at_most;
+pub(crate) use judged::gates_of;
+pub(crate) use request::{own_consent, rules, soak_at_most};
 pub(crate) use watch::{facts, reasons};
 pub(crate) use wish::{
     Asked, Consenting, approve, ask, asks_nothing, except, freeze, reject, thaw,

@@ -12,6 +12,7 @@ use super::calendar::Opening;
 use super::consent::{ApprovalRule, Need};
 use super::freeze::Works;
 use super::rules::EntryRules;
+use crate::checklist::{self, Answer};
 use crate::deployment::Origin;
 use crate::environment::Environment;
 use crate::id::{Digest, EnvironmentName, ReleaseNumber};
@@ -82,6 +83,8 @@ pub struct Request {
     pub approvals: Vec<Approval>,
     /// What the gates said last.
     pub gates: Vec<GateResult>,
+    /// What was answered of its checklist.
+    pub answers: Vec<Answer>,
 }
 
 /// A named person's consent.
@@ -130,6 +133,8 @@ pub enum Missing {
         /// The same, as the clock on the wall shows it there.
         local: String,
     },
+    /// An item of the checklist, which is not done.
+    Item(String),
     /// A freeze, or a maintenance window.
     Closed(Works),
 }
@@ -208,6 +213,8 @@ impl Request {
                 });
             }
         }
+        let undone = checklist::lacks(environment, release, observed, now);
+        undone.into_iter().map(Missing::Item).for_each(&mut add);
         for (number, freeze) in &environment.freezes {
             if freeze.holds(release, now) {
                 add(Missing::Closed(freeze.works(*number)));
@@ -234,8 +241,28 @@ impl Request {
     }
 }
 
+impl Missing {
+    /// Whether it is an item of the checklist.
+    pub(crate) const fn is_of_checklist(&self) -> bool {
+        matches!(self, Self::Item(_))
+    }
+}
+
+/// Whether a release that waits has the consent that its rules ask for.
+pub(crate) fn own_consent(
+    request: &Request,
+    environment: &Environment,
+    observed: &Observed,
+    now: Timestamp,
+) -> bool {
+    let rules = request.rules(environment);
+    let mut asked = rules.iter().filter_map(|rules| rules.approvals.as_ref());
+    let (all, people) = (&request.approvals, &observed.people);
+    asked.all(|rule| rule.count(all, people, &environment.id, now).is_enough())
+}
+
 /// Returns the rules that `content` has to meet to enter.
-pub(super) fn rules<'a>(
+pub(crate) fn rules<'a>(
     environment: &'a Environment,
     content: &'a ReleaseContent,
 ) -> Vec<&'a EntryRules> {
@@ -295,6 +322,7 @@ impl fmt::Display for Missing {
                 local,
             } => write!(f, "the next window opens on {local}"),
             Self::Window { opens: None, .. } => write!(f, "no window ever opens"),
+            Self::Item(said) => write!(f, "checklist: {said}"),
             Self::Closed(works) => works.fmt(f),
         }
     }

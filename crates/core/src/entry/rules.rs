@@ -10,6 +10,7 @@ use super::calendar::{Calendar, Window};
 use super::consent::ApprovalRule;
 use super::pattern::RefPattern;
 use super::request::Reference;
+use crate::checklist::Checklists;
 use crate::id::EnvironmentName;
 
 /// How long a request may wait where nothing else is said.
@@ -35,6 +36,9 @@ pub struct EntryRules {
     /// enters, and what is on its way goes no further.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub maintenance: Vec<Window>,
+    /// What has to be looked at before, during and after it.
+    #[serde(skip_serializing_if = "Checklists::is_empty")]
+    pub checklists: Checklists,
     /// What reports on it have to say.
     #[serde(skip_serializing_if = "Gates::is_empty")]
     pub gates: Gates,
@@ -62,6 +66,7 @@ impl Default for EntryRules {
             approvals: None,
             calendar: Calendar::default(),
             maintenance: Vec::new(),
+            checklists: Checklists::default(),
             gates: Gates::default(),
             waits: WAITS,
             expedited: None,
@@ -85,6 +90,7 @@ impl EntryRules {
             approvals,
             calendar,
             maintenance,
+            checklists,
             gates,
             waits: _,
             expedited: _,
@@ -93,6 +99,7 @@ impl EntryRules {
             && approvals.is_none()
             && calendar.windows.is_empty()
             && maintenance.is_empty()
+            && checklists.before.is_empty()
             && gates.is_empty()
     }
 

@@ -71,6 +71,7 @@ fn admit(
         digest: request.identity.digest.clone(),
         approvals: request.counted_approvals(environment, observed, now),
         gates: request.gates.clone(),
+        checks: request.answers.clone(),
         expedited: request.expedited.clone(),
     }];
     let older = environment
@@ -139,7 +140,10 @@ fn turns(missing: &Missing) -> Option<Timestamp> {
     match missing {
         Missing::Window { opens, .. } => *opens,
         Missing::Closed(works) => works.until,
-        Missing::Earlier { .. } | Missing::Approvals { .. } | Missing::Gate { .. } => None,
+        Missing::Earlier { .. }
+        | Missing::Approvals { .. }
+        | Missing::Gate { .. }
+        | Missing::Item(_) => None,
     }
 }
 

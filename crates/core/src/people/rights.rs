@@ -70,6 +70,21 @@ impl Rights {
         self.grants.iter().any(granted) && self.narrowings.iter().all(left)
     }
 
+    /// Returns the roles that they give on all of `about`.
+    pub fn roles(&self, about: &Reach) -> BTreeSet<Role> {
+        let is = |role: Role, one: Role| one == role || one == Role::Admin;
+        let left = |role: Role, to: &Narrowing| {
+            let roles = &to.roles;
+            to.reach.covers(about) && (roles.is_empty() || roles.iter().any(|one| is(role, *one)))
+        };
+        let has = |role: &Role| {
+            let mut grants = self.grants.iter();
+            grants.any(|grant| is(*role, grant.role) && grant.reach.covers(about))
+                && self.narrowings.iter().all(|to| left(*role, to))
+        };
+        Role::ALL.into_iter().filter(has).collect()
+    }
+
     /// Whether there is anything that they allow `act` on.
     pub fn may_somewhere(&self, act: Act) -> bool {
         self.grants
@@ -138,6 +153,32 @@ mod tests {
         }
         assert!(rights.may_somewhere(Act::Abort));
         assert!(!rights.may_somewhere(Act::Approve));
+    }
+
+    #[test]
+    fn roles_are_those_that_are_granted_and_left() {
+        let production = "shop/production".parse().unwrap();
+        let roles = |rights: &Rights| {
+            let roles = rights.roles(&production);
+            roles
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let some = Rights::of(BTreeSet::from([
+            grant(Role::Operator, "shop"),
+            grant(Role::Approver, "shop/staging"),
+            grant(Role::Developer, "*"),
+        ]));
+        assert_eq!(roles(&some), "developer operator");
+        assert_eq!(
+            roles(&some.clone().narrowed(narrowing(&[Role::Operator], "*"))),
+            "operator"
+        );
+        assert_eq!(roles(&some.narrowed(narrowing(&[], "shop/staging"))), "");
+        let owner = Rights::of_owner();
+        assert_eq!(roles(&owner), "viewer developer operator approver admin");
     }
 
     #[test]

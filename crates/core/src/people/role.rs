@@ -37,6 +37,8 @@ pub enum Act {
     Approve,
     /// To refuse a release in an environment.
     Reject,
+    /// To say that an item of a checklist is so; the item says which role that takes.
+    Confirm,
     /// To let nothing enter an environment for a time.
     Freeze,
     /// To let one release in all the same.
@@ -78,7 +80,7 @@ pub struct InvalidRole(pub String);
 
 impl Act {
     /// Every act, in the order in which they are listed.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::See,
         Self::Ship,
         Self::Run,
@@ -93,6 +95,7 @@ impl Act {
         Self::Open,
         Self::Approve,
         Self::Reject,
+        Self::Confirm,
         Self::Freeze,
         Self::Except,
         Self::Thaw,
@@ -120,6 +123,7 @@ impl Act {
             Self::Open => "open",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Confirm => "confirm",
             Self::Freeze => "freeze",
             Self::Except => "except",
             Self::Thaw => "thaw",
@@ -171,6 +175,7 @@ impl Role {
             Act::Approve | Act::Reject | Act::Except => {
                 matches!(self, Self::Approver | Self::Admin)
             }
+            Act::Confirm => !matches!(self, Self::Viewer),
             // Whoever answers for what went out has to be able to show it.
             Act::Audit => matches!(self, Self::Operator | Self::Approver | Self::Admin),
             Act::People | Act::Stop => matches!(self, Self::Admin),
@@ -225,6 +230,7 @@ mod tests {
             (Act::Open, "operator admin"),
             (Act::Approve, "approver admin"),
             (Act::Reject, "approver admin"),
+            (Act::Confirm, "developer operator approver admin"),
             (Act::Freeze, "operator admin"),
             (Act::Except, "approver admin"),
             (Act::Thaw, "operator admin"),

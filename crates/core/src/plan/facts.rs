@@ -7,6 +7,7 @@ use leadsman_analysis::{Outcome, Verdict};
 use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::migrating;
 use super::routes::weight_on_the_way_back;
+use crate::checklist;
 use crate::decide::start;
 use crate::deployment::{Cause, Deployment, End, Phase, Revision, Rollout, Stage};
 use crate::entry;
@@ -144,6 +145,7 @@ impl Look<'_> {
             .rollouts
             .iter()
             .find_map(|(name, rollout)| self.cause(name, rollout))
+            .or_else(|| checklist::sends_back(self.environment, self.deployment))
     }
 
     fn cause(&self, service: &ServiceName, rollout: &Rollout) -> Option<Cause> {
@@ -347,7 +349,8 @@ impl Look<'_> {
                 let ready = steady(self.observed, &rollout.to, self.now) >= needed
                     && self.copy_is_steady(rollout, step);
                 let weight = rollout.step(step).weight;
-                (ready && !held).then_some(Event::WeightShifted {
+                let checked = || !rollout.is_last(step) || self.holds_back().is_empty();
+                (ready && !held && checked()).then_some(Event::WeightShifted {
                     service,
                     step,
                     weight,
@@ -388,6 +391,16 @@ impl Look<'_> {
         }
     }
 
+    /// Whether something is open that may send it back yet.
+    fn may_go_back(&self) -> bool {
+        checklist::may_send_back_until(self.environment, self.deployment).is_some()
+    }
+
+    /// Returns what of the checklist keeps it from getting all traffic.
+    fn holds_back(&self) -> Vec<String> {
+        checklist::holds_back(self.environment, self.deployment, self.observed, self.now)
+    }
+
     fn progress_as_a_whole(&self) -> Vec<Event> {
         let rollouts = &self.deployment.rollouts;
         let at_rest = rollouts.values().all(Rollout::is_at_rest);
@@ -413,7 +426,9 @@ impl Look<'_> {
             // While nothing is heard of the data plane it may have cut off what serves: the way
             // back is kept.
             Phase::Settling { .. }
-                if self.now >= settled_at(self.deployment) && self.observed.routes.is_some() =>
+                if self.now >= settled_at(self.environment, self.deployment)
+                    && !self.may_go_back()
+                    && self.observed.routes.is_some() =>
             {
                 vec![Event::DeploymentEnded { end: End::Settled }]
             }
@@ -506,7 +521,7 @@ pub(super) fn waits_for<'a>(
 }
 
 /// Returns when the previous revisions need not be kept warm any longer.
-pub(super) fn settled_at(deployment: &Deployment) -> Timestamp {
+pub(super) fn settled_at(environment: &Environment, deployment: &Deployment) -> Timestamp {
     let Phase::Settling { since } = deployment.phase else {
         return deployment.started_at;
     };
@@ -516,7 +531,9 @@ pub(super) fn settled_at(deployment: &Deployment) -> Timestamp {
         .filter(|rollout| matches!(rollout.stage, Stage::Promoted { .. }))
         .map(|rollout| rollout.strategy.keep_warm)
         .max();
-    since + keep_warm.unwrap_or_default()
+    let warm = since + keep_warm.unwrap_or_default();
+    // What may send it back yet is waited for.
+    warm.max(checklist::may_send_back_until(environment, deployment).unwrap_or_default())
 }
 
 fn passed(service: ServiceName, rollout: &Rollout, step: usize, passed: Passed) -> Event {

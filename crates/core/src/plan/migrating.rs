@@ -22,7 +22,7 @@ pub(super) fn facts(
         return begin(environment, deployment);
     };
     match migrating.stage {
-        MigrationStage::Running { .. } => ended(deployment, observed),
+        MigrationStage::Running { .. } => ended(environment, deployment, observed),
         MigrationStage::Watched { since } => watched(environment, deployment, observed, since, now),
         MigrationStage::Done | MigrationStage::Failed => Vec::new(),
     }
@@ -72,7 +72,7 @@ fn over<'a>(
     }
 }
 
-fn ended(deployment: &Deployment, observed: &Observed) -> Vec<Event> {
+fn ended(environment: &Environment, deployment: &Deployment, observed: &Observed) -> Vec<Event> {
     let Some(end) = over(deployment, ErrandKind::Migration, observed) else {
         return Vec::new();
     };
@@ -81,9 +81,12 @@ fn ended(deployment: &Deployment, observed: &Observed) -> Vec<Event> {
         last: end.last.clone(),
         took: end.took,
     }];
-    // Who took it back has said why; who only supersedes it has not.
+    // Who took it back has said why; who only supersedes it has not. Who ships the very same again
+    // wants it tried again, and it must not be rejected meanwhile.
     let superseded = matches!(deployment.cause, Some(Cause::Superseded { .. }));
-    let said = !deployment.brings_something() && !superseded;
+    let next = environment.queued.as_ref().map(|queued| queued.release);
+    let again = next == Some(deployment.release);
+    let said = !deployment.brings_something() && (!superseded || again);
     if let Some(failure) = end.failure.clone().filter(|_| !said) {
         let detail = failure;
         facts.push(back(deployment, Cause::NotMigrated { detail }));

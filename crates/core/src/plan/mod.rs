@@ -19,6 +19,9 @@ mod workloads;
 
 pub use capacity::{Sizes, sizes};
 
+use std::collections::BTreeMap;
+
+use crate::checklist::{self, Check};
 use crate::entry;
 use crate::environment::Environment;
 use crate::event::Event;
@@ -38,9 +41,12 @@ pub struct Plan {
     pub routes: Option<Routes>,
     /// What should run.
     pub workloads: Workloads,
+    /// What the machine is to be asked for checklists, each with when.
+    pub checks: BTreeMap<Check, Timestamp>,
     /// When to look again even if nothing is heard of by then.
     pub wake_at: Option<Timestamp>,
-    /// Why it is not finished; empty if and only if nothing is on its way or waits to enter.
+    /// Why it is not finished; empty if and only if nothing is on its way, waits to enter or is to be
+    /// looked at.
     pub reasons: Vec<Reason>,
 }
 
@@ -49,17 +55,23 @@ pub fn plan(environment: &Environment, observed: &Observed, now: Timestamp) -> P
     let routes = routes::routes(environment, observed);
     let mut facts = facts::facts(environment, observed, routes.as_ref(), now);
     if facts.is_empty() {
+        facts = checklist::facts(environment, observed, now);
+    }
+    if facts.is_empty() {
         facts = entry::facts(environment, observed, now);
     }
     let workloads = workloads::workloads(environment, observed, now);
     let (mut reasons, wake_at) = reasons::reasons(environment, observed, now);
     let (waiting, turns_at) = entry::reasons(environment, observed, now);
     reasons.extend(waiting);
-    let wake_at = wake_at.into_iter().chain(turns_at).min();
+    reasons.extend(checklist::reasons(environment, observed, now));
+    let (checks, asks_at) = checklist::questions(environment, observed, now);
+    let wake_at = wake_at.into_iter().chain(turns_at).chain(asks_at).min();
     Plan {
         facts,
         routes,
         workloads,
+        checks,
         wake_at,
         reasons,
     }

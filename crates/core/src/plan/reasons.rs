@@ -5,6 +5,7 @@ use leadsman_analysis::Outcome;
 use super::capacity::{back_by, copies, ready, ready_by, sizes, steady};
 use super::facts::{settled_at, waits_for};
 use super::migrating;
+use crate::checklist::{self, When};
 use crate::deployment::{Baseline, Deployment, Phase, Revision, Rollout, Stage};
 use crate::entry;
 use crate::environment::Environment;
@@ -37,12 +38,9 @@ pub(super) fn reasons(
         reasons.extend(as_a_whole(environment, deployment, now));
         reasons.extend(migrating::reason(environment, deployment, observed, now));
         if !matches!(deployment.phase, Phase::Frozen { .. }) {
-            reasons.extend(
-                deployment
-                    .rollouts
-                    .iter()
-                    .filter_map(|(name, r)| of_rollout(deployment, name, r, observed, now)),
-            );
+            reasons.extend(deployment.rollouts.iter().filter_map(|(name, r)| {
+                of_rollout(environment, deployment, name, r, observed, now)
+            }));
         }
     }
     let moving = environment.deployment.as_ref();
@@ -90,7 +88,7 @@ fn as_a_whole(
         // What goes back settles no more.
         Phase::Settling { .. } if deployment.is_returning() => None,
         Phase::Settling { since } => {
-            let until = settled_at(deployment);
+            let until = settled_at(environment, deployment);
             Some(Reason {
                 waiting: Waiting::Settling {
                     release: deployment.release,
@@ -111,6 +109,7 @@ fn as_a_whole(
 }
 
 fn of_rollout(
+    environment: &Environment,
     deployment: &Deployment,
     name: &ServiceName,
     rollout: &Rollout,
@@ -155,6 +154,18 @@ fn of_rollout(
                     (waiting, steady_at(observed, copy, beside, since))
                 }
                 Some(_) | None => {
+                    let open = || checklist::holds_back(environment, deployment, observed, now);
+                    let is_ready = steady(observed, revision, now) >= needed;
+                    let last = is_ready && rollout.is_last(step);
+                    if let Some(open) = last.then(open).filter(|open| !open.is_empty()) {
+                        let (when, release) = (When::During, deployment.release);
+                        let waiting = Waiting::Checklist {
+                            when,
+                            release,
+                            open,
+                        };
+                        return reason(waiting, since, None, Who::Either(&["confirm", "abort"]));
+                    }
                     let waiting = Waiting::Ready {
                         service,
                         ready: ready(observed, revision),

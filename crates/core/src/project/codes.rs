@@ -285,6 +285,11 @@ codes! {
             and day of the week."
         mend "Write it like `\"0 3 * * *\"` for every night at three, or \
             `{ cron: \"0 3 * * mon-fri\", zone: Europe/Berlin }`."
+    BAD_CHECK "P050" "not what a checklist can ask"
+        because "An item of a checklist asks the machine for something that it can find out by itself, \
+            or a person for one sentence that they can say is so."
+        mend "Write hosts with their port, such as `db.internal:5432`, addresses in full, and sentences \
+            of at most 300 bytes."
 }
 
 #[cfg(test)]

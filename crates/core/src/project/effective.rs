@@ -6,6 +6,7 @@ use std::time::Duration;
 use leadsman_analysis::GaugeLimit;
 
 use super::bundle::put_bundle;
+use super::checklists;
 use super::effective_gates::put_gates;
 use super::effective_traffic::{put_traffic, route};
 use super::metric_values::word;
@@ -35,6 +36,7 @@ pub(super) fn written(spec: &EnvironmentSpec) -> String {
     file.put(2, "listen", scalar(&spec.listen.to_string()));
     put_entrance(&mut file, &spec.entrance);
     put_entry(&mut file, &spec.entry);
+    checklists::put(&mut file, &spec.entry.checklists);
     if let Some(PrometheusServer { url, token_file }) = prometheus(spec) {
         file.open(2, "prometheus");
         file.put(3, "url", scalar(url));

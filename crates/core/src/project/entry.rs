@@ -148,6 +148,7 @@ pub(super) fn resolve(
         maintenance: windows(&keys.maintenance),
         // They stand beside it in the file.
         gates: default.gates,
+        checklists: default.checklists,
         waits: keys.waits.get().map_or(default.waits, |waits| waits.0),
         expedited: keys.expedited.get().map(|soak| Expedited { soak: soak.0 }),
     })

@@ -10,6 +10,8 @@
 //! values are written.
 
 mod bundle;
+mod checklist_values;
+mod checklists;
 mod codes;
 mod effective;
 mod effective_gates;

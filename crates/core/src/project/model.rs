@@ -7,6 +7,7 @@ use leadsman_analysis::{GaugeLimit, Worse};
 use schemars::{Schema, json_schema};
 
 use super::bundle::Serve;
+use super::checklists::ChecklistKeys;
 use super::codes::{MISSING_KEY, OUT_OF_RANGE, RESERVED_NAME, STEPS_DO_NOT_RISE};
 use super::entrance::Tls;
 use super::entrance_values::{HeaderKey, HeaderText, NetworkText};
@@ -434,6 +435,8 @@ keys! {
         listen: Listen,
         /// What is asked of a release before it enters; left out, nothing.
         entry: Entry,
+        /// What has to be looked at before, during and after a release; left out, nothing.
+        checklists: ChecklistKeys,
         /// How connections are encrypted; left out, they are not.
         tls: Tls,
         /// Headers that every answer gets which does not have them, such as

@@ -16,7 +16,8 @@ use super::read::{Located, Merge as _, Reader, Setting};
 use super::shape::{List, Short};
 use super::values::Name;
 use super::{
-    bundle, entrance, entry, gates, metrics, migration, routes, strategy, suggest, traffic,
+    bundle, checklists, entrance, entry, gates, metrics, migration, routes, strategy, suggest,
+    traffic,
 };
 use crate::entry::EntryRules;
 use crate::id::{ApplicationName, EnvironmentName, ServiceName};
@@ -117,6 +118,7 @@ fn environment(
     let entrance = entrance::resolve(name, keys, &routes, reader);
     let gates = gates::resolve(&file.gates.clone().under(keys.gates.clone()), reader);
     let entry = entry::resolve(file, name, keys, reader);
+    let checklists = checklists::resolve(keys, reader);
     let migration = file.migration.clone().under(keys.migration.clone());
     let migration = migration::resolve(&migration, name.at, &services, reader);
     Some(EnvironmentSpec {
@@ -124,7 +126,11 @@ fn environment(
         environment: EnvironmentName::try_from(name.value.clone()).ok()?,
         listen: listen(keys)?,
         entrance: entrance?,
-        entry: EntryRules { gates, ..entry? },
+        entry: EntryRules {
+            gates,
+            checklists: checklists?,
+            ..entry?
+        },
         services: specs,
         routes,
         migration: migration?,

@@ -23,7 +23,7 @@ use leadsman_core::weight::Weight;
 use leadsman_core::{ApplicationEvent, Cause, Closed, End, Event, Origin, Passed, ReleaseContent};
 use leadsman_gates::Says;
 
-use crate::golden_entering::{about_entering, identity, rules, source};
+use crate::golden_entering::{about_checklists, about_entering, identity, rules, source};
 
 use crate::golden_migrations;
 use crate::world::{canary, content, name, service};
@@ -391,6 +391,7 @@ fn examples() -> Vec<Event> {
         one_way: None,
     });
     events.extend(about_entering(&content()));
+    events.extend(about_checklists(&content()));
     events.extend(golden_migrations::examples(&content()));
     for passed in [
         Passed::Judged { verdict: verdict() },
@@ -460,9 +461,12 @@ fn every_kind_of_event_is_stored_in_a_form_that_is_known() {
             json.starts_with(&format!(r#"{{"event":"{}""#, event.kind())),
             "{json}"
         );
+        let value: serde_json::Value = serde_json::from_str(&json).expect("it is one");
+        // From where and why something was asked for is put under this name when it is recorded.
+        assert_eq!(value.get("asked"), None, "{json}");
         written.entry(event.kind()).or_default().push(json);
     }
-    assert_eq!(written.len(), 33, "an event has no example");
+    assert_eq!(written.len(), 35, "an event has no example");
     for (kind, examples) in written {
         // `UPDATE_EXPECT=1` puts a new form behind those that were written before.
         let path = format!("{FIXTURES}/{kind}.jsonl");
@@ -493,7 +497,7 @@ fn whatever_was_stored_once_is_still_read() {
         }
         kinds += 1;
     }
-    assert_eq!(kinds, 33, "an event has no file");
+    assert_eq!(kinds, 35, "an event has no file");
 }
 
 #[test]

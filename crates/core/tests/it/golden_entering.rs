@@ -1,16 +1,18 @@
-//! Examples of what is stored about entering.
+//! Examples of what is stored about entering, and about checklists.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leadsman_core::checklist::{Answer, Asks, Check, Checklist, Checklists, Item, When};
 use leadsman_core::entry::{
     Approval, ApprovalRule, Calendar, EntryRules, Expedited, Identity, Need, RefPattern, Reference,
     Source, Voters,
 };
 use leadsman_core::id::{Digest, ReleaseNumber};
+use leadsman_core::people::Role;
 use leadsman_core::time::Timestamp;
-use leadsman_core::{Event, Origin, ReleaseContent};
+use leadsman_core::{Cause, Event, Origin, ReleaseContent};
 use leadsman_gates::{Day, GateResult, Gates, TestsGate};
 
 use crate::world::name;
@@ -48,6 +50,7 @@ pub(crate) fn rules() -> EntryRules {
             windows: vec!["Mon-Fri 09:00-16:00".parse().expect("a window")],
         },
         maintenance: Vec::new(),
+        checklists: Checklists::default(),
         gates: Gates {
             tests: Some(TestsGate::default()),
             ..Gates::default()
@@ -121,6 +124,7 @@ pub(crate) fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
                 owner: false,
             }],
             gates: vec![judged()],
+            checks: Vec::new(),
             expedited: Some(why()),
         },
         Event::FreezeBegun {
@@ -175,9 +179,133 @@ pub(crate) fn about_entering(content: &Arc<ReleaseContent>) -> Vec<Event> {
                 owner: true,
             }],
             gates: Vec::new(),
+            checks: Vec::new(),
             expedited: None,
         },
     ]
+}
+
+/// Every check that there is.
+fn all_checks() -> Vec<Check> {
+    let path = || "/var/lib".to_owned();
+    let host = || "shop.example".to_owned();
+    vec![
+        Check::Disk {
+            at: path(),
+            free: 10 << 30,
+        },
+        Check::Memory { available: 2 << 30 },
+        Check::Certificate {
+            host: host(),
+            port: 443,
+            days: 14,
+        },
+        Check::Dns {
+            name: host(),
+            address: None,
+        },
+        Check::Dns {
+            name: host(),
+            address: Some([10, 0, 0, 7].into()),
+        },
+        Check::Connect {
+            host: host(),
+            port: 5432,
+        },
+        Check::Newest {
+            folder: path(),
+            age: Duration::from_secs(86_400),
+        },
+        Check::Command {
+            run: vec!["./check".to_owned(), "--all".to_owned()],
+            timeout: Duration::from_secs(30),
+            folder: path(),
+        },
+        Check::Gate {
+            name: "tests".to_owned(),
+        },
+    ]
+}
+
+/// Every kind of event about checklists, with everything that an item can ask.
+pub(crate) fn about_checklists(content: &ReleaseContent) -> Vec<Event> {
+    let release = ReleaseNumber(4);
+    let confirm = || Asks::Confirm {
+        what: "Customers were told".to_owned(),
+        by: Role::Operator,
+        lasts: Duration::from_secs(86_400),
+    };
+    let answer = |asked: Asks| Answer {
+        item: name("told"),
+        asked,
+        passed: true,
+        said: "by mail".to_owned(),
+        by: "mia".to_owned(),
+        at: Timestamp::from_millis(1_790_000_000_000),
+    };
+    let asked = || all_checks().into_iter().map(Asks::Check).chain([confirm()]);
+    let item = |(index, asks): (usize, Asks)| {
+        let item = Item {
+            asks,
+            within: Duration::from_secs(3_600),
+            rollback: index == 0,
+        };
+        (name(&format!("item-{index}")), item)
+    };
+    let list: Checklist = asked().enumerate().map(item).collect();
+    let mut asking = content.clone();
+    asking.entry.checklists = Checklists {
+        before: list.clone(),
+        during: list.clone(),
+        after: list.clone(),
+        after_rollback: list,
+    };
+    let mut events = vec![
+        Event::EntryRequested {
+            release,
+            content: Arc::new(asking),
+            identity: identity(),
+            origin: Origin::Ship,
+            expedited: None,
+            one_way: None,
+            by: "ann".to_owned(),
+        },
+        Event::EntryAdmitted {
+            release,
+            digest: identity().digest,
+            approvals: Vec::new(),
+            gates: Vec::new(),
+            checks: vec![answer(confirm())],
+            expedited: None,
+        },
+        Event::ItemMissed {
+            release,
+            when: When::After,
+            item: name("told"),
+            asks: confirm(),
+            said: "`told` has to be confirmed".to_owned(),
+        },
+        Event::RollbackStarted {
+            services: BTreeSet::from([name("web")]),
+            cause: Cause::Unchecked {
+                item: name("told"),
+                asked: confirm(),
+            },
+        },
+    ];
+    for (when, asked) in When::ALL.into_iter().cycle().zip(asked()) {
+        events.push(Event::ItemAnswered {
+            release,
+            digest: Some(identity().digest).filter(|_| when == When::Before),
+            when,
+            item: name("told"),
+            passed: when != When::During,
+            asks: asked,
+            said: "by mail".to_owned(),
+            by: "mia".to_owned(),
+        });
+    }
+    events
 }
 
 /// A release whose rules ask for the consent of some people in particular.

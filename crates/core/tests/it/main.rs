@@ -2,6 +2,7 @@
 
 mod baseline;
 mod chance;
+mod checking;
 mod consenting;
 mod entering;
 mod golden;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_analysis::{AgainstStable, Evidence, Limits, Outcome, Verdict};
+use leadsman_core::checklist::{Check, Checked};
 use leadsman_core::entrance::Entrance;
 use leadsman_core::entry::{EntryRules, Identity, KnownFacts, Source};
 use leadsman_core::errand::{ErrandEnd, ErrandId, ObservedErrand};
@@ -195,6 +196,8 @@ pub(crate) struct World {
     pub(crate) facts: BTreeMap<ReleaseNumber, Arc<KnownFacts>>,
     /// What took all traffic in other environments.
     pub(crate) elsewhere: BTreeMap<EnvironmentName, BTreeSet<ReleaseNumber>>,
+    /// What the machine has found out.
+    pub(crate) checks: BTreeMap<Check, Checked>,
     /// Who there is.
     pub(crate) people: Arc<People>,
     pub(crate) timeline: String,
@@ -221,6 +224,7 @@ impl World {
             facts: BTreeMap::new(),
             elsewhere: BTreeMap::new(),
             people: Arc::default(),
+            checks: BTreeMap::new(),
             timeline: String::new(),
             events: Vec::new(),
             port: 20_000,
@@ -311,6 +315,8 @@ impl World {
             | Event::EntryExpired { .. }
             | Event::EntryOvertaken { .. }
             | Event::EntryAdmitted { .. }
+            | Event::ItemAnswered { .. }
+            | Event::ItemMissed { .. }
             | Event::FreezeBegun { .. }
             | Event::FreezeExcepted { .. }
             | Event::FreezeEnded { .. } => format!(": {event}"),
@@ -354,6 +360,7 @@ impl World {
             elsewhere: self.elsewhere.clone(),
             facts: self.facts.clone(),
             people: Arc::clone(&self.people),
+            checks: self.checks.clone(),
         }
     }
 

@@ -88,7 +88,8 @@ impl Inner {
             .map(|(id, _)| id.clone())
             .collect();
         for id in open {
-            let of_run = self.pass_over(&mut state, &id).await;
+            // It is large, and rarely goes far: not a part of what waits.
+            let of_run = Box::pin(self.pass_over(&mut state, &id)).await;
             wait = wait.min(of_run);
         }
         self.forget_old(&mut state).await;

@@ -1,5 +1,6 @@
 //! The engine in a world of fakes, on time that waits for nobody.
 
+mod checking;
 mod consenting;
 mod keeping;
 mod metrics;

@@ -8,7 +8,7 @@ mod tell;
 
 use std::sync::Arc;
 
-use leadsman_engine::{Engine, HttpSources, Parts, ProxyPlane, Runs, SystemClock};
+use leadsman_engine::{Engine, HttpSources, Machine, Parts, ProxyPlane, Runs, SystemClock};
 use leadsman_runtime::job::Jobs;
 use leadsman_runtime::process::ProcessRuntime;
 use leadsman_server::{Provider, Setup as Server};
@@ -56,6 +56,7 @@ pub(crate) async fn run(
         runtime: Arc::clone(&runtime) as _,
         data_plane: Arc::new(plane),
         metrics: Arc::new(HttpSources),
+        inspector: Arc::new(Machine),
         clock: Arc::new(clock),
     };
     let engine = Engine::start(parts)

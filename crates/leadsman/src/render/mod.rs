@@ -3,6 +3,7 @@
 //! Everything is made to be read at a glance in 80 columns and without colour. Styles are ANSI
 //! sequences in the text; the output takes them out where they are not wanted.
 
+pub(crate) mod checklist;
 pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod live;

@@ -35,6 +35,12 @@ pub(crate) fn text(plan: &Plan) -> String {
         text.push_str("changes\n");
         text.push_str(&diff::lines(&plan.changes));
     }
+    for list in &plan.checklists {
+        text.push_str(&format!("checklist {}\n", list.when));
+        for item in &list.items {
+            text.push_str(&wrapped("  - ", &clean(item)));
+        }
+    }
     for warning in &plan.warnings {
         text.push_str(&wrapped("! ", &clean(warning)));
     }
@@ -201,6 +207,7 @@ mod tests {
                 after: Some("debug".to_owned()),
             }],
             at_least_ms: 1_230_000,
+            checklists: Vec::new(),
             warnings: vec!["`web` gets 2 requests a minute: a step needs at least 50".to_owned()],
         }
     }

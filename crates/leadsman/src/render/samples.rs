@@ -99,6 +99,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        checklists: Vec::new(),
         services: vec![
             ServiceStatus {
                 closed: None,

@@ -5,6 +5,7 @@ use leadsman_api::{
     Reason, Rollout, RolloutStage, ServiceStatus, Side, Who,
 };
 
+use super::checklist;
 use super::paint;
 use super::requests;
 use super::table::Table;
@@ -55,6 +56,7 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
         ));
     }
     text.push_str(&requests::freezes(status, clock));
+    text.push_str(&checklist::missed(status, clock));
     text.push_str(&services(status, clock));
     text.push_str(&certificates(status, clock));
     for reason in &status.reasons {

@@ -32,6 +32,9 @@ fn help_shows_what_there_is() {
           why          Say why things are as they are: what is waited for, since when, and who can move it
           requests     List the releases that wait to enter, what each still lacks, and the freezes
           report       Hand reports on a release in: its gates are evaluated on what they say
+          checklist    List what has to be looked at before, during and after releases, and what is done of
+                       it
+          confirm      Confirm an item of a checklist, in your name
           approve      Consent to a release that waits to enter the environment
           reject       Refuse a release that waits to enter the environment
           freeze       Let nothing enter the environment for a time, or one release all the same
@@ -57,6 +60,7 @@ fn help_shows_what_there_is() {
           logs         Print what instances wrote
           people       See who may do what, and change it
           token        Make tokens, by which programs act for people, and end them
+          webhook      Have GitHub or GitLab tell Leadsman of what is pushed there
           audit        Work with the audit log
           evidence     Write everything that let a release pass to one file, or verify such a file
           state        Back up the state of Leadsman, or take it to another machine

@@ -64,6 +64,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        checklists: Vec::new(),
         services: vec![web],
         reasons: Vec::new(),
     };

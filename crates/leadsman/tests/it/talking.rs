@@ -21,6 +21,7 @@ fn environment(name: &str) -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        checklists: Vec::new(),
         services: Vec::new(),
         reasons: Vec::new(),
     }

@@ -7,7 +7,7 @@ pub(crate) mod acme;
 mod files;
 mod pair;
 mod shelf;
-mod validity;
+pub(crate) mod validity;
 
 use std::collections::BTreeMap;
 use std::fmt;

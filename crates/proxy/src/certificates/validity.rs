@@ -11,7 +11,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 
 /// Returns from when until when the certificate `der` is valid, in seconds since 1970; `None` for
 /// what is no certificate.
-pub(super) fn validity(der: &[u8]) -> Option<Range<u64>> {
+pub fn validity(der: &[u8]) -> Option<Range<u64>> {
     let (SEQUENCE, certificate, _) = value(der)? else {
         return None;
     };

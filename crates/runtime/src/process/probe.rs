@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +13,10 @@ use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use leadsman_core::spec::{Probe, Protocol};
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
+use crate::command::ended;
 use crate::shim::{MARK, User};
 
 /// Says what an answer means.
@@ -148,46 +147,16 @@ impl Prober {
             .env_clear()
             .envs(&self.env)
             .env(MARK, &self.mark)
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true);
+            .current_dir(&self.folder);
         if let Some(user) = &self.user
             && user.uid != rustix::process::geteuid().as_raw()
         {
             command.uid(user.uid).gid(user.gid);
         }
-        let mut child = command.spawn().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "it was not found".to_owned(),
-            io::ErrorKind::PermissionDenied => "it may not be executed".to_owned(),
-            _ => error.to_string(),
-        })?;
-        let group = Group(
-            child
-                .id()
-                .and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)),
-        );
-        let status = child.wait().await.map_err(|error| error.to_string())?;
-        drop(group);
-        match status.code() {
-            Some(0) => Ok(()),
-            Some(code) => Err(format!("exited with status {code}")),
-            None => Err("was killed".to_owned()),
-        }
-    }
-}
-
-/// Kills what a command started when time is up, or it ended without it.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // Mostly nothing of it is left.
-            let _none_left = kill_process_group(group, Signal::KILL);
-        }
+        ended(command).await.map_err(|why| match &*why {
+            "was not found" | "may not be executed" => format!("it {why}"),
+            _ => why,
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, header};
 use leadsman_api::REASON_HEADER;
 use leadsman_core::audit::{Asked, reason};
 use leadsman_core::id::EnvironmentId;
-use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights};
+use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights, Role};
 use leadsman_engine::By;
 
 use super::peer::Peer;
@@ -162,6 +162,11 @@ impl Caller {
     /// Whether they may do `act` on an environment.
     pub(crate) fn can(&self, act: Act, about: &Reach) -> bool {
         self.rights.may(act, about)
+    }
+
+    /// Returns what they are to an environment.
+    pub(crate) fn roles(&self, environment: &EnvironmentId) -> BTreeSet<Role> {
+        self.rights.roles(&Reach::Environment(environment.clone()))
     }
 
     /// Whether they see an environment.

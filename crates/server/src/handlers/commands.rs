@@ -8,12 +8,13 @@ use axum::extract::{Path, State};
 use leadsman_api::{
     Accepted, Closed as WishedClosed, Command as Wish, Moment, Scope as WishedScope,
 };
-use leadsman_core::id::{Digest, ReleaseNumber, ServiceName};
-use leadsman_core::people::Act;
+use leadsman_core::id::{Digest, ItemName, ReleaseNumber, ServiceName};
+use leadsman_core::people::{Act, Role};
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Closed, Command, Event, Scope};
 use leadsman_store::Recorded;
 
+use super::people::bad;
 use super::{AskedEnvironment, Shared, environment_id};
 use crate::access::Caller;
 use crate::problem::Failure;
@@ -31,8 +32,15 @@ pub(crate) async fn post(
     let id = environment_id(&asked)?;
     let act = act(&wish);
     let permit = caller.may_in(act, &id)?;
-    let known_as = caller.known_as(&server.engine.people());
-    let command = command(wish, known_as, caller.person().is_none())?;
+    if matches!(wish, Wish::Confirm { .. }) && caller.has_token() {
+        return Err(Failure::token_confirms_nothing());
+    }
+    let asking = Asking {
+        roles: caller.roles(&id),
+        known_as: caller.known_as(&server.engine.people()),
+        owner: caller.person().is_none(),
+    };
+    let command = command(wish, asking)?;
     let told = server.engine.command(&id, command, permit.by()).await;
     let recorded = told.map_err(|error| {
         let failure = Failure::from(error);
@@ -54,15 +62,24 @@ const fn act(wish: &Wish) -> Act {
         Wish::Open { .. } => Act::Open,
         Wish::Approve { .. } => Act::Approve,
         Wish::Reject { .. } => Act::Reject,
+        Wish::Confirm { .. } => Act::Confirm,
         Wish::Freeze { .. } => Act::Freeze,
         Wish::Except { .. } => Act::Except,
         Wish::Thaw { .. } => Act::Thaw,
     }
 }
 
-/// Returns what is asked for. `known_as` is what else who asks is called, and `owner` whether they own
-/// the state folder.
-fn command(wish: Wish, known_as: BTreeSet<String>, owner: bool) -> Result<Command, Failure> {
+/// Who asks, beside their name.
+struct Asking {
+    /// What they are to the environment.
+    roles: BTreeSet<Role>,
+    /// What else they are called.
+    known_as: BTreeSet<String>,
+    /// Whether they own the state folder.
+    owner: bool,
+}
+
+fn command(wish: Wish, asking: Asking) -> Result<Command, Failure> {
     Ok(match wish {
         Wish::Pause {} => Command::Pause,
         Wish::Resume {} => Command::Resume,
@@ -97,9 +114,28 @@ fn command(wish: Wish, known_as: BTreeSet<String>, owner: bool) -> Result<Comman
         } => Command::Approve {
             release: ReleaseNumber(release),
             digest: digest.as_deref().map(digest_of).transpose()?,
-            known_as,
-            owner,
+            known_as: asking.known_as,
+            owner: asking.owner,
             note: note.as_deref().map(said).transpose()?,
+        },
+        Wish::Confirm {
+            item,
+            when,
+            release,
+            digest,
+            said: text,
+        } => Command::Confirm {
+            item: item.parse::<ItemName>().map_err(|error| bad(&error))?,
+            when: when
+                .map(|when| {
+                    when.parse()
+                        .map_err(|error: String| Failure::bad_request(error))
+                })
+                .transpose()?,
+            release: release.map(ReleaseNumber),
+            digest: digest.as_deref().map(digest_of).transpose()?,
+            roles: asking.roles,
+            said: said(&text)?,
         },
         Wish::Reject { release, why } => Command::Reject {
             release: ReleaseNumber(release),

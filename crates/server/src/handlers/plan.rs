@@ -8,7 +8,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use leadsman_analysis::{GaugeLimit, Limits, Worse};
-use leadsman_api::{Plan, PlannedAction, PlannedBaseline, PlannedService, PlannedStep, Shipment};
+use leadsman_api::{
+    Plan, PlannedAction, PlannedBaseline, PlannedChecklist, PlannedService, PlannedStep, Shipment,
+};
+use leadsman_core::checklist::When;
 use leadsman_core::entry::{EntryRules, Identity};
 use leadsman_core::id::{EnvironmentId, ReleaseNumber, ServiceName};
 use leadsman_core::migration;
@@ -117,6 +120,7 @@ pub(crate) async fn post(
         at_least_ms: millis(at_least(&content, &rolls)),
         changes: changes(running(&state).as_ref(), Some(&content)),
         services,
+        checklists: checklists(&state, &content),
         warnings,
     }))
 }
@@ -155,6 +159,22 @@ fn kept_out(
             _ => None,
         },
     }
+}
+
+/// Returns what is looked at on the way, by the release's own rules and by those that hold.
+fn checklists(state: &Environment, content: &ReleaseContent) -> Vec<PlannedChecklist> {
+    let rules = || state.entry_in_force().into_iter().chain([&content.entry]);
+    let list = |when: When| {
+        let asked = rules().flat_map(|rules| rules.checklists.get(when));
+        let mut items: Vec<String> = asked
+            .map(|(name, item)| format!("`{name}`: {}", item.asks))
+            .collect();
+        items.sort_unstable();
+        items.dedup();
+        let when = when.to_string();
+        (!items.is_empty()).then_some(PlannedChecklist { when, items })
+    };
+    When::ALL.into_iter().filter_map(list).collect()
 }
 
 /// Returns what an environment sees of the world, as far as a release that waits is concerned.

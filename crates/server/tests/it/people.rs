@@ -1,6 +1,13 @@
 //! People and tokens over the socket, whose owner may do everything.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
 use leadsman_api::{AuditQuery, Error, Grant, NewToken, PeopleCommand, Problem};
+use leadsman_core::entry::Source;
+use leadsman_core::id::Digest;
+use leadsman_core::people::{Command, Narrowing};
+use leadsman_engine::{NewRelease, Ways};
 
 use crate::raw::{Ask, ask};
 use crate::served::{Served, shipment};
@@ -34,6 +41,129 @@ fn new(name: &str, person: Option<&str>) -> NewToken {
         reach: None,
         life_ms: 3_600_000,
     }
+}
+
+/// Lets somebody sign in, and returns the token that came of it.
+async fn signed_in(served: &Served, person: &str, digit: &str) -> String {
+    let token = format!("lmt_{}", digit.repeat(64));
+    let hash = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+    let hash = hash.as_ref().try_into().expect("it has 32 bytes");
+    let engine = &served.world.engine;
+    let create = Command::CreateToken {
+        person: person.parse().expect("a name"),
+        name: "session".to_owned(),
+        hash: Digest::from_bytes(hash),
+        narrowing: Narrowing::default(),
+        expires_at: engine.now() + Duration::from_secs(3_600),
+        sign_in: true,
+        grants: BTreeSet::new(),
+    };
+    engine
+        .about_people(&create, "root")
+        .await
+        .expect("they are known");
+    token
+}
+
+const COMMANDS: &str = "/v1/environments/shop/production/commands";
+
+async fn told(served: &Served, token: &str, body: &str) -> (u16, String) {
+    let asked = Ask {
+        method: "POST",
+        path: COMMANDS,
+        token: Some(token),
+        body,
+        ..Ask::default()
+    };
+    let answer = ask(served.address, asked).await;
+    let code = if answer.status == 200 {
+        String::new()
+    } else {
+        answer.code()
+    };
+    (answer.status, code)
+}
+
+#[tokio::test]
+async fn a_person_confirms_with_the_role_and_no_token_that_was_made_by_hand() {
+    let served = Served::start().await;
+    let client = &served.client;
+    let operator = Some(("operator", Some("shop")));
+    client
+        .about_people(&add("mia", None, operator))
+        .await
+        .unwrap();
+    let developer = Some(("developer", Some("shop")));
+    client
+        .about_people(&add("ben", None, developer))
+        .await
+        .unwrap();
+    let mut asking = shipment(1);
+    asking.project.push_str(
+        "environments:\n  production:\n    checklists:\n      before: { told: { confirm: \
+         Customers were told } }\n",
+    );
+    client.ship(&asking).await.expect("it waits");
+    let by_hand = client
+        .create_token(&new("laptop", Some("mia")))
+        .await
+        .unwrap();
+    let (mia, ben) = (
+        signed_in(&served, "mia", "a").await,
+        signed_in(&served, "ben", "b").await,
+    );
+    let confirm = r#"{"command":"confirm","item":"told","said":"by mail"}"#;
+    let refused = |code: &str| (403, code.to_owned());
+    assert_eq!(
+        told(&served, &by_hand.token.0, confirm).await,
+        refused("L102")
+    );
+    assert_eq!(told(&served, &ben, confirm).await, refused("R036"));
+    assert_eq!(told(&served, &mia, confirm).await.0, 200);
+}
+
+#[tokio::test]
+async fn nobody_approves_what_they_wrote_under_their_mail_address() {
+    let served = Served::start().await;
+    let client = &served.client;
+    let approver = Some(("approver", Some("shop")));
+    for (person, identity) in [("ben", "email:ben@shop.example"), ("cy", "user:cy")] {
+        let add = add(person, Some(identity), approver);
+        client.about_people(&add).await.unwrap();
+    }
+    let mut shipped = shipment(1);
+    shipped
+        .project
+        .push_str("environments:\n  production: { entry: { approvals: 1 } }\n");
+    let new_release = NewRelease {
+        project: shipped.project,
+        file_name: shipped.file,
+        origin: shipped.origin,
+        artifacts: BTreeMap::new(),
+        note: None,
+        source: Source {
+            authors: BTreeSet::from(["Ben".to_owned(), "ben@shop.example".to_owned()]),
+            ..Source::default()
+        },
+    };
+    let engine = &served.world.engine;
+    let (application, release) = engine.release(&new_release, "ann").await.unwrap();
+    let asked = engine
+        .ship(&application, release, None, Ways::default(), "ann")
+        .await;
+    asked.expect("it waits");
+    let approve = r#"{"command":"approve","release":1}"#;
+    let ben = client
+        .create_token(&new("laptop", Some("ben")))
+        .await
+        .unwrap();
+    let cy = client
+        .create_token(&new("laptop", Some("cy")))
+        .await
+        .unwrap();
+    let own = (403, "R028".to_owned());
+    assert_eq!(told(&served, &ben.token.0, approve).await, own);
+    assert_eq!(told(&served, &cy.token.0, approve).await.0, 200);
 }
 
 #[tokio::test]

@@ -129,6 +129,9 @@ fn table() -> Vec<Row> {
     ] {
         rows.push((commands, body, Production, APPROVE));
     }
+    // Whoever holds a token that was made by hand need not be a person.
+    let confirm = r#"{"command":"confirm","item":"told","said":"x"}"#;
+    rows.push((commands, confirm, Production, ""));
     rows.push(("POST /v1/ship", "EXPEDITED", Production, OPERATE));
     rows
 }

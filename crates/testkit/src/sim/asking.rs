@@ -51,6 +51,7 @@ pub(super) fn project(shipped: &Shipped, services: u16) -> String {
         steady,
         path,
         limits,
+        rules,
         ..
     } = shipped;
     let limits = limits.map_or_else(String::new, |limits| format!("limits: {{ {limits} }}, "));
@@ -71,6 +72,9 @@ pub(super) fn project(shipped: &Shipped, services: u16) -> String {
         let after = if *chained { "after: [web], " } else { "" };
         project += &service("api", after);
         routes += "  - { path: /api, service: api }\n";
+    }
+    if let Some(rules) = rules {
+        routes += &format!("environments:\n  production: {rules}\n");
     }
     project
         + &routes

@@ -19,6 +19,7 @@ use leadsman_core::{
 use leadsman_engine::{SideWindow, View};
 use leadsman_store::Recorded;
 
+use super::gated;
 use super::instances::{Instances, Moment, Process, Running};
 use super::proxy::Proxy;
 use super::script::Nature;
@@ -50,6 +51,8 @@ pub(super) struct Checks {
     answered: BTreeMap<RevisionId, u64>,
     /// How many it had had when the weight of its present step was decided.
     answered_before: BTreeMap<ServiceName, u64>,
+    /// What was really so of all that releases are asked for.
+    pub(super) gated: gated::Truth,
     /// Whether nothing ever breaks in this world.
     pub(super) faultless: bool,
     /// Whether figures were made up.
@@ -74,6 +77,7 @@ impl Checks {
             routes: 0,
             answered: BTreeMap::new(),
             answered_before: BTreeMap::new(),
+            gated: gated::Truth::default(),
             faultless,
             figures_tampered: false,
             insisted: false,
@@ -126,6 +130,9 @@ impl Checks {
         natures: &BTreeMap<ReleaseNumber, Nature>,
     ) {
         let stream = leadsman_store::StreamName::from(&environment());
+        for recorded in recorded {
+            self.gated.hear(recorded);
+        }
         let events: Vec<Event> = recorded
             .iter()
             .filter(|recorded| recorded.stream == stream)
@@ -135,6 +142,15 @@ impl Checks {
             self.tell(at, || format!("control {control} records {}", told(event)));
             self.event(at, event, &events[index + 1..], proxy, natures);
             let moment = recorded[index].at;
+            let both = gated::At {
+                log: moment,
+                world: at,
+            };
+            let state = self.states.last();
+            let gated = state.and_then(|state| self.gated.broken(state, event, both));
+            if let Some(broken) = gated {
+                self.check("gated", at, broken);
+            }
             let after = evolve(self.state().clone(), moment, event);
             self.states.push(after);
         }

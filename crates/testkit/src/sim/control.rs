@@ -141,6 +141,7 @@ impl Control {
             runtime: Arc::new(HandRuntime(Arc::clone(&hands))),
             data_plane: Arc::new(HandPlane(Arc::clone(&hands))),
             metrics: Arc::new(self.sea.metrics.clone()),
+            inspector: Arc::new(self.sea.inspector.clone()),
             clock: Arc::new(HandClock(hands)),
         };
         self.tell("starts");

@@ -37,6 +37,7 @@ impl World {
                 overtaken,
             } => {
                 truth.checks.two_controls |= overtaken;
+                truth.checks.gated.stopped = true;
                 drop(truth);
                 let down = Duration::from_secs(1);
                 self.first.end_after(steps, End::Stopped(length), down);
@@ -46,6 +47,7 @@ impl World {
             }
             Fault::Second(length) => {
                 truth.checks.two_controls = true;
+                truth.checks.gated.stopped = true;
                 drop(truth);
                 self.second(length);
             }

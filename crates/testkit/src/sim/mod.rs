@@ -14,6 +14,8 @@ mod errands;
 mod evidence;
 mod faults;
 mod gate;
+mod gated;
+mod guarded;
 mod hand_log;
 mod hands;
 mod instances;
@@ -27,6 +29,7 @@ mod words;
 
 pub use chance::Chance;
 pub use check::Violation;
+pub use guarded::Guarding;
 pub use many::{Many, play_many};
 pub use minimise::minimise;
 pub use play::{Played, finding_panics, play};

@@ -102,7 +102,7 @@ fn insists(act: &Act) -> bool {
     match &act.what {
         What::Ship(shipped) => shipped.migrates.is_some_and(|it| it.one_way),
         What::Ask(wish) => matches!(wish, Wish::MigrateBack(_)),
-        What::Fault(_) | What::Look => false,
+        What::Fault(_) | What::Guard(_) | What::Look => false,
     }
 }
 
@@ -171,6 +171,7 @@ impl World {
         match &act.what {
             What::Ship(shipped) => self.ship(shipped),
             What::Ask(wish) => self.ask(*wish),
+            What::Guard(deed) => self.guard(*deed),
             What::Fault(fault) => self.fault(*fault),
             What::Look => {}
         }
@@ -198,9 +199,14 @@ impl World {
     }
 
     /// Returns a control that can be asked.
-    fn asked(&self) -> Option<(Arc<Control>, Engine)> {
+    pub(super) fn asked(&self) -> Option<(Arc<Control>, Engine)> {
         let mut all = self.others.iter().rev().chain([&self.first]);
         all.find_map(|control| Some((Arc::clone(control), control.engine()?)))
+    }
+
+    /// Returns where it is kept what was acknowledged.
+    pub(super) fn acknowledgements(&self) -> Arc<Mutex<Vec<u64>>> {
+        Arc::clone(&self.acknowledged)
     }
 
     fn ship(&self, shipped: &Shipped) {
@@ -276,7 +282,7 @@ impl World {
     /// Waits until nothing moves. What waits for a person is given up by one.
     async fn come_to_rest(&mut self) {
         let begun = self.sea.moment();
-        let mut asked_at = 0;
+        let (mut asked_at, mut asked) = (0, 0);
         loop {
             sleep(Duration::from_secs(5)).await;
             if self.is_broken() {
@@ -296,7 +302,13 @@ impl World {
                     .truth()
                     .checks
                     .tell(now, || "a person gives it up".to_owned());
-                self.ask(Wish::Abort);
+                // What has gone one way cannot be given up.
+                asked += 1;
+                let one_way = self.sea.truth().checks.insisted;
+                self.ask(match one_way && asked % 2 == 0 {
+                    true => Wish::PromoteAll,
+                    false => Wish::Abort,
+                });
             }
         }
         let now = self.sea.moment();
@@ -444,12 +456,12 @@ fn unserved(
     surplus.map(|(id, _)| format!("{id} is left over"))
 }
 
-fn acknowledge(acknowledged: &Mutex<Vec<u64>>, recorded: &[leadsman_store::Recorded]) {
+pub(super) fn acknowledge(acknowledged: &Mutex<Vec<u64>>, recorded: &[leadsman_store::Recorded]) {
     let mut all = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
     all.extend(recorded.last().map(|recorded| recorded.position));
 }
 
-fn refused(sea: &Sea, error: &leadsman_engine::Error) {
+pub(super) fn refused(sea: &Sea, error: &leadsman_engine::Error) {
     let now = sea.moment();
     sea.truth().checks.tell(now, || format!("refused: {error}"));
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::chance::Chance;
+use super::guarded::{Guarding, guard};
 
 /// Everything that happens in one world.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub enum What {
     Ask(Wish),
     /// Something breaks.
     Fault(Fault),
+    /// Somebody does something about what is asked of a release.
+    Guard(Guarding),
     /// Somebody looks what is waited for. Nothing follows from it.
     Look,
 }
@@ -71,6 +74,8 @@ pub struct Shipped {
     pub path: &'static str,
     /// What its release must keep, as it stands in a project file; `None` is what is so by default.
     pub limits: Option<&'static str>,
+    /// What its environment asks of a release, as it stands in a project file between braces.
+    pub rules: Option<String>,
     /// What it says of the schema of the database.
     pub migrates: Option<Migrates>,
 }
@@ -305,6 +310,7 @@ impl Script {
             add_migrations(&mut acts, &mut chance, length);
         }
         acts.sort_by_key(|act| act.at);
+        guard(seed, length, &mut acts);
         Self {
             seed,
             setting,
@@ -380,6 +386,7 @@ impl Shipped {
             steady: chance.one_in(3),
             path: chance.pick(&["/", "/", "/shop"]),
             limits: None,
+            rules: None,
             migrates: None,
         }
     }
@@ -525,13 +532,18 @@ impl fmt::Display for What {
                     nature,
                     strategy,
                     instances,
+                    rules,
                     ..
                 } = shipped;
                 write!(
                     f,
                     "ship: program {version} ({nature:?}), {instances} instances, {strategy}"
-                )
+                )?;
+                rules
+                    .as_ref()
+                    .map_or(Ok(()), |rules| write!(f, ", asks {rules}"))
             }
+            Self::Guard(deed) => write!(f, "about what is asked: {deed:?}"),
             Self::Ask(wish) => write!(f, "ask: {wish:?}"),
             Self::Fault(fault) => write!(f, "fault: {}: {fault:?}", fault.kind()),
             Self::Look => f.write_str("looks"),

@@ -12,9 +12,11 @@ use tokio::time::Instant;
 
 use super::check::Checks;
 use super::errands::Errands;
+use super::guarded::MEMORY;
 use super::instances::{Instances, Moment};
 use super::proxy::{Now, Proxy};
 use super::script::{Effect, Nature, Receiver, Setting};
+use crate::inspector::FakeInspector;
 use crate::metrics::FakeMetrics;
 
 /// What the machine's clock shows at the beginning, in milliseconds.
@@ -30,6 +32,8 @@ pub(super) struct Sea {
     truth: Mutex<Truth>,
     /// What is no count of requests.
     pub(super) metrics: FakeMetrics,
+    /// What the machine says to checklists.
+    pub(super) inspector: FakeInspector,
     /// Something about an instance may have changed.
     pub(super) instances_changed: Notify,
     /// Something about the data plane may have changed.
@@ -96,6 +100,7 @@ impl Sea {
                 calm: false,
             }),
             metrics: FakeMetrics::default(),
+            inspector: FakeInspector::default(),
             instances_changed: Notify::new(),
             proxy_changed: Notify::new(),
             window_closed: Notify::new(),
@@ -113,6 +118,20 @@ impl Sea {
         truth.instances.advance(now, calm);
         truth.errands.advance(now);
         truth
+    }
+
+    /// Returns what the machine's clock shows.
+    pub(super) fn wall(&self) -> Timestamp {
+        let moment = self.moment();
+        self.truth().wall(moment)
+    }
+
+    /// From now on the machine says that all is well, or that it is not.
+    pub(super) fn machine(&self, holds: bool) {
+        let why = (!holds).then_some("nothing is left");
+        self.inspector.fail(&MEMORY, why);
+        let moment = self.moment();
+        self.truth().checks.gated.machine(moment, holds);
     }
 
     pub(super) fn now(&self, truth: &Truth) -> Now {

@@ -58,6 +58,8 @@ pub(super) fn told(event: &Event) -> String {
         | Event::EntryExpired { .. }
         | Event::EntryOvertaken { .. }
         | Event::EntryAdmitted { .. }
+        | Event::ItemAnswered { .. }
+        | Event::ItemMissed { .. }
         | Event::FreezeBegun { .. }
         | Event::FreezeExcepted { .. }
         | Event::FreezeEnded { .. } => format!("{kind}: {event}"),

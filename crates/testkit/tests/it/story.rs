@@ -39,6 +39,7 @@ pub(crate) fn release(version: u64, nature: Nature) -> Shipped {
         steady: false,
         path: "/",
         limits: None,
+        rules: None,
         migrates: None,
     }
 }

@@ -268,6 +268,7 @@ fn v11_little_traffic_is_a_longer_wait_and_no_failure() {
 fn measured(version: u64) -> Shipped {
     Shipped {
         limits: Some("metrics: { queue: { metric: jobs, at_most: 100, for: 15s } }"),
+        rules: None,
         ..release(version, Nature::Good)
     }
 }

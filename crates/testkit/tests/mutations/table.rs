@@ -37,6 +37,30 @@ impl Mutation {
 
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "nobody's consent is needed",
+        file: "core/src/entry/consent.rs",
+        from: "self.lacking.is_empty() && self.given.len() >= self.needed",
+        to: "true",
+    },
+    Mutation {
+        name: "votes count of whoever gave them",
+        file: "core/src/entry/consent.rs",
+        from: "people.rights(&name).may(Act::Approve, &about)",
+        to: "true",
+    },
+    Mutation {
+        name: "a freeze keeps nothing out",
+        file: "core/src/entry/freeze.rs",
+        from: "self.is_on(now) && !self.except.contains(&release)",
+        to: "false",
+    },
+    Mutation {
+        name: "nothing is looked at before all traffic",
+        file: "core/src/plan/facts.rs",
+        from: "!rollout.is_last(step) || self.holds_back().is_empty()",
+        to: "true",
+    },
+    Mutation {
         name: "a weight counts as acknowledged at once",
         file: "core/src/plan/facts.rs",
         from: "weight >= rollout.weight() && self.in_force(name) == Some(decided)",

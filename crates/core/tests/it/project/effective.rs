@@ -88,6 +88,7 @@ fn every_default_is_shown() {
               time_zone: UTC
               waits: 7d
               expedited: null
+            checklists: null
             gates: null
             migration: null
         routes:

@@ -375,6 +375,18 @@ pub(super) const MISTAKES: &[(&str, &str)] = &[
         "P049",
         "application: a\nservices: { web: { run: x } }\npipeline:\n  start: { schedule: \"0 25 * * *\" }\n  jobs: { test: { run: make test } }\n",
     ),
+    (
+        "P050",
+        "application: a\nservices: { web: { run: x } }\nenvironments:\n  production:\n    checklists:\n      before:\n        database: { connect: db.internal }\n        dns: { name: db.internal, address: db }\n        told: { confirm: \"\" }\n",
+    ),
+    (
+        "P021",
+        "application: a\nservices: { web: { run: x } }\nenvironments:\n  production:\n    checklists:\n      before:\n        disk: { free: 10GiB, days: 3 }\n        told: { confirm: Customers were told, within: 1h }\n      after:\n        both: { free: 10GiB, confirm: There is room }\n",
+    ),
+    (
+        "P005",
+        "application: a\nservices: { web: { run: x } }\nenvironments: { production: { checklists: { during: { told: { by: operator } } } } }\n",
+    ),
 ];
 
 /// Returns the problems of a text, be they errors or warnings.

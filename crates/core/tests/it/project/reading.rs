@@ -44,6 +44,12 @@ fn five_lines_are_enough() {
                     windows: [],
                 },
                 maintenance: [],
+                checklists: Checklists {
+                    before: {},
+                    during: {},
+                    after: {},
+                    after_rollback: {},
+                },
                 gates: Gates {
                     tests: None,
                     coverage: None,

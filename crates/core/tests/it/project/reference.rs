@@ -12,7 +12,7 @@ use super::validator::violations;
 use super::{fixtures, project};
 
 /// Where each definition of the schema is met: a file that holds `@` in such a place.
-const PLACES: [(&str, &str, &str); 54] = [
+const PLACES: [(&str, &str, &str); 56] = [
     ("", "The file", "@"),
     ("Service", "A service", "services: { web: @ }"),
     ("Serve", "`serve`", "services: { web: { serve: @ } }"),
@@ -56,6 +56,16 @@ const PLACES: [(&str, &str, &str); 54] = [
         "Approvals",
         "`approvals`",
         "environments: { e: { entry: { approvals: @ } } }",
+    ),
+    (
+        "ChecklistKeys",
+        "`checklists`",
+        "environments: { e: { checklists: @ } }",
+    ),
+    (
+        "ChecklistItem",
+        "An item",
+        "environments: { e: { checklists: { before: { disk: @ } } } }",
     ),
     (
         "Need",

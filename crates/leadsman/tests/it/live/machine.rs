@@ -354,6 +354,16 @@ impl Ran {
         self
     }
 
+    /// Checks that it said every one of `words`, wherever lines were broken.
+    pub(super) fn says(self, words: &[&str]) -> Self {
+        let said: Vec<&str> = self.stdout.split_whitespace().collect();
+        let said = said.join(" ");
+        for word in words {
+            assert!(said.contains(word), "{word:?} is not in {}", self.whole());
+        }
+        self
+    }
+
     /// Checks that the command ended with a status and said every one of `words` on standard
     /// error.
     pub(super) fn fails(self, status: i32, words: &[&str]) -> Self {

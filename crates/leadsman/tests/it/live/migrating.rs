@@ -146,10 +146,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         // It ends its own children, too.
         let pid = rustix::process::Pid::from_child(&self.running);
-        drop(rustix::process::kill_process(
-            pid,
-            rustix::process::Signal::INT,
-        ));
+        let _gone_already = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         drop(self.running.wait());
     }
 }

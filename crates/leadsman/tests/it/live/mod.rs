@@ -16,6 +16,7 @@ mod users;
 mod baseline;
 mod budget;
 mod by_hand;
+mod checklists;
 mod crash;
 mod delivery;
 mod ends;
