@@ -60,6 +60,7 @@ fn help_shows_what_there_is() {
           logs         Print what instances wrote
           people       See who may do what, and change it
           token        Make tokens, by which programs act for people, and end them
+          login        Sign in at a Leadsman on another machine
           webhook      Have GitHub or GitLab tell Leadsman of what is pushed there
           audit        Work with the audit log
           evidence     Write everything that let a release pass to one file, or verify such a file
