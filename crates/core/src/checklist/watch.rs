@@ -144,8 +144,10 @@ pub(crate) fn questions(
             {
                 continue;
             }
+            // Another control may have recorded a beginning that lies ahead of this one's clock.
+            let since = list.since.min(now);
             let due = match observed.checks.get(check) {
-                Some(known) if known.at >= list.since => known.at + every,
+                Some(known) if known.at >= since => known.at + every,
                 Some(_) | None => now,
             };
             let known = questions.entry(check.clone()).or_insert(due);

@@ -183,11 +183,16 @@ mod tests {
                 ],
             },
         ];
+        // The first line shows how far the others are indented.
         expect![[r#"
+            shop/production
               ! checklist `after` of release 7: `smoke` was not done until 13:13: `./smoke`
                 exited with status 3
         "#]]
-        .assert_eq(&plain(&missed(&status, &clock())));
+        .assert_eq(&format!(
+            "shop/production\n{}",
+            plain(&missed(&status, &clock()))
+        ));
         let overview = |status| Overview {
             version: 1,
             at: NOW,

@@ -19,6 +19,7 @@ use super::check::{Checks, Violation};
 use super::control::Control;
 use super::counting::count;
 use super::evidence;
+use super::guarded::Guarding;
 use super::script::{Act, Fault, Script, Shipped, What, Wish};
 use super::sea::{Sea, environment};
 
@@ -302,13 +303,18 @@ impl World {
                     .truth()
                     .checks
                     .tell(now, || "a person gives it up".to_owned());
-                // What has gone one way cannot be given up.
+                // What has gone one way cannot be given up: then a person has it go on.
                 asked += 1;
-                let one_way = self.sea.truth().checks.insisted;
-                self.ask(match one_way && asked % 2 == 0 {
-                    true => Wish::PromoteAll,
-                    false => Wish::Abort,
-                });
+                let (one_way, release) = {
+                    let truth = self.sea.truth();
+                    let deployment = truth.checks.state().deployment.as_ref();
+                    (truth.checks.insisted, deployment.map(|it| it.release.0))
+                };
+                match (one_way, asked % 3, release) {
+                    (true, 1, Some(release)) => self.guard(Guarding::Confirm(release)),
+                    (true, 2, _) => self.ask(Wish::PromoteAll),
+                    _ => self.ask(Wish::Abort),
+                }
             }
         }
         let now = self.sea.moment();
