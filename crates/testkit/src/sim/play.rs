@@ -270,6 +270,7 @@ impl World {
             control.retire();
         }
         self.first.gate().go_on();
+        self.sea.machine(true);
         let now = self.sea.moment();
         let mut truth = self.sea.truth();
         truth.trouble.end();
