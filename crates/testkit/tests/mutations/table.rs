@@ -49,12 +49,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         to: "true",
     },
     Mutation {
-        name: "a freeze keeps nothing out",
-        file: "core/src/entry/freeze.rs",
-        from: "self.is_on(now) && !self.except.contains(&release)",
-        to: "false",
-    },
-    Mutation {
         name: "nothing is looked at before all traffic",
         file: "core/src/plan/facts.rs",
         from: "!rollout.is_last(step) || self.holds_back().is_empty()",
