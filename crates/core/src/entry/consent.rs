@@ -169,7 +169,7 @@ fn may_approve(approval: &Approval, people: &People, environment: &EnvironmentId
     let about = Reach::Environment(environment.clone());
     let added = people.people.get(&name).map(|person| person.added_at);
     added.is_some_and(|added| added <= approval.at)
-        && people.rights(&name).may(Act::Approve, &about)
+        && people.standing_rights(&name).may(Act::Approve, &about)
 }
 
 fn somebody<'p>(people: &'p People, name: &str) -> Option<&'p Person> {
@@ -192,7 +192,8 @@ impl fmt::Display for Need {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::people::{Command, Grant, Role, decide, evolve};
+    use crate::id::Digest;
+    use crate::people::{Command, Grant, Narrowing, Role, decide, evolve};
 
     /// Everybody: `anna:security,product` is an approver who belongs to two teams, `-eve` no
     /// approver.
@@ -244,6 +245,65 @@ mod tests {
             count: count.parse().unwrap(),
             of,
         }
+    }
+
+    #[test]
+    fn a_vote_by_a_group_counts_until_a_sign_in_says_otherwise() {
+        let name: PersonName = "fay".parse().unwrap();
+        let environment = EnvironmentId {
+            application: "shop".parse().unwrap(),
+            environment: "production".parse().unwrap(),
+        };
+        let mut people = people(&["-fay"]);
+        let rule = ApprovalRule {
+            count: 1,
+            needs: Vec::new(),
+            by_author: false,
+            lasts: Duration::from_secs(7 * 24 * 3600),
+        };
+        let vote = [Approval {
+            by: "fay".to_owned(),
+            at: Timestamp::default() + Duration::from_secs(60),
+            note: None,
+            owner: false,
+        }];
+        let days = |days: u64| Timestamp::default() + Duration::from_secs(days * 24 * 3600);
+        let sign_in = |number: u8, grants: &[&str]| Command::CreateToken {
+            person: name.clone(),
+            name: "sign-in".to_owned(),
+            hash: Digest::from_bytes([number; 32]),
+            narrowing: Narrowing::default(),
+            expires_at: Timestamp::default() + Duration::from_secs(8 * 3600),
+            sign_in: true,
+            grants: grants
+                .iter()
+                .map(|reach| Grant {
+                    role: Role::Approver,
+                    reach: reach.parse().unwrap(),
+                })
+                .collect(),
+        };
+        let mut tell = |command: &Command| {
+            for event in decide(&people, command, Timestamp::default()).unwrap() {
+                people = evolve(people.clone(), Timestamp::default(), &event);
+            }
+            let count = |day| {
+                let consent = rule.count(&vote, &people, &environment, days(day));
+                consent.is_enough()
+            };
+            // While the sign-in lives, after it has ended, and when consent itself has.
+            (count(0), count(6), count(8))
+        };
+        assert_eq!(tell(&sign_in(1, &["blog"])), (false, false, false));
+        assert_eq!(tell(&sign_in(2, &["shop/production"])), (true, true, false));
+        // The newest one says that she is in no such group any more.
+        assert_eq!(tell(&sign_in(3, &[])), (false, false, false));
+        let revoke = |number| Command::RevokeToken {
+            token: crate::people::TokenNumber(number),
+        };
+        // Unless it is revoked; and then the one before is, too.
+        assert_eq!(tell(&revoke(3)), (true, true, false));
+        assert_eq!(tell(&revoke(2)), (false, false, false));
     }
 
     #[test]

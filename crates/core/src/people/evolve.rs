@@ -96,6 +96,19 @@ impl People {
         Rights::of(grants.unwrap_or_default())
     }
 
+    /// Returns what a person may do by what is known of them while they are not there: by their
+    /// grants, and by their groups as they were at the last of their sign-ins that was not revoked.
+    pub fn standing_rights(&self, name: &PersonName) -> Rights {
+        let Some(person) = self.people.get(name) else {
+            return Rights::default();
+        };
+        let mut tokens = self.tokens.values().rev();
+        let signed_in = tokens
+            .find(|token| token.sign_in && token.person == *name && token.revoked_at.is_none());
+        let by_groups = signed_in.into_iter().flat_map(|token| &token.grants);
+        Rights::of(person.grants.iter().chain(by_groups).cloned().collect())
+    }
+
     /// Returns what a token opens at `now`: nothing if it has ended.
     pub fn rights_of(&self, token: &Token, now: Timestamp) -> Rights {
         if token.is_live(now) {
