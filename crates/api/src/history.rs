@@ -78,6 +78,9 @@ pub struct Event {
     pub deployment: Option<u64>,
     /// The fact as a person would say it.
     pub sentence: String,
+    /// What a command wrote last whose end it is, without secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
 }
 
 /// Everything needed to say why an environment is as it is.

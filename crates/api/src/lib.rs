@@ -69,7 +69,7 @@ pub use sign_in::{BeginSignIn, BegunSignIn, FinishSignIn};
 pub use status::{
     Approval, Certificate, Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding,
     Freeze, Instance, InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason,
-    Request, Rollout, RolloutStage, ServiceStatus, Side, StatusQuery, Verdict, Who,
+    Request, Rollout, RolloutStage, Schema, ServiceStatus, Side, StatusQuery, Verdict, Who,
 };
 pub use system::{Artifact, System};
 pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};

@@ -60,6 +60,9 @@ pub struct EnvironmentStatus {
     pub url_problem: Option<String>,
     /// The release that serves; `None` before the first one.
     pub serves: Option<u64>,
+    /// The schema of its database; not there where no release said anything about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
     /// The newest deployment, also when it is over.
     pub deployment: Option<Deployment>,
     /// What starts as soon as that deployment has gone back.
@@ -84,6 +87,18 @@ pub struct EnvironmentStatus {
     /// ask for a host that none of them is for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<Certificate>,
+}
+
+/// Which schema a database is at, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schema {
+    /// What it is, or was before a migration that has yet to end well.
+    pub at: u64,
+    /// Where a migration is to bring it that has yet to end well: it may be there already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub towards: Option<u64>,
+    /// The release whose migration that is.
+    pub release: u64,
 }
 
 /// A certificate that is shown to those who connect.

@@ -131,6 +131,7 @@ mod tests {
                 url: None,
                 url_problem: None,
                 serves: None,
+                schema: None,
                 deployment: None,
                 queued: None,
                 requests: Vec::new(),

@@ -34,6 +34,11 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
             Some(routes) => routes.problem.clone(),
         },
         serves: environment.serving().map(|release| release.0),
+        schema: environment.schema.map(|schema| api::Schema {
+            at: schema.at,
+            towards: schema.towards,
+            release: schema.by.0,
+        }),
         deployment: newest(environment),
         queued: environment.queued.as_ref().map(|queued| api::Queued {
             release: queued.release.0,

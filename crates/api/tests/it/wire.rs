@@ -16,6 +16,7 @@ fn status() -> EnvironmentStatus {
         url: Some("http://127.0.0.1:8080".to_owned()),
         url_problem: None,
         serves: Some(3),
+        schema: None,
         deployment: Some(Deployment {
             number: 4,
             release: 4,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use leadsman_api::Moment;
 use leadsman_core::Event;
+use leadsman_core::checklist::Answer;
 use leadsman_core::entry::Approval;
 use leadsman_core::run::Run;
 use leadsman_core::time::Timestamp;
@@ -147,12 +148,15 @@ impl Summary {
         self.section(&format!("Environment `{name}`"));
         let admitted = happened.iter().rev().find_map(|(_, event)| match event {
             Event::EntryAdmitted {
-                approvals, gates, ..
-            } => Some((approvals, gates)),
+                approvals,
+                gates,
+                checks,
+                ..
+            } => Some((approvals, gates, checks)),
             _ => None,
         });
-        if let Some((approvals, gates)) = admitted {
-            self.let_in(approvals, gates);
+        if let Some((approvals, gates, checks)) = admitted {
+            self.let_in(approvals, gates, checks);
         }
         self.table(&["event", "when", "who", "what"]);
         for (recorded, event) in happened {
@@ -163,7 +167,7 @@ impl Summary {
     }
 
     /// Says what counted when the release entered last.
-    fn let_in(&mut self, approvals: &[Approval], gates: &[GateResult]) {
+    fn let_in(&mut self, approvals: &[Approval], gates: &[GateResult], checks: &[Answer]) {
         for approval in approvals {
             let at = self.at(approval.at);
             let note = approval.note.as_ref();
@@ -180,7 +184,13 @@ impl Summary {
                 plain(&gate.sentence)
             ));
         }
-        if !approvals.is_empty() || !gates.is_empty() {
+        for answer in checks {
+            let (at, asked) = (self.at(answer.at), plain(&answer.asked.to_string()));
+            let (said, by) = (plain(&answer.said), plain(&answer.by));
+            let item = &answer.item;
+            self.line(&format!("- `{item}`, {asked}: {said} ({by}, {at})"));
+        }
+        if !approvals.is_empty() || !gates.is_empty() || !checks.is_empty() {
             self.line("");
         }
     }

@@ -49,8 +49,17 @@ pub(crate) fn events(history: &History, clock: &Clock) -> String {
     for event in history.events.iter().rev() {
         let first = format!("  {:>5}  {}  ", event.position, clock.long(event.at));
         text.push_str(&wrapped(&first, &happened(event)));
+        text.push_str(&output(event));
     }
     text
+}
+
+/// Returns the lines that a command wrote last whose end an event is.
+pub(super) fn output(event: &Event) -> String {
+    let lines = event.output.iter();
+    lines
+        .map(|line| format!("         | {}\n", clean(line)))
+        .collect()
 }
 
 /// Returns what happened, and who caused it if it was a person.
@@ -127,6 +136,7 @@ mod tests {
                     kind: "weight_shifted".to_owned(),
                     deployment: Some(4),
                     sentence: "the weight of `web` is 25 %".to_owned(),
+                    output: Vec::new(),
                 },
                 Event {
                     position: 9,
@@ -135,6 +145,7 @@ mod tests {
                     kind: "deployment_started".to_owned(),
                     deployment: Some(4),
                     sentence: "release 4 is on its way".to_owned(),
+                    output: Vec::new(),
                 },
             ],
         }

@@ -89,6 +89,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
         url: Some("http://127.0.0.1:8080".to_owned()),
         url_problem: None,
         serves: Some(3),
+        schema: None,
         deployment: Some(Deployment {
             number: 3,
             release: 3,

@@ -2,7 +2,7 @@
 
 use leadsman_api::{
     Closed, Closing, Deployment, EnvironmentStatus, Instance, InstanceState, Overview, Phase,
-    Reason, Rollout, RolloutStage, ServiceStatus, Side, Who,
+    Reason, Rollout, RolloutStage, Schema, ServiceStatus, Side, Who,
 };
 
 use super::checklist;
@@ -55,6 +55,7 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
             &format!("no requests are accepted: {}", clean(problem)),
         ));
     }
+    text.push_str(&status.schema.map(schema).unwrap_or_default());
     text.push_str(&requests::freezes(status, clock));
     text.push_str(&checklist::missed(status, clock));
     text.push_str(&services(status, clock));
@@ -70,6 +71,24 @@ pub(crate) fn environment(status: &EnvironmentStatus, clock: &Clock) -> String {
         text.push_str(&wrapped("  ! ", &last));
     }
     text
+}
+
+/// Says which schema the database is at.
+fn schema(schema: Schema) -> String {
+    let Schema {
+        at,
+        towards,
+        release,
+    } = schema;
+    match towards {
+        None => format!("  schema {at}\n"),
+        Some(to) => wrapped(
+            "  ! ",
+            &format!(
+                "schema {at} or {to}: the migration of release {release} has not ended well so far"
+            ),
+        ),
+    }
 }
 
 /// Says in a few words which release serves and which is on its way.
@@ -370,6 +389,25 @@ mod tests {
         let wide = text.lines().find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "every line fits 80 columns");
         expected.assert_eq(&text);
+    }
+
+    #[test]
+    fn the_schema_is_told_and_whether_it_is_certain() {
+        let mut status = serving();
+        let mut with = |at, towards| {
+            status.schema = Some(Schema {
+                at,
+                towards,
+                release: 4,
+            });
+            let text = plain(&environment(&status, &clock()));
+            text.lines().nth(1).unwrap_or_default().to_owned()
+        };
+        assert_eq!(with(12, None), "  schema 12");
+        assert_eq!(
+            with(11, Some(12)),
+            "  ! schema 11 or 12: the migration of release 4 has not ended well so far"
+        );
     }
 
     #[test]

@@ -44,6 +44,7 @@ pub(crate) fn text(why: &Why, clock: &Clock) -> String {
     for event in &why.events {
         let at = format!("  {}  ", clock.short(event.at));
         text.push_str(&wrapped(&at, &history::happened(event)));
+        text.push_str(&history::output(event));
     }
     text
 }
@@ -136,6 +137,7 @@ mod tests {
             kind: "weight_shifted".to_owned(),
             deployment: Some(4),
             sentence: sentence.to_owned(),
+            output: Vec::new(),
         }
     }
 
@@ -208,6 +210,32 @@ mod tests {
                 so far
                   14:11  release 4 went back
             "#]],
+        );
+    }
+
+    #[test]
+    fn a_command_that_failed_is_quoted() {
+        let mut failed = event(
+            95,
+            "leadsman",
+            "the migration failed after 2 s: exit code 3",
+        );
+        failed.output = vec![
+            "ALTER TABLE".to_owned(),
+            "ERROR:  column \"email\" contains \u{1b}[31mnull values".to_owned(),
+        ];
+        check(
+            rolled_back(),
+            vec![failed],
+            &expect![[r#"
+            shop/production: release 4 went back at 14:11: `web` at 5 %: errors 5.1 % of
+            2140 requests (limit 5 %)
+
+            so far
+              14:11  the migration failed after 2 s: exit code 3
+                     | ALTER TABLE
+                     | ERROR:  column "email" contains null values
+        "#]],
         );
     }
 

@@ -59,6 +59,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         url: None,
         url_problem: None,
         serves: Some(1),
+        schema: None,
         deployment: Some(deployment),
         queued: None,
         requests: Vec::new(),

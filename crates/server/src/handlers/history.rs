@@ -160,6 +160,10 @@ impl Past {
                 after
             },
             sentence: event.to_string(),
+            output: match event {
+                Event::MigrationEnded { last, .. } => last,
+                _ => Vec::new(),
+            },
         });
         Ok(())
     }

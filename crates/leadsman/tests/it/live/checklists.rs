@@ -213,6 +213,13 @@ fn the_machine_finds_out_what_it_can_and_people_confirm_the_rest() {
         .succeeds()
         .says(&["is confirmed by"]);
     machine.wait_for_soak();
+    let evidence = super::evidence::summary(&machine, "3");
+    for said in [
+        "- `announced`, Customers were told: by mail, at noon (",
+        "- `dns`, `localhost` resolves",
+    ] {
+        assert!(evidence.contains(said), "{said}: {evidence}");
+    }
     machine.run(&["promote", "--all"]).succeeds();
     machine.wait_until("the list for afterwards is open", || {
         items(&machine, "after").len() == 1

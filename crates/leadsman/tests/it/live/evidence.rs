@@ -29,7 +29,7 @@ pub(super) fn of_the_second_release(machine: &Machine) {
     ]);
     let said = whole.succeeds().stdout;
     assert!(said.contains("every event of it is in the log"), "{said}");
-    let files = files(machine);
+    let files = files(machine, FILE);
     says_all(&files);
     nothing_can_be_changed(machine);
     machine
@@ -37,8 +37,17 @@ pub(super) fn of_the_second_release(machine: &Machine) {
         .fails(1, &["error[L123]", "`harbour` has no release 99"]);
 }
 
-fn files(machine: &Machine) -> BTreeMap<String, Vec<u8>> {
-    let file = fs::File::open(machine.place.path().join(FILE)).unwrap();
+/// Writes the evidence of a release, and returns what it says to a person.
+pub(super) fn summary(machine: &Machine, release: &str) -> String {
+    machine
+        .run(&["evidence", release, "--to", "summed-up.tar"])
+        .succeeds();
+    let summary = files(machine, "summed-up.tar").remove("summary.md");
+    String::from_utf8(summary.unwrap()).unwrap()
+}
+
+fn files(machine: &Machine, name: &str) -> BTreeMap<String, Vec<u8>> {
+    let file = fs::File::open(machine.place.path().join(name)).unwrap();
     let mut archive = Archive::new(file);
     let entries = archive.entries().unwrap();
     entries

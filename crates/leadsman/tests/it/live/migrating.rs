@@ -126,6 +126,7 @@ impl Database {
              up-1) ask 'create table if not exists boats (name text)' ;;\n\
              up-2) ask 'select pg_sleep(3)'\n\
                    ask 'alter table boats add column if not exists berth int' ;;\n\
+             up-9) echo 'no such berth' >&2; exit 3 ;;\n\
              up-3) ask 'alter table boats drop column if exists name' ;;\n\
              down-2) ask 'alter table boats add column if not exists name text' ;;\n\
              esac\n",
@@ -214,5 +215,20 @@ fn a_database_is_migrated_once_though_control_is_killed_and_goes_back_by_the_new
     let back = "select count(*) from runs where way = 'down' and at = '2'";
     assert_eq!(database.answer(back), "1");
     assert_eq!(database.answer("select count(name) from boats"), "0");
+
+    // One that fails is quoted, and nothing of its release ever runs.
+    database.project(&machine, "nine", "schema: 9, works_with: 1..9");
+    let ship = ["ship", "--one-way", "agreed on"];
+    machine
+        .run(&ship)
+        .fails(4, &["the schema was not migrated"]);
+    machine
+        .run(&["why"])
+        .succeeds()
+        .says(&["the migration failed", "| from 2 to 9 | no such berth"]);
+    machine
+        .run(&["status"])
+        .succeeds()
+        .says(&["schema 2 or 9: the migration of release 4 has not ended well so far"]);
     machine.down();
 }
