@@ -8,7 +8,7 @@ use leadsman_gates::Outcome;
 use super::item::{Asks, Check, Item, When};
 use super::state::{Answer, ItemState, OpenItem, Underway, underway};
 use crate::deployment::{Cause, Deployment, Phase, Stage};
-use crate::entry::{gates_of, own_consent};
+use crate::entry::gates_of;
 use crate::environment::Environment;
 use crate::event::Event;
 use crate::id::ItemName;
@@ -206,7 +206,7 @@ fn may_be_asked(
         serving.is_some_and(|rules| rules.checklists.get(list.when).get(name) == Some(item));
     let request = environment.requests.get(&list.release);
     let waiting = request.filter(|_| list.when == When::Before);
-    holds || waiting.is_none_or(|request| own_consent(request, environment, observed, now))
+    holds || waiting.is_none_or(|request| request.has_consent(environment, observed, now))
 }
 
 /// Returns why a deployment goes back that is promoted: something that it was to be checked for

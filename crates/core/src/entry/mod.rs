@@ -24,7 +24,7 @@ pub use rules::{EntryRules, Expedited};
 
 pub(crate) use freeze::{turns, works};
 pub(crate) use judged::gates_of;
-pub(crate) use request::{own_consent, rules, soak_at_most};
+pub(crate) use request::{rules, soak_at_most};
 pub(crate) use watch::{facts, reasons};
 pub(crate) use wish::{
     Asked, Consenting, approve, ask, asks_nothing, except, freeze, reject, thaw,

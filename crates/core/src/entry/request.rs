@@ -9,7 +9,7 @@ use leadsman_gates::{GateResult, Outcome};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::Opening;
-use super::consent::{ApprovalRule, Need};
+use super::consent::{Consent, Need};
 use super::freeze::Works;
 use super::rules::EntryRules;
 use crate::checklist::{self, Answer};
@@ -146,6 +146,32 @@ impl Request {
         rules(environment, &self.content)
     }
 
+    /// Returns what of its consent counts for these rules; `None` where they ask for none.
+    fn consent(
+        &self,
+        rules: &EntryRules,
+        environment: &Environment,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Option<Consent<'_>> {
+        let rule = rules.approvals.as_ref()?;
+        Some(rule.count(&self.approvals, &observed.people, &environment.id, now))
+    }
+
+    /// Whether it has the consent that its rules ask for.
+    pub(crate) fn has_consent(
+        &self,
+        environment: &Environment,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> bool {
+        let mut rules = self.rules(environment).into_iter();
+        rules.all(|rules| {
+            let consent = self.consent(rules, environment, observed, now);
+            consent.is_none_or(|consent| consent.is_enough())
+        })
+    }
+
     /// Returns the approvals that count for any of the rules at the moment `now`, each once.
     pub(super) fn counted_approvals(
         &self,
@@ -153,13 +179,9 @@ impl Request {
         observed: &Observed,
         now: Timestamp,
     ) -> Vec<Approval> {
-        let rules = self.rules(environment);
-        let asked = rules.iter().filter_map(|rules| rules.approvals.as_ref());
-        let count = |rule: &ApprovalRule| {
-            let (all, people) = (&self.approvals, &observed.people);
-            rule.count(all, people, &environment.id, now).given
-        };
-        let counts: Vec<&Approval> = asked.flat_map(count).collect();
+        let consents = self.rules(environment).into_iter();
+        let consents = consents.filter_map(|rules| self.consent(rules, environment, observed, now));
+        let counts: Vec<&Approval> = consents.flat_map(|consent| consent.given).collect();
         let counted = self.approvals.iter().filter(|one| counts.contains(one));
         counted.cloned().collect()
     }
@@ -187,17 +209,15 @@ impl Request {
                     add(Missing::Earlier { environment });
                 }
             }
-            if let Some(rule) = &rules.approvals {
-                let (all, people) = (&self.approvals, &observed.people);
-                let consent = rule.count(all, people, &environment.id, now);
-                if !consent.is_enough() {
-                    let given = consent.given.iter();
-                    add(Missing::Approvals {
-                        given: given.map(|approval| approval.by.clone()).collect(),
-                        needed: consent.needed,
-                        lacking: consent.lacking,
-                    });
-                }
+            if let Some(consent) = self.consent(rules, environment, observed, now)
+                && !consent.is_enough()
+            {
+                let given = consent.given.iter();
+                add(Missing::Approvals {
+                    given: given.map(|approval| approval.by.clone()).collect(),
+                    needed: consent.needed,
+                    lacking: consent.lacking,
+                });
             }
             if self.expedited.is_none()
                 && let Opening::Closed { opens, local } = rules.calendar.at(now)
@@ -246,19 +266,6 @@ impl Missing {
     pub(crate) const fn is_of_checklist(&self) -> bool {
         matches!(self, Self::Item(_))
     }
-}
-
-/// Whether a release that waits has the consent that its rules ask for.
-pub(crate) fn own_consent(
-    request: &Request,
-    environment: &Environment,
-    observed: &Observed,
-    now: Timestamp,
-) -> bool {
-    let rules = request.rules(environment);
-    let mut asked = rules.iter().filter_map(|rules| rules.approvals.as_ref());
-    let (all, people) = (&request.approvals, &observed.people);
-    asked.all(|rule| rule.count(all, people, &environment.id, now).is_enough())
 }
 
 /// Returns the rules that `content` has to meet to enter.

@@ -22,6 +22,14 @@ fn migration(deployment: u64) -> ErrandId {
 }
 
 impl World {
+    /// Returns the first errand, which has begun, and waits.
+    async fn begun(&self) -> Errand {
+        let errand = self.errand(WAITS);
+        self.ask(&[(1, &errand)]).await;
+        eventually("it has begun", || self.lines("begun") == 1).await;
+        errand
+    }
+
     fn errand(&self, script: &str) -> Errand {
         // Not as an argument, in which `$` would stand for what is told to the program.
         let file = self.file(&format!("{}.sh", script.len()));
@@ -113,9 +121,7 @@ async fn it_runs_once_whoever_asks_how_often() {
 #[tokio::test]
 async fn it_goes_on_while_control_is_dead_and_is_found_again() {
     let mut world = World::new().await;
-    let errand = world.errand(WAITS);
-    world.ask(&[(1, &errand)]).await;
-    eventually("it has begun", || world.lines("begun") == 1).await;
+    let errand = world.begun().await;
     world.restart_control().await;
     assert_eq!(world.seen(1).await, Some(ObservedErrand::Running(None)));
     world.ask(&[(1, &errand)]).await;
@@ -194,9 +200,7 @@ async fn who_ends_it_ends_it_and_what_was_never_begun_never_is() {
 #[tokio::test]
 async fn two_of_one_environment_never_run_at_once() {
     let world = World::new().await;
-    let errand = world.errand(WAITS);
-    world.ask(&[(1, &errand)]).await;
-    eventually("it has begun", || world.lines("begun") == 1).await;
+    let errand = world.begun().await;
     world.ask(&[(1, &errand), (2, &errand)]).await;
     let failure = world.over(2).await.failure;
     let alone = "another one runs in this environment";
@@ -210,9 +214,7 @@ async fn two_of_one_environment_never_run_at_once() {
 #[tokio::test]
 async fn one_whose_runner_is_killed_is_not_begun_again() {
     let world = World::new().await;
-    let errand = world.errand(WAITS);
-    world.ask(&[(1, &errand)]).await;
-    eventually("it has begun", || world.lines("begun") == 1).await;
+    let errand = world.begun().await;
     let folder = world.state().join("errands/shop/production/d1-migration");
     let identity = fs::read(folder.join("runner.json")).unwrap();
     let identity: serde_json::Value = serde_json::from_slice(&identity).unwrap();

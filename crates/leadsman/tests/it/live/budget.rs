@@ -1,20 +1,7 @@
 //! A budget that is exceeded while the run goes on.
 
-use std::path::Path;
-use std::process::Command;
-
 use super::machine::Machine;
-
-fn git(folder: &Path, arguments: &[&str]) {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["-c", "user.name=Mia", "-c", "user.email=mia@quay.example"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-}
+use super::pipeline::git;
 
 #[test]
 fn what_takes_longer_than_its_budget_is_told_while_it_still_does() {

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::machine::Machine;
 use super::processes;
 
-pub(super) fn git(folder: &Path, arguments: &[&str]) {
+/// Runs Git in a folder, and returns what it says.
+pub(super) fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .arg("-C")
         .arg(folder)
@@ -17,6 +18,7 @@ pub(super) fn git(folder: &Path, arguments: &[&str]) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A machine whose folder is a repository, with a pipeline of these jobs.

@@ -4,8 +4,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use ring::hmac;
@@ -13,18 +11,7 @@ use serde_json::{Value, json};
 
 use super::machine::Machine;
 use super::people::with_api;
-
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["-c", "user.name=Mia", "-c", "user.email=mia@quay.example"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use super::pipeline::git;
 
 /// A repository elsewhere, as GitHub would have it.
 struct Elsewhere(tempfile::TempDir);
