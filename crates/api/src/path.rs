@@ -7,6 +7,8 @@ pub const SYSTEM: &str = "/v1/system";
 pub const DOWN: &str = "/v1/system/down";
 /// `GET` with [`StatusQuery`](crate::StatusQuery): [`Overview`](crate::Overview).
 pub const STATUS: &str = "/v1/status";
+/// `GET`: the same in the text format of Prometheus, at the path where that looks for it.
+pub const METRICS: &str = "/metrics";
 /// `POST` of a [`Shipment`](crate::Shipment): [`Shipped`](crate::Shipped).
 pub const SHIP: &str = "/v1/ship";
 /// `POST` of a [`Shipment`](crate::Shipment), whose artifacts may be missing:

@@ -265,6 +265,68 @@ pub enum End {
     Abandoned,
 }
 
+/// What came of a deployment that is finished, for who counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// All of the release got all traffic, and the previous one is gone.
+    Settled,
+    /// All of it or a part went back by itself.
+    Failed,
+    /// A person took it back.
+    RolledBack,
+    /// A person aborted it on its way.
+    Aborted,
+    /// A newer release took its place.
+    Superseded,
+    /// A person gave up on it while it was frozen.
+    Abandoned,
+}
+
+impl Outcome {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::Settled,
+        Self::Failed,
+        Self::RolledBack,
+        Self::Aborted,
+        Self::Superseded,
+        Self::Abandoned,
+    ];
+
+    /// Returns what came of a deployment that ended so, and went back for this cause if it did.
+    pub(crate) fn of(end: &End, cause: Option<&Cause>) -> Self {
+        match (end, cause) {
+            (End::Abandoned, _) => Self::Abandoned,
+            (End::Superseded { .. }, _) => Self::Superseded,
+            (End::Settled, None) => Self::Settled,
+            (End::RolledBack, None) => Self::RolledBack,
+            (End::Settled | End::RolledBack, Some(cause)) => match cause {
+                Cause::Failed { .. }
+                | Cause::NotReady { .. }
+                | Cause::Inconclusive { .. }
+                | Cause::Unchecked { .. }
+                | Cause::NotMigrated { .. }
+                | Cause::OldUnwell { .. } => Self::Failed,
+                Cause::Aborted { .. } => Self::Aborted,
+                Cause::RolledBack { .. } => Self::RolledBack,
+                Cause::Superseded { .. } => Self::Superseded,
+            },
+        }
+    }
+
+    /// Returns it as a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Settled => "settled",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
 impl Cause {
     /// Whether the release is to blame, so that it must not come back by itself.
     pub fn rejects(&self) -> bool {
@@ -436,6 +498,54 @@ impl Rollout {
             | Stage::Soaking { .. }
             | Stage::Returning { .. }
             | Stage::Returned => self.from.as_ref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_of_a_deployment_is_told_by_its_end_and_its_cause() {
+        let ann = || "ann".to_owned();
+        let detail = || "exit status 1".to_owned();
+        let newer = ReleaseNumber(3);
+        let not_migrated = Cause::NotMigrated { detail: detail() };
+        for (end, cause, outcome) in [
+            (End::Settled, None, "settled"),
+            // A part of it went back, and the rest stayed.
+            (End::Settled, Some(not_migrated.clone()), "failed"),
+            (End::RolledBack, Some(not_migrated.clone()), "failed"),
+            (
+                End::RolledBack,
+                Some(Cause::OldUnwell { detail: detail() }),
+                "failed",
+            ),
+            (
+                End::RolledBack,
+                Some(Cause::Aborted { by: ann() }),
+                "aborted",
+            ),
+            (
+                End::RolledBack,
+                Some(Cause::RolledBack { by: ann() }),
+                "rolled_back",
+            ),
+            (
+                End::RolledBack,
+                Some(Cause::Superseded { by: newer }),
+                "superseded",
+            ),
+            (
+                End::Superseded { by: newer },
+                Some(not_migrated.clone()),
+                "superseded",
+            ),
+            (End::Abandoned, Some(not_migrated), "abandoned"),
+        ] {
+            let told = Outcome::of(&end, cause.as_ref()).as_str();
+            assert_eq!(told, outcome, "{end:?} {cause:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::checklist::Aftercare;
 use crate::closing::Closing;
-use crate::deployment::{Cause, Deployment, End, Origin, Revision};
+use crate::deployment::{Cause, Deployment, End, Origin, Outcome, Revision};
 use crate::entry::{EntryRules, Freeze, Identity, Request};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
 use crate::migration::{Migration, Schema};
@@ -52,6 +52,8 @@ pub struct Environment {
     pub closed: BTreeMap<ServiceName, Closing>,
     /// How the last finished deployment ended.
     pub last_end: Option<Ended>,
+    /// How many deployments ended, by what came of them.
+    pub outcomes: BTreeMap<Outcome, u64>,
 }
 
 /// A deployment that will start.
@@ -118,6 +120,7 @@ impl Environment {
             last_deployment: DeploymentNumber(0),
             closed: BTreeMap::new(),
             last_end: None,
+            outcomes: BTreeMap::new(),
         }
     }
 

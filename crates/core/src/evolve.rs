@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::checklist::{Answer, aftercare, answered};
 use crate::closing::Closing;
 use crate::deployment::{
-    Baseline, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
+    Baseline, Deployment, End, Origin, Outcome, Pause, Phase, Revision, Rollout, Stage,
 };
 use crate::entry::{Approval, Freeze, Request};
 use crate::environment::{Ended, Environment, Queued};
@@ -515,6 +515,8 @@ fn finish(environment: &mut Environment, at: Timestamp, end: &End) {
     environment
         .closed
         .retain(|name, _| stable.contains_key(name));
+    let outcome = Outcome::of(end, deployment.cause.as_ref());
+    *environment.outcomes.entry(outcome).or_default() += 1;
     environment.last_end = Some(Ended {
         number: deployment.number,
         release: deployment.release,

@@ -49,7 +49,7 @@ pub use closing::{Closed, Closing};
 pub use command::{Command, Scope};
 pub use decide::decide;
 pub use deployment::{
-    Baseline, Cause, Deployment, End, Origin, Pause, Phase, Revision, Rollout, Stage,
+    Baseline, Cause, Deployment, End, Origin, Outcome, Pause, Phase, Revision, Rollout, Stage,
 };
 pub use environment::{Ended, Environment, Queued};
 pub use event::{ApplicationEvent, Event, Passed};

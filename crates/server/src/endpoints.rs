@@ -99,6 +99,12 @@ pub(crate) fn all() -> Vec<Endpoint> {
         ),
         endpoint(
             "GET",
+            path::METRICS,
+            Somewhere(&[Act::See]),
+            get(handlers::metrics::get),
+        ),
+        endpoint(
+            "GET",
             path::ENVIRONMENT,
             see,
             get(handlers::status::environment),

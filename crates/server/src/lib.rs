@@ -12,6 +12,7 @@ mod access;
 mod again;
 mod endpoints;
 mod handlers;
+mod metrics;
 mod network;
 mod problem;
 mod recorded;

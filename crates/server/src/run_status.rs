@@ -10,22 +10,26 @@ use leadsman_engine::KnownRun;
 
 use crate::wire::moment;
 
+/// Returns where a run is, as a word.
+pub(crate) fn state(run: &Run) -> &'static str {
+    match (&run.ended, run.is_ending()) {
+        (Some((result, _)), _) => result.as_str(),
+        (None, true) => "ending",
+        (None, false) => "running",
+    }
+}
+
 /// Returns how a run stands.
 pub(crate) fn status(known: &KnownRun, version: u64, now: Timestamp) -> RunStatus {
     let run = &known.run;
     let took = run.took_until(now);
     let budget = run.pipeline.budget;
-    let state = match (&run.ended, run.is_ending()) {
-        (Some((result, _)), _) => result.as_str(),
-        (None, true) => "ending",
-        (None, false) => "running",
-    };
     RunStatus {
         application: run.id.application.to_string(),
         number: run.id.number.0,
         version,
         at: moment(now),
-        state: state.to_owned(),
+        state: state(run).to_owned(),
         commit: run.about.commit.to_string(),
         reference: run.about.reference.clone(),
         author: run.about.author.clone(),

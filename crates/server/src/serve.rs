@@ -1,5 +1,6 @@
 //! The server as a whole: what it serves, where, and for how long.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -96,6 +97,8 @@ pub(crate) struct Server {
     pub(crate) deliveries: Deliveries,
     /// Who failed to say who they are.
     attempts: Mutex<Attempts>,
+    /// How many requests were denied or refused, by code: there are only so many codes.
+    refused: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Server {
@@ -113,6 +116,19 @@ impl Server {
         } else {
             Err(Failure::too_many_failures())
         }
+    }
+
+    /// Counts a request that was denied or refused.
+    pub(crate) fn count_refused(&self, code: &str) {
+        let refused = self.refused.lock();
+        let mut refused = refused.unwrap_or_else(PoisonError::into_inner);
+        *refused.entry(code.to_owned()).or_default() += 1;
+    }
+
+    /// Returns how many requests were denied or refused since this control was started, by code.
+    pub(crate) fn refused(&self) -> BTreeMap<String, u64> {
+        let refused = self.refused.lock();
+        refused.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -152,6 +168,7 @@ impl Setup {
             webhooks,
             deliveries: Deliveries::default(),
             attempts: Mutex::default(),
+            refused: Mutex::default(),
         });
         let app = app(&server);
         // Ends with this function, whichever way that ends.

@@ -130,6 +130,12 @@ impl Runs {
         runs.filter(of).cloned().collect()
     }
 
+    /// Returns what `look` makes of all runs, in order. Nothing moves meanwhile, so it must not take
+    /// long.
+    pub async fn look<T>(&self, look: impl FnOnce(&BTreeMap<RunId, KnownRun>) -> T) -> T {
+        look(&self.inner.state.lock().await.runs)
+    }
+
     /// Returns the applications of which there are runs whose commits are in `repository`.
     pub async fn applications_of(&self, repository: &str) -> BTreeSet<ApplicationName> {
         let state = self.inner.state.lock().await;

@@ -53,6 +53,7 @@ pub(crate) async fn guard(
         Err(failure) => failure.into_response(),
     };
     if let Some(said) = response.extensions().get::<Said>() {
+        server.count_refused(&said.code);
         let on = about.map(|about| about.to_string());
         let event = said.event(&guard.what, on, server.engine.now());
         if let Some(who) = &said.who {

@@ -88,7 +88,7 @@ pub(crate) async fn get(
 }
 
 /// Returns the position of the last event: positions have no holes, so it can be closed in on.
-async fn last_position(log: &dyn EventLog) -> Result<u64, ReadError> {
+pub(super) async fn last_position(log: &dyn EventLog) -> Result<u64, ReadError> {
     let (mut there, mut beyond) = (0, 1);
     while !log.read_all(beyond - 1, 1).await?.is_empty() {
         there = beyond;

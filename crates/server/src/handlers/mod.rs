@@ -7,6 +7,7 @@ pub(crate) mod deliveries;
 pub(crate) mod diff;
 pub(crate) mod history;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod replay;

@@ -1,6 +1,11 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+#[cfg(test)]
+#[path = "../../../proxy/tests/it/exposition.rs"]
+mod exposition;
+#[cfg(test)]
+mod metrics;
 mod network;
 mod people;
 mod provider;

@@ -44,6 +44,7 @@ fn table() -> Vec<Row> {
         ("GET /v1/system", "", Anybody, ALL),
         ("POST /v1/system/down", "", Everything, ADMIN),
         ("GET /v1/status", "", Anything, ALL),
+        ("GET /metrics", "", Anything, ALL),
         ("POST /v1/plan", "SHIPMENT", Production, ALL),
         ("POST /v1/ship", "SHIPMENT", Production, SHIP),
         ("GET /v1/artifacts/{digest}", "", Anything, SHIP),

@@ -1,5 +1,6 @@
 //! A budget that is exceeded while the run goes on.
 
+use super::alerts::page;
 use super::machine::Machine;
 use super::pipeline::git;
 
@@ -14,7 +15,8 @@ fn what_takes_longer_than_its_budget_is_told_while_it_still_does() {
         "leadsman.yaml",
         format!(
             "application: quay\nservices: {{ web: {{ run: ./web }} }}\npipeline:\n  budget: 1s\n  jobs:\n    \
-             slow: {{ budget: 1s, script: \"until [ -e {} ]; do sleep 0.05; done\" }}\n",
+             slow: {{ budget: 1s, script: \"until [ -e {} ]; do sleep 0.05; done\" }}\n    \
+             quick: {{ budget: 1h, script: \"true\" }}\n",
             gate.display()
         ),
     );
@@ -49,6 +51,16 @@ fn what_takes_longer_than_its_budget_is_told_while_it_still_does() {
     let listed = machine.run(&["runs"]).succeeds().stdout;
     assert!(listed.contains("over its budget, 1 job too"), "{listed}");
     assert!(machine.said().contains("takes longer than its budget"));
+    let page = page(&machine);
+    for line in [
+        "leadsman_newest_run_state{application=\"quay\",state=\"running\"} 1\n",
+        "leadsman_budget_seconds{application=\"quay\",run=\"1\",of=\"run\"} 1\n",
+        "leadsman_budget_exceeded{application=\"quay\",run=\"1\",of=\"run\"} 1\n",
+        "leadsman_budget_exceeded{application=\"quay\",run=\"1\",of=\"job\",pipeline_job=\"slow\"} 1\n",
+        "leadsman_budget_exceeded{application=\"quay\",run=\"1\",of=\"job\",pipeline_job=\"quick\"} 0\n",
+    ] {
+        assert!(page.contains(line), "{line}: {page}");
+    }
     machine.place.write("go-on", "");
     machine.wait_until("the end of the run", || {
         machine.json(&["run", "show", "1"])["ended_at"].is_u64()

@@ -13,6 +13,7 @@ mod story;
 mod streaming;
 mod users;
 
+mod alerts;
 mod baseline;
 mod budget;
 mod by_hand;

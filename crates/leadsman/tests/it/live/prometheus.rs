@@ -26,6 +26,11 @@ pub(super) struct Prometheus {
 impl Prometheus {
     /// Starts it; `None` where `./dev test` said why it cannot be had.
     pub(super) fn start(machine: &Machine) -> Option<Self> {
+        Self::start_with(machine, CONFIG)
+    }
+
+    /// Starts it with another configuration.
+    pub(super) fn start_with(machine: &Machine, config: &str) -> Option<Self> {
         if let Some(why) = missing("prometheus") {
             println!("skipped, there is no Prometheus: {why}");
             return None;
@@ -36,7 +41,7 @@ impl Prometheus {
             running: None,
         };
         drop(free);
-        machine.place.write("prometheus/prometheus.yml", CONFIG);
+        machine.place.write("prometheus/prometheus.yml", config);
         prometheus.scrape(machine);
         prometheus.run(machine);
         Some(prometheus)
