@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use leadsman_core::checklist::{Answer, Asks, Checklist, When};
-use leadsman_core::entry::{Approval, ApprovalRule, EntryRules, Opening, Voters};
+use leadsman_core::entry::{Approval, ApprovalRule, EntryRules, Freeze, Opening, Voters};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::people::{self, Act, People, PersonName, Reach};
 use leadsman_core::time::Timestamp;
@@ -91,10 +91,9 @@ impl Truth {
                 let Some(request) = request else {
                     return Some(Some(format!("{release} did not wait")));
                 };
-                let frozen = state.freezes.values().find(|freeze| {
-                    freeze.holds(*release, at.log)
-                        && freeze.holds(*release, back(at.log, self.slack()))
-                });
+                let before = back(at.log, self.slack());
+                let mut freezes = state.freezes.values();
+                let frozen = freezes.find(|freeze| keeps_out(freeze, *release, before, at.log));
                 let rules = rules(state, &request.content);
                 let lacks = rules.into_iter().find_map(|rules| {
                     self.consent(rules.approvals.as_ref(), &request.approvals, state, at)
@@ -256,8 +255,7 @@ impl Truth {
     ) -> Option<String> {
         let before = back(at.log, self.slack());
         let mut declared = state.freezes.values().filter(|freeze| freeze.maintenance);
-        let declared =
-            declared.find(|freeze| freeze.holds(release, at.log) && freeze.holds(release, before));
+        let declared = declared.find(|freeze| keeps_out(freeze, release, before, at.log));
         let weekly = rules(state, content).into_iter().find(|rules| {
             let mut calendar = rules.calendar.clone();
             calendar.windows.clone_from(&rules.maintenance);
@@ -268,6 +266,13 @@ impl Truth {
         let weekly = weekly.map(|_| "it moves in a maintenance window of the week");
         declared.or(weekly).map(str::to_owned)
     }
+}
+
+/// Whether a freeze keeps a release out from one moment to another. It asks nobody whose answer is
+/// what is looked at.
+fn keeps_out(freeze: &Freeze, release: ReleaseNumber, from: Timestamp, to: Timestamp) -> bool {
+    let lasts = freeze.from <= from && freeze.until.is_none_or(|until| to < until);
+    lasts && !freeze.except.contains(&release)
 }
 
 /// Whether each place has somebody of its own.

@@ -45,7 +45,31 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "votes count of whoever gave them",
         file: "core/src/entry/consent.rs",
-        from: "people.rights(&name).may(Act::Approve, &about)",
+        from: "people.standing_rights(&name).may(Act::Approve, &about)",
+        to: "true",
+    },
+    Mutation {
+        name: "a freeze keeps nothing out",
+        file: "core/src/entry/freeze.rs",
+        from: "self.is_on(now) && !self.except.contains(&release)",
+        to: "false",
+    },
+    Mutation {
+        name: "a migration that runs counts as done",
+        file: "core/src/migration/fold.rs",
+        from: "MigrationStage::Running { since: at }",
+        to: "MigrationStage::Done",
+    },
+    Mutation {
+        name: "a migration that failed counts as done",
+        file: "core/src/migration/fold.rs",
+        from: "failure.is_some()",
+        to: "false",
+    },
+    Mutation {
+        name: "every program works with every schema",
+        file: "core/src/migration/mod.rs",
+        from: "(self.from..=self.to).contains(&schema)",
         to: "true",
     },
     Mutation {
