@@ -40,6 +40,7 @@ mod sign_in;
 mod status;
 mod system;
 mod webhook;
+pub mod words;
 
 pub use audit::{Audit, AuditEntry, AuditQuery};
 pub use checklist::{Checklist, ChecklistItem, ItemState, PlannedChecklist};
