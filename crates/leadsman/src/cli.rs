@@ -48,7 +48,8 @@ pub(crate) struct Global {
     #[arg(long, short, global = true, value_name = "NAME")]
     pub(crate) environment: Option<String>,
     /// The address of a Leadsman on another machine, such as `https://leadsman.example:7070`; it
-    /// needs a token, in `LEADSMAN_TOKEN` or in a file
+    /// needs a token, in `LEADSMAN_TOKEN` or in a file. On this machine `unix:PATH` names the socket
+    /// of a group
     #[arg(
         long,
         global = true,

@@ -25,11 +25,22 @@ pub(crate) struct Context {
     pub(crate) working_folder: PathBuf,
     /// The project file that was named, or the nearest one.
     project: Option<PathBuf>,
-    /// The control that is reached over the network, if one was named.
-    remote: Option<Remote>,
+    /// The control that was named, if it is not the one that has the state folder.
+    named: Option<Named>,
     /// Why all this is done.
     reason: Option<String>,
 }
+
+/// A control that was named.
+enum Named {
+    /// One that is reached over the network.
+    Remote(Remote),
+    /// One of this machine, by a socket that it shares with a group.
+    Socket(PathBuf),
+}
+
+/// What a socket is named with, where the address of a control is asked for.
+const SOCKET: &str = "unix:";
 
 impl Context {
     pub(crate) fn new(global: &Global, output: Output) -> Result<Self, Failure> {
@@ -54,11 +65,14 @@ impl Context {
             output,
             state: StateFolder::new(state),
             environment: global.environment.clone(),
-            remote: match &global.server {
-                Some(url) => {
-                    let file = global.token_file.as_ref().map(|it| working_folder.join(it));
-                    Some(remote::find(url, file.as_deref())?)
-                }
+            named: match &global.server {
+                Some(url) => Some(match url.strip_prefix(SOCKET) {
+                    Some(path) => Named::Socket(working_folder.join(path)),
+                    None => {
+                        let file = global.token_file.as_ref().map(|it| working_folder.join(it));
+                        Named::Remote(remote::find(url, file.as_deref())?)
+                    }
+                }),
                 None => None,
             },
             reason: global.reason.clone(),
@@ -74,8 +88,9 @@ impl Context {
 
     /// Returns the client of the control that was named, or that has the state folder.
     pub(crate) fn client(&self) -> Client {
-        let client = match &self.remote {
-            Some(remote) => Client::remote(remote.clone()),
+        let client = match &self.named {
+            Some(Named::Remote(remote)) => Client::remote(remote.clone()),
+            Some(Named::Socket(socket)) => Client::new(socket),
             None => Client::new(self.state.socket()),
         };
         client.with_reason(self.reason.clone())
@@ -83,23 +98,31 @@ impl Context {
 
     /// Returns the address of the control elsewhere that was named.
     pub(crate) fn server(&self) -> Option<&str> {
-        self.remote.as_ref().map(Remote::url)
+        match &self.named {
+            Some(Named::Remote(remote)) => Some(remote.url()),
+            Some(Named::Socket(_)) | None => None,
+        }
     }
 
     /// Whether a control elsewhere was named.
     pub(crate) const fn is_remote(&self) -> bool {
-        self.remote.is_some()
+        matches!(self.named, Some(Named::Remote(_)))
     }
 
-    /// Refuses what is done with the state folder itself, where a control elsewhere was named.
+    /// Refuses what is done with the state folder itself, where a control was named.
     pub(crate) fn only_here(&self, what: &str) -> Result<(), Failure> {
-        match &self.remote {
-            None => Ok(()),
-            Some(remote) => {
-                let what = format!("{what} is done on the machine of `{}` only", remote.url());
-                Err(Failure::new(Code::NoSuchServer, what).hint("run it there, without `--server`"))
-            }
-        }
+        let (what, hint) = match &self.named {
+            None => return Ok(()),
+            Some(Named::Remote(remote)) => (
+                format!("{what} is done on the machine of `{}` only", remote.url()),
+                "run it there, without `--server`",
+            ),
+            Some(Named::Socket(_)) => (
+                format!("{what} is done with the state folder, and not over a socket"),
+                "run it as the owner of the state folder, without `--server`",
+            ),
+        };
+        Err(Failure::new(Code::NoSuchServer, what).hint(hint))
     }
 
     /// Reads the project file.

@@ -156,7 +156,10 @@ impl From<api::Error> for Failure {
                 "start it with `leadsman up`, or name the folder of the one that runs with `--state`",
             ),
             api::Error::NotPermitted { .. } => {
-                failure.hint("run this as the user that started it")
+                failure.hint(
+                    "run this as the user that started it, or over the socket of a group of yours: \
+                     `--server unix:PATH`",
+                )
             }
             api::Error::Connect { source, .. }
                 if source.kind() == std::io::ErrorKind::InvalidInput =>

@@ -25,7 +25,7 @@ mod webhooks;
 mod wire;
 
 pub use endpoints::{Listed, Needs, listed};
-pub use network::{BindError, Network};
+pub use network::{Beside, BindError, Network};
 pub use problem::CODES;
 pub use serve::{Error, Setup};
 pub use shelf::{BoxFuture, Line, Lines, Shelf, ShelfError};

@@ -1,7 +1,9 @@
-//! The API over TCP, for those who are not on this machine, or not its owner.
+//! The API for those who are not on this machine, or not its owner: over TCP, and over a socket
+//! that others may open.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::unix::net::UnixListener as StdUnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -92,16 +94,77 @@ impl Network {
     }
 }
 
+/// A socket of this machine that the API is served on beside the owner's. Who may open it is said
+/// by its mode, and what they may by what is granted to them.
+pub struct Beside(StdUnixListener);
+
+impl Beside {
+    /// Takes over a socket that listens.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be waited for.
+    pub fn new(listener: StdUnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self(listener))
+    }
+}
+
+/// Where those come who are not the owner.
+pub(crate) enum Door {
+    Network(Network),
+    Beside(Beside),
+}
+
+/// A door that is open.
+enum Listener {
+    Tcp(TcpListener, Option<TlsAcceptor>),
+    Unix(UnixListener),
+}
+
+/// Somebody who came.
+enum Came {
+    Tcp(TcpStream, Option<TlsAcceptor>),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Came, Peer)> {
+        Ok(match self {
+            Self::Tcp(listener, tls) => {
+                let (stream, address) = listener.accept().await?;
+                (Came::Tcp(stream, tls.clone()), Peer::Address(address))
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = Peer::of(&stream);
+                (Came::Unix(stream), peer)
+            }
+        })
+    }
+}
+
+impl Door {
+    fn open(self) -> io::Result<Listener> {
+        Ok(match self {
+            Self::Network(network) => {
+                let tls = network.tls.map(TlsAcceptor::from);
+                Listener::Tcp(TcpListener::from_std(network.listener)?, tls)
+            }
+            Self::Beside(Beside(listener)) => Listener::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+}
+
 /// Serves `app` until `ended` becomes true.
-pub(crate) async fn serve(network: Network, app: Router, mut ended: watch::Receiver<bool>) {
-    let listener = match TcpListener::from_std(network.listener) {
+pub(crate) async fn serve(door: Door, app: Router, mut ended: watch::Receiver<bool>) {
+    let listener = match door.open() {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(%error, address = %network.address, "the API is not served there");
+            tracing::error!(%error, "the API is served to its owner only");
             return;
         }
     };
-    let tls = network.tls.map(TlsAcceptor::from);
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
     loop {
@@ -115,10 +178,10 @@ pub(crate) async fn serve(network: Network, app: Router, mut ended: watch::Recei
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => {
-                let (app, tls, ended) = (app.clone(), tls.clone(), ended.clone());
+            Ok((came, peer)) => {
+                let (app, ended) = (app.clone(), ended.clone());
                 connections.spawn(async move {
-                    connection(stream, address, tls, app, ended).await;
+                    connection(came, peer, app, ended).await;
                     drop(place);
                 });
             }
@@ -134,20 +197,15 @@ pub(crate) async fn serve(network: Network, app: Router, mut ended: watch::Recei
     drop(tokio::time::timeout(GRACE, all).await);
 }
 
-async fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    app: Router,
-    ended: watch::Receiver<bool>,
-) {
-    match tls {
-        None => requests(stream, address, app, ended).await,
-        Some(tls) => {
+async fn connection(came: Came, peer: Peer, app: Router, ended: watch::Receiver<bool>) {
+    match came {
+        Came::Unix(stream) => requests(stream, peer, app, ended).await,
+        Came::Tcp(stream, None) => requests(stream, peer, app, ended).await,
+        Came::Tcp(stream, Some(tls)) => {
             // Whoever does not speak TLS, or too slowly, gets no answer.
             let shake = tokio::time::timeout(PATIENCE, tls.accept(stream)).await;
             if let Ok(Ok(stream)) = shake {
-                requests(stream, address, app, ended).await;
+                requests(stream, peer, app, ended).await;
             }
         }
     }
@@ -155,14 +213,13 @@ async fn connection(
 
 async fn requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    address: SocketAddr,
+    peer: Peer,
     app: Router,
     mut ended: watch::Receiver<bool>,
 ) {
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
-        let peer = ConnectInfo(Peer::Address(address));
-        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(ConnectInfo(peer.clone()));
         // A router is always ready.
         app.clone().call(request)
     });

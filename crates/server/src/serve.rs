@@ -20,7 +20,7 @@ use crate::access::Peer;
 use crate::access::attempts::Attempts;
 use crate::endpoints;
 use crate::handlers::deliveries::Deliveries;
-use crate::network::{self, Network};
+use crate::network::{self, Beside, Door, Network};
 use crate::problem::Failure;
 use crate::shelf::Shelf;
 use crate::sign_in::{Provider, SignIn};
@@ -70,6 +70,8 @@ pub struct Setup {
     pub down: watch::Sender<bool>,
     /// Where it is served beside the socket.
     pub network: Option<Network>,
+    /// Another socket of this machine that it is served on.
+    pub beside: Option<Beside>,
     /// The provider that people sign in with, if there is one.
     pub provider: Option<Provider>,
 }
@@ -173,8 +175,9 @@ impl Setup {
         let app = app(&server);
         // Ends with this function, whichever way that ends.
         let mut beside = JoinSet::new();
-        if let Some(network) = self.network {
-            beside.spawn(network::serve(network, app.clone(), ended.clone()));
+        let doors = self.network.map(Door::Network).into_iter();
+        for door in doors.chain(self.beside.map(Door::Beside)) {
+            beside.spawn(network::serve(door, app.clone(), ended.clone()));
         }
         let app = app.into_make_service_with_connect_info::<Peer>();
         axum::serve(listener, app)

@@ -50,6 +50,7 @@ pub(crate) mod serve;
 pub(crate) mod shim;
 pub(crate) mod ship;
 pub(crate) mod sign_in;
+pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod thaw;

@@ -2,6 +2,7 @@
 
 use super::api::Api;
 use super::sign_in::SignIn;
+use super::socket::Socket;
 use crate::command::proxy::Setup;
 use crate::context::Context;
 use crate::control;
@@ -19,6 +20,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     api: Api,
     #[command(flatten)]
+    socket: Socket,
+    #[command(flatten)]
     sign_in: SignIn,
 }
 
@@ -27,5 +30,10 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     context.only_here("`leadsman up`")?;
     let provider = args.sign_in.provider(context)?;
     // What control begins with is more than belongs on the stack.
-    Box::pin(control::run(context, &args.proxy, &args.api, provider)).await
+    let doors = control::Doors {
+        api: &args.api,
+        socket: &args.socket,
+        provider,
+    };
+    Box::pin(control::run(context, &args.proxy, doors)).await
 }

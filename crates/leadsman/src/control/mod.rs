@@ -22,18 +22,22 @@ pub(crate) use tell::listen_to_tracing;
 use crate::codes::Code;
 use crate::command::api::Api;
 use crate::command::proxy::Setup;
+use crate::command::socket::Socket;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::folder::StateFolder;
 use crate::format;
 
+/// By which ways others than the owner of the state folder come in.
+pub(crate) struct Doors<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) socket: &'a Socket,
+    /// How they sign in.
+    pub(crate) provider: Option<Provider>,
+}
+
 /// Runs control on the context's state folder until it is told to end.
-pub(crate) async fn run(
-    context: &Context,
-    setup: &Setup,
-    api: &Api,
-    provider: Option<Provider>,
-) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, setup: &Setup, doors: Doors<'_>) -> Result<(), Failure> {
     let state = &context.state;
     state.create()?;
     let _lock = lock::take(state)?;
@@ -46,7 +50,8 @@ pub(crate) async fn run(
     format::claim(state, context.output)?;
     let clock = SystemClock::not_before(last_recorded);
     // Before anything is started: what cannot be served as it should is better not begun.
-    let network = api.bind()?;
+    let network = doors.api.bind()?;
+    let (held, beside) = doors.socket.bind(context)?.unzip();
     let proxy = data_plane::start(context, setup).await?;
     let runtime = start_runtime(state).await?;
     let plane = ProxyPlane::connect(proxy.client()).await;
@@ -79,11 +84,12 @@ pub(crate) async fn run(
         version: env!("CARGO_PKG_VERSION"),
         down,
         network,
-        provider,
+        beside,
+        provider: doors.provider,
     };
     let socket = state.socket();
     let serving = tokio::spawn(async move { server.run(&socket, end).await });
-    tell::ready(context, &engine, url.as_deref());
+    tell::ready(context, &engine, url.as_deref(), held.as_ref());
     let why = end::wait(down_wanted, serving).await?;
     let environments: Vec<_> = engine
         .views()
@@ -106,6 +112,7 @@ pub(crate) async fn run(
     }
     // Whoever waits for the end watches the socket: it goes last.
     ended.send_replace(true);
+    drop(held);
     drop(std::fs::remove_file(state.socket()));
     Ok(())
 }

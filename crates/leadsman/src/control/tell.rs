@@ -5,6 +5,7 @@ use leadsman_engine::Engine;
 use leadsman_runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
+use crate::command::socket::Held;
 use crate::context::Context;
 
 /// Sends what the parts have to say to standard error: `LEADSMAN_LOG` chooses how much, by
@@ -26,7 +27,7 @@ pub(crate) fn listen_to_tracing(context: &Context) {
 }
 
 /// Says that control is ready, and what to do next.
-pub(super) fn ready(context: &Context, engine: &Engine, url: Option<&str>) {
+pub(super) fn ready(context: &Context, engine: &Engine, url: Option<&str>, held: Option<&Held>) {
     let state = context.state.path().display();
     let version = env!("CARGO_PKG_VERSION");
     let process = std::process::id();
@@ -37,6 +38,9 @@ pub(super) fn ready(context: &Context, engine: &Engine, url: Option<&str>) {
         context.output.talk(&format!(
             "the API is served on {url}, to whoever has a token"
         ));
+    }
+    if let Some(held) = held {
+        context.output.talk(&held.sentence());
     }
     let views = engine.views();
     let views = views.borrow();

@@ -82,7 +82,8 @@ fn help_shows_what_there_is() {
                                     there are several
               --server <URL>        The address of a Leadsman on another machine, such as
                                     `https://leadsman.example:7070`; it needs a token, in `LEADSMAN_TOKEN`
-                                    or in a file [env: LEADSMAN_SERVER]
+                                    or in a file. On this machine `unix:PATH` names the socket of a group
+                                    [env: LEADSMAN_SERVER]
               --token-file <FILE>   The file that holds the token, which nobody else may read [default: the
                                     one below `~/.config/leadsman/tokens` that is named after the address]
                                     [env: LEADSMAN_TOKEN_FILE]

@@ -71,7 +71,8 @@ impl Caller {
                     });
                 }
                 let people = server.engine.people();
-                let person = people.recognise(&Identity::User(name.clone()));
+                // Who is not told by the kernel is nobody, however a person may be called.
+                let person = uid.and_then(|_| people.recognise(&Identity::User(name.clone())));
                 let person = person.ok_or_else(|| Failure::not_a_person(name))?.clone();
                 asked.from = format!("unix, user {name}");
                 Ok(Self {

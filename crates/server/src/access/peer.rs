@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 /// Who is at the other end of the connection, as far as the kernel tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +30,18 @@ impl Peer {
     }
 }
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        let uid = stream.io().peer_cred().ok().map(|it| it.uid());
+impl Peer {
+    /// Returns who is at the other end of a socket of this machine.
+    pub(crate) fn of(stream: &UnixStream) -> Self {
+        let uid = stream.peer_cred().ok().map(|it| it.uid());
         let name = uid.map_or_else(|| "unknown".to_owned(), user_name);
         Self::User { uid, name }
+    }
+}
+
+impl Connected<IncomingStream<'_, UnixListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
+        Self::of(stream.io())
     }
 }
 

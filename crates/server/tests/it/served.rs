@@ -54,6 +54,7 @@ impl Served {
             version: "1.2.3",
             down: watch::channel(false).0,
             network: Some(network),
+            beside: None,
             provider,
         };
         let path = socket.clone();

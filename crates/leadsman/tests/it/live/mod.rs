@@ -26,6 +26,7 @@ mod evidence;
 mod files;
 mod full_disk;
 mod gap;
+mod grouped;
 mod kept;
 mod log;
 mod login;
