@@ -74,7 +74,14 @@ fn guide() -> (String, String) {
 fn prometheus_reads_the_page_and_says_what_the_guide_has_it_say() {
     let mut machine = Machine::new();
     let url = with_api(&mut machine);
+    // Nobody will say that they tried it.
     machine.project("one", QUICK);
+    let file = machine.place.path().join("leadsman.yaml");
+    let project = fs::read_to_string(&file).unwrap();
+    let list = "checklists: { after: { till: { confirm: \"The till was tried\", within: 1s } } },";
+    let asking = project.replacen("{ production: {", &format!("{{ production: {{ {list}"), 1);
+    assert_ne!(asking, project);
+    fs::write(&file, asking).unwrap();
     machine.ship().succeeds();
     machine.wait_for_version("one");
     let Some(promtool) = promtool() else { return };
@@ -113,6 +120,13 @@ fn prometheus_reads_the_page_and_says_what_the_guide_has_it_say() {
         let query = format!("count(ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}})");
         prometheus.value(&query).is_some()
     };
+    machine.wait_until("Prometheus says that something was missed", || {
+        fires("LeadsmanChecklistMissed")
+    });
+    let page_of_missed = page(&machine);
+    let missed = "leadsman_checklist_items{application=\"quay\",environment=\"production\",\
+                  when=\"after\",state=\"missed\"} 1\n";
+    assert!(page_of_missed.contains(missed), "{page_of_missed}");
     assert!(!fires("LeadsmanWentBack"));
     // It never becomes ready.
     let ready = "{ http: /health, every: 50ms, within: 1s }";
