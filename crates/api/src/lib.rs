@@ -23,6 +23,7 @@
 
 mod audit;
 mod checklist;
+mod choice;
 mod client;
 mod command;
 mod diff;
@@ -44,6 +45,7 @@ pub mod words;
 
 pub use audit::{Audit, AuditEntry, AuditQuery};
 pub use checklist::{Checklist, ChecklistItem, ItemState, PlannedChecklist};
+pub use choice::{Choice, Choices, Refused, Wanted};
 pub use client::{Client, Error, InvalidUrl, Lines, Remote};
 pub use command::{Accepted, Closed, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
@@ -77,6 +79,10 @@ pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};
 
 /// The version of the API that this crate speaks. It is part of every path.
 pub const API_VERSION: u16 = 1;
+
+/// The header by which who decides says at which version they have looked at the environment: a
+/// whole number. What would change the decision and has happened since has it refused.
+pub const SEEN_HEADER: &str = "leadsman-seen";
 
 /// The header by which control and client tell each other the version of the API they speak.
 pub const API_VERSION_HEADER: &str = "leadsman-api";

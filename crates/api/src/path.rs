@@ -21,6 +21,8 @@ pub const ARTIFACT: &str = "/v1/artifacts/{digest}";
 pub const REPORTS: &str = "/v1/applications/{application}/releases/{release}/reports";
 /// `GET`: [`EnvironmentStatus`](crate::EnvironmentStatus).
 pub const ENVIRONMENT: &str = "/v1/environments/{application}/{environment}";
+/// `GET`: [`Choices`](crate::Choices).
+pub const CHOICES: &str = "/v1/environments/{application}/{environment}/choices";
 /// `POST` of a [`Command`](crate::Command): [`Accepted`](crate::Accepted).
 pub const COMMANDS: &str = "/v1/environments/{application}/{environment}/commands";
 /// `GET`: [`Why`](crate::Why).

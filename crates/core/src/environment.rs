@@ -10,6 +10,7 @@ use crate::deployment::{Cause, Deployment, End, Origin, Outcome, Revision};
 use crate::entry::{EntryRules, Freeze, Identity, Request};
 use crate::id::{DeploymentNumber, EnvironmentId, ReleaseNumber, ServiceName};
 use crate::migration::{Migration, Schema};
+use crate::refusal::Refusal;
 use crate::release::{KnownRelease, ReleaseContent, Routing, Standing};
 use crate::time::Timestamp;
 
@@ -20,6 +21,9 @@ pub struct Environment {
     pub id: EnvironmentId,
     /// How many events it was folded from. A decision is recorded only if this is still so.
     pub version: u64,
+    /// The version since which nothing has happened that a person would decide on: what the judge says
+    /// from second to second does not count.
+    pub turned_at: u64,
     /// Every release that was ever deployed here.
     pub releases: BTreeMap<ReleaseNumber, KnownRelease>,
     /// The releases that took all traffic, in order; a release that came back stands again.
@@ -104,6 +108,7 @@ impl Environment {
         Self {
             id,
             version: 0,
+            turned_at: 0,
             releases: BTreeMap::new(),
             promotions: Vec::new(),
             stable: BTreeMap::new(),
@@ -122,6 +127,19 @@ impl Environment {
             last_end: None,
             outcomes: BTreeMap::new(),
         }
+    }
+
+    /// Makes sure that who saw the environment at the version `seen` saw what there is to decide on.
+    ///
+    /// # Errors
+    ///
+    /// Something has happened since.
+    pub fn still(&self, seen: u64) -> Result<(), Refusal> {
+        if seen < self.turned_at {
+            let now = self.turned_at;
+            return Err(Refusal::SeenBefore { seen, now });
+        }
+        Ok(())
     }
 
     /// Returns the release that serves: the last one promoted that still stands.

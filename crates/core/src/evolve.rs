@@ -23,6 +23,9 @@ use crate::weight::Weight;
 #[must_use]
 pub fn evolve(mut environment: Environment, at: Timestamp, event: &Event) -> Environment {
     environment.version += 1;
+    if !matches!(event, Event::VerdictReached { .. }) {
+        environment.turned_at = environment.version;
+    }
     match event {
         Event::DeploymentQueued {
             release,

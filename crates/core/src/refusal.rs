@@ -235,6 +235,16 @@ pub enum Refusal {
     /// The schema is where the release needs it.
     #[error("for {0} there is nothing to bring back in the schema")]
     NothingToMigrateBack(ReleaseNumber),
+    /// What was looked at is not how things stand.
+    #[error(
+        "things have changed since they were looked at: version {seen} was seen, and this is version {now}"
+    )]
+    SeenBefore {
+        /// The version that was looked at.
+        seen: u64,
+        /// The one since which nothing has changed.
+        now: u64,
+    },
 }
 
 fn items(known: &[ItemName]) -> String {
@@ -309,6 +319,7 @@ impl Refusal {
             Self::OtherSchema { .. } => "R041",
             Self::NoMigrationBack(_) => "R042",
             Self::NothingToMigrateBack(_) => "R043",
+            Self::SeenBefore { .. } => "R044",
         }
     }
 
@@ -410,6 +421,7 @@ impl fmt::Display for Hint<'_> {
                  the migration: nothing else leads back"
             }
             Refusal::NothingToMigrateBack(_) => "leave out `--migrate-back`",
+            Refusal::SeenBefore { .. } => "look at it again, then decide",
         };
         f.write_str(hint)
     }

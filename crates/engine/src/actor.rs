@@ -79,6 +79,8 @@ pub(crate) struct Tools {
     /// Told when something has changed that releases may wait for in any environment: what reports
     /// say, or what has all traffic in another one.
     pub(crate) awaited: Arc<Notify>,
+    /// Told when another control has written, too: what it knows of releases and people may be more.
+    pub(crate) others_write: Arc<Notify>,
 }
 
 /// What an actor is told.
@@ -86,6 +88,8 @@ pub(crate) enum Message {
     /// A command of a person.
     Command {
         command: Box<Command>,
+        /// The version of what was looked at, where that is said.
+        seen: Option<u64>,
         by: By,
         reply: oneshot::Sender<Result<Vec<Recorded>, Error>>,
     },
@@ -198,8 +202,13 @@ impl Actor {
 
     async fn hear(&mut self, message: Message) {
         match message {
-            Message::Command { command, by, reply } => {
-                let result = self.command(&command, &by).await;
+            Message::Command {
+                command,
+                seen,
+                by,
+                reply,
+            } => {
+                let result = self.command(&command, seen, &by).await;
                 // Whoever asks next must see what was recorded.
                 self.look().await;
                 // Whoever asked may be gone; what was recorded stands all the same.
@@ -210,8 +219,16 @@ impl Actor {
         }
     }
 
-    async fn command(&mut self, command: &Command, by: &By) -> Result<Vec<Recorded>, Error> {
+    async fn command(
+        &mut self,
+        command: &Command,
+        seen: Option<u64>,
+        by: &By,
+    ) -> Result<Vec<Recorded>, Error> {
         loop {
+            if let Some(seen) = seen {
+                self.state.still(seen)?;
+            }
             let events = decide(&self.state, command, &by.name)?;
             match self.record(&events, by).await {
                 // Somebody else wrote: decide again on what is true now.
@@ -433,6 +450,9 @@ impl Actor {
             .read_stream(&self.stream, self.state.version)
             .await
             .map_err(Error::NotRead)?;
+        if !more.is_empty() {
+            self.tools.others_write.notify_one();
+        }
         for recorded in more {
             let event = serde_json::from_str(&recorded.body)
                 .map_err(|source| Error::not_understood(&recorded, source))?;

@@ -82,18 +82,20 @@ impl Application {
         Ok(application)
     }
 
-    async fn catch_up(&mut self, log: &Arc<dyn EventLog>) -> Result<(), Error> {
+    /// Folds what the log has and this has not; says whether there was anything.
+    pub(crate) async fn catch_up(&mut self, log: &Arc<dyn EventLog>) -> Result<bool, Error> {
         let stream = Self::stream(&self.name);
         let more = log
             .read_stream(&stream, self.version)
             .await
             .map_err(Error::NotRead)?;
+        let is_more = !more.is_empty();
         for recorded in more {
             let event = serde_json::from_str(&recorded.body)
                 .map_err(|source| Error::not_understood(&recorded, source))?;
             self.evolve(recorded.at, &recorded.actor, event);
         }
-        Ok(())
+        Ok(is_more)
     }
 
     fn evolve(&mut self, at: Timestamp, by: &str, event: ApplicationEvent) {
@@ -171,7 +173,7 @@ impl Application {
                 self.evolve(at, &by.name, event);
                 Ok(true)
             }
-            Err(AppendError::Conflict { .. }) => self.catch_up(log).await.map(|()| false),
+            Err(AppendError::Conflict { .. }) => self.catch_up(log).await.map(|_| false),
             Err(error) => Err(Error::NotRecorded(error)),
         }
     }

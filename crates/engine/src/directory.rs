@@ -79,10 +79,21 @@ impl Directory {
         }
     }
 
+    /// Learns what another control has recorded.
+    pub(crate) async fn learn(&self) -> Result<(), Error> {
+        let _writing = self.writing.lock().await;
+        self.catch_up().await
+    }
+
+    /// Folds what the log has and this has not.
     async fn catch_up(&self) -> Result<(), Error> {
         let known = self.people().version;
         let more = self.log.read_stream(&self.stream, known).await;
-        self.fold(&more.map_err(Error::NotRead)?)
+        let more = more.map_err(Error::NotRead)?;
+        if more.is_empty() {
+            return Ok(());
+        }
+        self.fold(&more)
     }
 
     fn fold(&self, recorded: &[Recorded]) -> Result<(), Error> {

@@ -84,6 +84,32 @@ struct Mailbox {
     nudge: Arc<Notify>,
 }
 
+impl Inner {
+    /// Learns what another control has recorded of releases, reports and people. Two that know
+    /// different things would take back from each other what they record, without end.
+    async fn learn(&self) -> Result<(), Error> {
+        self.directory.learn().await?;
+        for application in self.applications.lock().await.values_mut() {
+            if application.catch_up(&self.tools.log).await? {
+                self.know(application);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the environments know what reports say of an application's releases.
+    fn know(&self, application: &Application) {
+        let mut known = self
+            .tools
+            .facts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(application.name.clone(), application.facts.clone());
+        drop(known);
+        self.tools.awaited.notify_one();
+    }
+}
+
 impl Engine {
     /// Loads everything from the log and begins to drive it.
     ///
@@ -105,6 +131,7 @@ impl Engine {
             views: Arc::new(sender),
             facts: Arc::default(),
             awaited: Arc::default(),
+            others_write: Arc::default(),
         };
         let (log, clock) = (&tools.log, &tools.clock);
         let inner = Inner {
@@ -162,6 +189,16 @@ impl Engine {
                 for mailbox in inner.actors.lock().await.values() {
                     mailbox.nudge.notify_one();
                 }
+            }
+        });
+        let inner = Arc::downgrade(&self.inner);
+        let others_write = Arc::clone(&self.inner.tools.others_write);
+        tasks.spawn(async move {
+            loop {
+                others_write.notified().await;
+                let Some(inner) = inner.upgrade() else { return };
+                // Where it cannot be read now, they write again.
+                drop(inner.learn().await);
             }
         });
         tasks.spawn(retention::keep_in_bounds(Arc::downgrade(&self.inner)));
@@ -245,17 +282,8 @@ impl Engine {
         application
             .report(&tools.log, event, &by.into(), at)
             .await?;
-        self.know(application);
+        self.inner.know(application);
         Ok(())
-    }
-
-    /// Lets the environments know what reports say of an application's releases.
-    fn know(&self, application: &Application) {
-        let tools = &self.inner.tools;
-        let mut known = tools.facts.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(application.name.clone(), application.facts.clone());
-        drop(known);
-        tools.awaited.notify_one();
     }
 
     /// Ships a recorded release into an environment; without one, into the only one there is.
@@ -281,7 +309,7 @@ impl Engine {
             one_way: ways.one_way,
         };
         let recorded = self.actor(&id).await?;
-        let recorded = ask(&recorded, command, by.into()).await?;
+        let recorded = ask(&recorded, command, None, by.into()).await?;
         Ok((id, recorded))
     }
 
@@ -317,9 +345,25 @@ impl Engine {
         command: Command,
         by: impl Into<By>,
     ) -> Result<Vec<Recorded>, Error> {
+        self.decided(environment, command, None, by).await
+    }
+
+    /// Carries out a command of somebody who has looked at the environment at the version `seen`, where
+    /// that is said.
+    ///
+    /// # Errors
+    ///
+    /// As above, and where something has happened since that they would decide on.
+    pub async fn decided(
+        &self,
+        environment: &EnvironmentId,
+        command: Command,
+        seen: Option<u64>,
+        by: impl Into<By>,
+    ) -> Result<Vec<Recorded>, Error> {
         let mailbox = self.inner.actors.lock().await.get(environment).cloned();
         let mailbox = mailbox.ok_or_else(|| Error::UnknownEnvironment(environment.clone()))?;
-        ask(&mailbox, command, by.into()).await
+        ask(&mailbox, command, seen, by.into()).await
     }
 
     /// Returns who there is.
@@ -452,7 +496,7 @@ impl Engine {
         let mut applications = self.inner.applications.lock().await;
         if !applications.contains_key(name) {
             let loaded = Application::load(&self.inner.tools.log, name.clone()).await?;
-            self.know(&loaded);
+            self.inner.know(&loaded);
             applications.insert(name.clone(), loaded);
         }
         Ok(())
@@ -476,10 +520,19 @@ impl Engine {
     }
 }
 
-async fn ask(mailbox: &Mailbox, command: Command, by: By) -> Result<Vec<Recorded>, Error> {
+async fn ask(
+    mailbox: &Mailbox,
+    command: Command,
+    seen: Option<u64>,
+    by: By,
+) -> Result<Vec<Recorded>, Error> {
     let (reply, answer) = oneshot::channel();
-    let command = Box::new(command);
-    let message = Message::Command { command, by, reply };
+    let message = Message::Command {
+        command: Box::new(command),
+        seen,
+        by,
+        reply,
+    };
     mailbox
         .inbox
         .send(message)

@@ -170,6 +170,7 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("R041", include_str!("../../../docs/errors/R041.md")),
     ("R042", include_str!("../../../docs/errors/R042.md")),
     ("R043", include_str!("../../../docs/errors/R043.md")),
+    ("R044", include_str!("../../../docs/errors/R044.md")),
     ("R101", include_str!("../../../docs/errors/R101.md")),
     ("R102", include_str!("../../../docs/errors/R102.md")),
     ("R103", include_str!("../../../docs/errors/R103.md")),

@@ -66,6 +66,14 @@ impl Failure {
         }
     }
 
+    /// Returns what it says, where nothing comes of it but words.
+    pub(crate) fn refused(self) -> leadsman_api::Refused {
+        leadsman_api::Refused {
+            code: self.code,
+            message: self.message,
+        }
+    }
+
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

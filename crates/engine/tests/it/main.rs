@@ -7,4 +7,5 @@ mod metrics;
 mod passes;
 mod sources;
 mod trouble;
+mod two_controls;
 mod watching;

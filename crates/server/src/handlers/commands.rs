@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use leadsman_api::{
-    Accepted, Closed as WishedClosed, Command as Wish, Moment, Scope as WishedScope,
+    Accepted, Closed as WishedClosed, Command as Wish, Moment, SEEN_HEADER, Scope as WishedScope,
 };
-use leadsman_core::id::{Digest, ItemName, ReleaseNumber, ServiceName};
+use leadsman_core::id::{Digest, EnvironmentId, ItemName, ReleaseNumber, ServiceName};
 use leadsman_core::people::{Act, Role};
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Closed, Command, Event, Scope};
@@ -18,6 +19,7 @@ use super::people::bad;
 use super::{AskedEnvironment, Shared, environment_id};
 use crate::access::Caller;
 use crate::problem::Failure;
+use crate::serve::Server;
 
 /// The most that a person says about an act, in bytes.
 const SAID_BYTES_MAX: usize = 2_000;
@@ -26,31 +28,51 @@ pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
     Path(asked): AskedEnvironment,
+    headers: HeaderMap,
     wish: Result<Json<Wish>, JsonRejection>,
 ) -> Result<Json<Accepted>, Failure> {
     let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let id = environment_id(&asked)?;
+    let seen = seen(&headers)?;
+    Ok(Json(tell(&server, &caller, &id, wish, seen).await?))
+}
+
+/// Returns the version of what was looked at, where that is said.
+fn seen(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
+    let Some(seen) = headers.get(SEEN_HEADER) else {
+        return Ok(None);
+    };
+    let seen = seen.to_str().ok().and_then(|seen| seen.parse().ok());
+    let seen = seen.ok_or_else(|| {
+        Failure::bad_request(format!("`{SEEN_HEADER}` is the number of a version"))
+    })?;
+    Ok(Some(seen))
+}
+
+/// Tells an environment what somebody asks of it who has looked at it at the version `seen`.
+pub(crate) async fn tell(
+    server: &Server,
+    caller: &Caller,
+    id: &EnvironmentId,
+    wish: Wish,
+    seen: Option<u64>,
+) -> Result<Accepted, Failure> {
     let act = act(&wish);
-    let permit = caller.may_in(act, &id)?;
+    let permit = caller.may_in(act, id)?;
     if matches!(wish, Wish::Confirm { .. }) && caller.has_token() {
         return Err(Failure::token_confirms_nothing());
     }
-    let asking = Asking {
-        roles: caller.roles(&id),
-        known_as: caller.known_as(&server.engine.people()),
-        owner: caller.person().is_none(),
-    };
-    let command = command(wish, asking)?;
-    let told = server.engine.command(&id, command, permit.by()).await;
+    let command = command(wish, Asking::of(server, caller, id))?;
+    let told = server.engine.decided(id, command, seen, permit.by()).await;
     let recorded = told.map_err(|error| {
         let failure = Failure::from(error);
         failure.about(act.as_str(), Some(id.to_string()))
     })?;
-    Ok(Json(accepted(&recorded)))
+    Ok(accepted(&recorded))
 }
 
 /// Returns what somebody must be allowed for it.
-const fn act(wish: &Wish) -> Act {
+pub(crate) const fn act(wish: &Wish) -> Act {
     match wish {
         Wish::Pause {} => Act::Pause,
         Wish::Resume {} => Act::Resume,
@@ -70,7 +92,7 @@ const fn act(wish: &Wish) -> Act {
 }
 
 /// Who asks, beside their name.
-struct Asking {
+pub(crate) struct Asking {
     /// What they are to the environment.
     roles: BTreeSet<Role>,
     /// What else they are called.
@@ -79,7 +101,18 @@ struct Asking {
     owner: bool,
 }
 
-fn command(wish: Wish, asking: Asking) -> Result<Command, Failure> {
+impl Asking {
+    pub(crate) fn of(server: &Server, caller: &Caller, id: &EnvironmentId) -> Self {
+        Self {
+            roles: caller.roles(id),
+            known_as: caller.known_as(&server.engine.people()),
+            owner: caller.person().is_none(),
+        }
+    }
+}
+
+/// Returns what is wished as the domain knows it.
+pub(crate) fn command(wish: Wish, asking: Asking) -> Result<Command, Failure> {
     Ok(match wish {
         Wish::Pause {} => Command::Pause,
         Wish::Resume {} => Command::Resume,

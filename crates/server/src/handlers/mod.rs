@@ -2,6 +2,7 @@
 
 pub(crate) mod artifacts;
 pub(crate) mod audit;
+pub(crate) mod choices;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
 pub(crate) mod diff;

@@ -98,6 +98,7 @@ fn table() -> Vec<Row> {
     ];
     for (what, body) in [
         ("GET {}", ""),
+        ("GET {}/choices", ""),
         ("GET {}/why", ""),
         ("GET {}/history", ""),
         ("GET {}/diff", ""),

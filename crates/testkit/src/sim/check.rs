@@ -37,8 +37,13 @@ pub struct Violation {
     pub detail: String,
 }
 
+/// How many facts may be recorded in a second: there is no reason for a tenth of it.
+const IN_A_SECOND_MAX: usize = 2_000;
+
 /// What a world is checked for, and what was found.
 pub(super) struct Checks {
+    /// The second in which something was recorded last, and how much was.
+    busy: (u64, usize),
     /// The state after each number of events.
     states: Vec<Environment>,
     /// The version that each control showed last: the one that it plans on.
@@ -71,6 +76,7 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn new(faultless: bool, told: bool) -> Self {
         Self {
+            busy: (0, 0),
             states: vec![Environment::new(environment())],
             shown: BTreeMap::new(),
             workloads: 0,
@@ -133,6 +139,19 @@ impl Checks {
         for recorded in recorded {
             self.gated.hear(recorded);
         }
+        let second = at / 1_000;
+        let so_far = if self.busy.0 == second {
+            self.busy.1
+        } else {
+            0
+        };
+        self.busy = (second, so_far + recorded.len());
+        // Who records without end lets hardly any time pass: nothing but ending it ends the world.
+        assert!(
+            self.busy.1 < IN_A_SECOND_MAX,
+            "control {control} records without end: {} facts in a second",
+            self.busy.1
+        );
         let events: Vec<Event> = recorded
             .iter()
             .filter(|recorded| recorded.stream == stream)

@@ -1,0 +1,101 @@
+//! What somebody could do to an environment now: every usual command, decided without being told.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use leadsman_api::{Choice, Choices, Command as Wish, Refused, Scope, Wanted};
+use leadsman_core::decide;
+use leadsman_engine::View;
+
+use super::commands::{Asking, act, command, sentence};
+use super::{AskedEnvironment, Shared, view};
+use crate::access::Caller;
+use crate::problem::Failure;
+use crate::serve::Server;
+
+pub(crate) async fn get(
+    State(server): Shared,
+    caller: Caller,
+    Path(asked): AskedEnvironment,
+) -> Result<Json<Choices>, Failure> {
+    let view = view(&server, &asked)?;
+    Ok(Json(choices(&server, &caller, &view)))
+}
+
+/// Returns what `caller` could do.
+pub(crate) fn choices(server: &Server, caller: &Caller, view: &View) -> Choices {
+    let usual = [
+        ("promote", Wish::Promote { all: false }),
+        ("promote-all", Wish::Promote { all: true }),
+        ("pause", Wish::Pause {}),
+        ("resume", Wish::Resume {}),
+        ("abort", Wish::Abort {}),
+        (
+            "rollback",
+            Wish::Rollback {
+                to: None,
+                scope: Scope::All,
+                migrate_back: false,
+            },
+        ),
+        ("retry", Wish::Retry {}),
+    ];
+    let usual = usual.map(|(name, wish)| (name.to_owned(), wish, Wanted::No));
+    let waiting = view.environment.requests.iter();
+    let waiting = waiting.flat_map(|(release, request)| {
+        let release = release.0;
+        let approve = Wish::Approve {
+            release,
+            digest: Some(request.identity.digest.to_string()),
+            note: None,
+        };
+        // The reason is not known yet; that there is one is what is decided on.
+        let why = "to be said".to_owned();
+        let reject = Wish::Reject { release, why };
+        [
+            (format!("approve-{release}"), approve, Wanted::Maybe),
+            (format!("reject-{release}"), reject, Wanted::Yes),
+        ]
+    });
+    let choices = usual.into_iter().chain(waiting);
+    Choices {
+        version: view.environment.version,
+        choices: choices
+            .map(|(name, wish, reason)| choice(server, caller, view, name, wish, reason))
+            .collect(),
+    }
+}
+
+fn choice(
+    server: &Server,
+    caller: &Caller,
+    view: &View,
+    name: String,
+    wish: Wish,
+    reason: Wanted,
+) -> Choice {
+    let (follows, refused) = match follows(server, caller, view, &wish) {
+        Ok(follows) => (Some(follows), None),
+        Err(refused) => (None, Some(refused)),
+    };
+    Choice {
+        name,
+        command: wish,
+        reason,
+        follows,
+        refused,
+    }
+}
+
+/// Returns what would follow, in words, or why nothing does.
+fn follows(server: &Server, caller: &Caller, view: &View, wish: &Wish) -> Result<String, Refused> {
+    let id = &view.environment.id;
+    let permit = caller.may_in(act(wish), id).map_err(Failure::refused)?;
+    let asking = Asking::of(server, caller, id);
+    let command = command(wish.clone(), asking).map_err(Failure::refused)?;
+    let decided = decide(&view.environment, &command, &permit.by().name);
+    let events = decided.map_err(|refusal| Refused {
+        code: refusal.code().to_owned(),
+        message: refusal.to_string(),
+    })?;
+    Ok(sentence(&events))
+}
