@@ -74,6 +74,11 @@ impl Failure {
         }
     }
 
+    /// What somebody wants to do cannot be done now, or not by them.
+    pub(crate) fn not_now(refused: &leadsman_api::Refused) -> Self {
+        Self::new(StatusCode::CONFLICT, &refused.code, &*refused.message)
+    }
+
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -340,6 +345,7 @@ impl From<Refusal> for Failure {
             | Refusal::NothingToMigrateBack(_) => StatusCode::CONFLICT,
             Refusal::OwnRelease(_) | Refusal::OthersConfirm { .. } => StatusCode::FORBIDDEN,
             Refusal::EndsBeforeItBegins | Refusal::NoEnd => StatusCode::BAD_REQUEST,
+            Refusal::SeenBefore { .. } => StatusCode::PRECONDITION_FAILED,
         };
         Self::new(status, refusal.code(), refusal.to_string())
             .hint(refusal.hint().to_string())
@@ -486,7 +492,9 @@ impl IntoResponse for Failure {
             hint: self.hint,
             request_id,
         };
-        let mut response = (self.status, Json(problem)).into_response();
+        let mut response = (self.status, Json(&problem)).into_response();
+        // Pages say it in their own way.
+        response.extensions_mut().insert(problem);
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
