@@ -10,9 +10,11 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use leadsman_api::path;
+use leadsman_console::path as page;
 use leadsman_core::people::Act;
 
 use crate::access::guard::{Guard, guard};
+use crate::console;
 use crate::handlers;
 use crate::problem::Failure;
 use crate::serve::Server;
@@ -45,6 +47,8 @@ pub(crate) struct Endpoint {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) needs: Needs,
+    /// Whether it is a page, for people.
+    page: bool,
     handler: MethodRouter<Arc<Server>>,
 }
 
@@ -73,9 +77,18 @@ pub(crate) fn all() -> Vec<Endpoint> {
         method,
         path,
         needs,
+        page: false,
+        handler,
+    };
+    let page = |method, path, needs, handler| Endpoint {
+        method,
+        path,
+        needs,
+        page: true,
         handler,
     };
     let see = Named(&[Act::See]);
+    let anywhere = Somewhere(&[Act::See]);
     let large = DefaultBodyLimit::max(ARTIFACT_BYTES_MAX);
     let report = DefaultBodyLimit::max(REPORT_BYTES_MAX);
     vec![
@@ -245,17 +258,54 @@ pub(crate) fn all() -> Vec<Endpoint> {
             Somewhere(&[Act::Audit]),
             get(handlers::audit::get),
         ),
+        page("GET", page::OVERVIEW, anywhere, get(console::overview)),
+        page(
+            "GET",
+            page::OVERVIEW_LIVE,
+            anywhere,
+            get(console::live::overview),
+        ),
+        page(
+            "GET",
+            page::SIGN_IN,
+            Needs::Nobody,
+            get(console::sign_in::get),
+        ),
+        page(
+            "POST",
+            page::SIGN_IN,
+            Needs::Nobody,
+            post(console::sign_in::post),
+        ),
+        page(
+            "POST",
+            page::SIGN_OUT,
+            Needs::Known,
+            post(console::sign_in::out),
+        ),
+        page("GET", page::ASSET, Needs::Nobody, get(console::asset)),
+        page("GET", page::ENVIRONMENT, see, get(console::environment)),
+        page(
+            "GET",
+            page::ENVIRONMENT_LIVE,
+            see,
+            get(console::live::environment),
+        ),
+        page("GET", page::HISTORY, see, get(console::history)),
+        page("GET", page::DO, see, get(console::deed::ask)),
+        page("POST", page::DO, Named(COMMANDS), post(console::deed::done)),
     ]
 }
 
 /// Returns the router of everything, each route behind its guard.
 pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
-    let behind = |needs, what: String, handler: MethodRouter<Arc<Server>>| {
+    let behind = |needs, what: String, page, handler: MethodRouter<Arc<Server>>| {
         let server = Arc::clone(server);
         let state = Guard {
             server,
             needs,
             what,
+            page,
         };
         handler.layer(from_fn_with_state(state, guard))
     };
@@ -268,12 +318,13 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
                 format!("{} {}", it.method, it.path)
             }
         };
-        router = router.route(it.path, behind(it.needs, what, it.handler));
+        router = router.route(it.path, behind(it.needs, what, it.page, it.handler));
     }
     let nothing = axum::routing::any(async || Failure::not_found("there is nothing at this path"));
     let nothing = behind(
         Needs::Known,
         "a path that leads to nothing".to_owned(),
+        false,
         nothing,
     );
     router.fallback_service(nothing.with_state(Arc::clone(server)))

@@ -10,6 +10,7 @@
 
 mod access;
 mod again;
+mod console;
 mod endpoints;
 mod handlers;
 mod metrics;

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Peer;
 use crate::access::attempts::Attempts;
+use crate::console;
 use crate::endpoints;
 use crate::handlers::deliveries::Deliveries;
 use crate::network::{self, Beside, Door, Network};
@@ -97,6 +98,10 @@ pub(crate) struct Server {
     pub(crate) webhooks: Webhooks,
     /// What their deliveries share.
     pub(crate) deliveries: Deliveries,
+    /// The pages that are looked at.
+    pub(crate) watched: console::live::Watched,
+    /// Becomes true when this is served no more.
+    pub(crate) ended: watch::Receiver<bool>,
     /// Who failed to say who they are.
     attempts: Mutex<Attempts>,
     /// How many requests were denied or refused, by code: there are only so many codes.
@@ -169,6 +174,8 @@ impl Setup {
             sign_in: self.provider.map(SignIn::new),
             webhooks,
             deliveries: Deliveries::default(),
+            watched: console::live::Watched::default(),
+            ended: ended.clone(),
             attempts: Mutex::default(),
             refused: Mutex::default(),
         });

@@ -12,7 +12,7 @@ use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights, Ro
 use leadsman_engine::By;
 
 use super::peer::Peer;
-use super::token;
+use super::{session, token};
 use crate::problem::Failure;
 use crate::serve::Server;
 
@@ -43,8 +43,14 @@ impl Permit {
 }
 
 impl Caller {
-    /// Finds out who asks.
-    pub(crate) fn find(server: &Server, peer: &Peer, headers: &HeaderMap) -> Result<Self, Failure> {
+    /// Finds out who asks. The cookie of a session counts only `on_page`: anything else could be asked
+    /// for in somebody's name by a page that is not ours.
+    pub(crate) fn find(
+        server: &Server,
+        peer: &Peer,
+        headers: &HeaderMap,
+        on_page: bool,
+    ) -> Result<Self, Failure> {
         let mut asked = Asked {
             from: peer.from(),
             token: None,
@@ -54,6 +60,9 @@ impl Caller {
         };
         if let Some(given) = headers.get(header::AUTHORIZATION) {
             return Self::of_token(server, bearer(given.as_bytes()), asked);
+        }
+        if on_page && let Some(session) = session::of(headers) {
+            return Self::of_token(server, Some(session), asked);
         }
         match peer {
             Peer::User { uid, name } => {
@@ -138,6 +147,11 @@ impl Caller {
         Ok(Permit(self.by.clone()))
     }
 
+    /// Returns in whose name they end their own session, which needs no right.
+    pub(crate) fn itself(&self) -> By {
+        self.by.clone()
+    }
+
     /// Returns the permit for `act` on an environment.
     ///
     /// # Errors
@@ -173,6 +187,11 @@ impl Caller {
     /// Whether they see an environment.
     pub(crate) fn sees(&self, environment: &EnvironmentId) -> bool {
         self.can(Act::See, &Reach::Environment(environment.clone()))
+    }
+
+    /// Returns what they are called.
+    pub(crate) fn name(&self) -> &str {
+        &self.by.name
     }
 
     /// Returns the person who asks; none if it is the owner of the socket.

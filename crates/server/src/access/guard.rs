@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, RawPathParams, Request, State};
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use leadsman_core::audit::{Asked, Denied, Event};
@@ -13,6 +14,7 @@ use leadsman_engine::By;
 use super::caller::{Caller, NOT_KNOWN};
 use super::hosts;
 use super::peer::Peer;
+use crate::console;
 use crate::endpoints::Needs;
 use crate::problem::{Failure, Said};
 use crate::serve::Server;
@@ -24,6 +26,8 @@ pub(crate) struct Guard {
     pub(crate) needs: Needs,
     /// What the audit calls what is asked for.
     pub(crate) what: String,
+    /// Whether it is a page, for people.
+    pub(crate) page: bool,
 }
 
 /// Lets through who may, and records whom it does not.
@@ -36,6 +40,11 @@ pub(crate) async fn guard(
 ) -> Response {
     let about = params.ok().and_then(|params| named(&params));
     let server = Arc::clone(&guard.server);
+    let from = request.uri().path().to_owned();
+    if guard.page && guard.needs != Needs::Nobody && is_nobody(&peer, &request) {
+        return console::to_sign_in(&from);
+    }
+    let mut visitor = None;
     let mut by = By {
         name: NOT_KNOWN.to_owned(),
         asked: Some(Asked {
@@ -46,6 +55,11 @@ pub(crate) async fn guard(
     let response = match admitted(&guard, &peer, &request, about.as_ref(), &mut by) {
         Ok(caller) => {
             if let Some(caller) = caller {
+                if guard.page {
+                    let of = console::visitor(&caller, request.headers());
+                    request.extensions_mut().insert(of.clone());
+                    visitor = Some(of);
+                }
                 request.extensions_mut().insert(caller);
             }
             next.run(request).await
@@ -61,7 +75,17 @@ pub(crate) async fn guard(
         }
         server.engine.denied(by, &event).await;
     }
+    if guard.page {
+        return console::in_words(response, visitor.as_ref(), &from, server.tls);
+    }
     response
+}
+
+/// Whether somebody who looks at a page over the network has not said who they are.
+fn is_nobody(peer: &Peer, request: &Request) -> bool {
+    let says = request.headers().contains_key(AUTHORIZATION)
+        || super::session::of(request.headers()).is_some();
+    matches!(peer, Peer::Address(_)) && !says
 }
 
 /// Returns who asks, if they may; nobody where anybody may.
@@ -82,7 +106,7 @@ fn admitted(
     if matches!(guard.needs, Needs::Nobody) {
         return Ok(None);
     }
-    let caller = Caller::find(&guard.server, peer, request.headers());
+    let caller = Caller::find(&guard.server, peer, request.headers(), guard.page);
     let caller = match (caller, peer) {
         (Err(failure), Peer::Address(address)) => {
             guard.server.failed(address.ip())?;

@@ -10,6 +10,7 @@ pub(crate) mod caller;
 pub(crate) mod guard;
 pub(crate) mod hosts;
 pub(crate) mod peer;
+pub(crate) mod session;
 pub(crate) mod token;
 
 pub(crate) use caller::Caller;

@@ -95,14 +95,21 @@ pub(crate) async fn why(
     Path(asked): AskedEnvironment,
 ) -> Result<Json<Why>, Failure> {
     let view = view(&server, &asked)?;
-    let past = past(&server, &view.environment).await?;
-    let last = view.environment.last_deployment.0;
-    let mut events = past.events;
-    events.retain(|event| event.deployment == Some(last));
     Ok(Json(Why {
         status: status_of(&server, &view).await,
-        events,
+        events: of_newest(&server, &view).await?,
     }))
+}
+
+/// Returns what was recorded of the newest deployment, the oldest first.
+pub(crate) async fn of_newest(
+    server: &Server,
+    view: &leadsman_engine::View,
+) -> Result<Vec<WireEvent>, Failure> {
+    let mut events = past(server, &view.environment).await?.events;
+    let last = view.environment.last_deployment.0;
+    events.retain(|event| event.deployment == Some(last));
+    Ok(events)
 }
 
 async fn past(server: &Server, environment: &Environment) -> Result<Past, Failure> {

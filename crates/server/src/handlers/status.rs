@@ -30,7 +30,7 @@ pub(crate) async fn overview(
     Ok(Json(current(&server, &caller).await))
 }
 
-async fn current(server: &Server, caller: &Caller) -> Overview {
+pub(crate) async fn current(server: &Server, caller: &Caller) -> Overview {
     let views = server.engine.views().borrow().clone();
     let mut environments = Vec::new();
     let seen = views.environments.values();

@@ -1,6 +1,7 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+mod console;
 #[cfg(test)]
 #[path = "../../../proxy/tests/it/exposition.rs"]
 mod exposition;

@@ -30,6 +30,8 @@ const SHIP: &str = "developer operator admin";
 const OPERATE: &str = "operator admin";
 const APPROVE: &str = "approver admin";
 const ADMIN: &str = "admin";
+/// Whoever may do anything of what a page has buttons for; which of it is asked for is asked again.
+const DECIDE: &str = "developer operator approver admin";
 
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -107,6 +109,22 @@ fn table() -> Vec<Row> {
     ] {
         let endpoint: &str = what.replace("{}", IN).leak();
         rows.push((endpoint, body, Production, ALL));
+    }
+    const PAGE: &str = "/environments/{application}/{environment}";
+    rows.extend([
+        ("GET /", "", Anything, ALL),
+        ("GET /live", "", Anything, ALL),
+        ("POST /sign-out", "", Anybody, ALL),
+    ]);
+    for (what, roles) in [
+        ("GET {}", ALL),
+        ("GET {}/live", ALL),
+        ("GET {}/history", ALL),
+        ("GET {}/do/{choice}", ALL),
+        ("POST {}/do/{choice}", DECIDE),
+    ] {
+        let endpoint: &str = what.replace("{}", PAGE).leak();
+        rows.push((endpoint, "", Production, roles));
     }
     let commands = "POST /v1/environments/{application}/{environment}/commands";
     for body in [
@@ -313,13 +331,21 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
     let mut checked = 0;
     for (row, (endpoint, body, about, roles)) in table.iter().enumerate() {
         let (method, template) = endpoint.split_once(' ').expect("method and path");
+        let is_page = !template.starts_with("/v1/") && template != "/metrics";
+        // What goes on changing has no end; its head says enough.
+        let method = if template.ends_with("/live") {
+            "HEAD"
+        } else {
+            method
+        };
         let path = template
             .replace("{application}", "shop")
             .replace("{environment}", "production")
             .replace("{digest}", DIGEST)
             .replace("{release}", "9999")
             .replace("{number}", "9999")
-            .replace("{webhook}", "nothing");
+            .replace("{webhook}", "nothing")
+            .replace("{choice}", "pause");
         for asking in &everybody {
             let answer = ask(
                 served.address,
@@ -338,9 +364,12 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
                 },
             )
             .await;
+            let to_sign_in =
+                answer.status == 303 && answer.head.contains("location: /sign-in?to=/");
             let expected = match (may(asking, *about, roles), asking.known) {
-                (true, _) => answer.status != 401 && answer.status != 403,
+                (true, _) => answer.status != 401 && answer.status != 403 && !to_sign_in,
                 (false, true) => answer.status == 403,
+                (false, false) if is_page => to_sign_in,
                 (false, false) => answer.status == 401,
             };
             assert!(
@@ -361,7 +390,7 @@ async fn a_path_that_leads_to_nothing_says_so_only_to_who_is_known() {
     let (_, token) = token(&served, "mia", None, 60_000).await;
     for (path, token, status) in [
         ("/v1/nothing", None, 401),
-        ("/", None, 401),
+        ("/nothing", None, 401),
         ("/v1/nothing", Some(token.as_str()), 404),
         (
             "/v1/environments/shop/nowhere/why",

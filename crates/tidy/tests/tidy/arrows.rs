@@ -15,12 +15,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "server",
-        &["analysis", "api", "core", "engine", "gates", "store"],
+        &[
+            "analysis", "api", "console", "core", "engine", "gates", "store",
+        ],
     ),
     (
         "engine",
         &["analysis", "core", "gates", "proxy", "runtime", "store"],
     ),
+    ("console", &["api"]),
     ("store", &["core"]),
     ("runtime", &["core", "deposit", "gates"]),
     ("bundle", &["core"]),

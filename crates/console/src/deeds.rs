@@ -1,0 +1,75 @@
+//! What somebody can do, and what they cannot, and why.
+
+use askama::Template;
+use leadsman_api::{Choice, Choices};
+
+use crate::page::Part;
+use crate::words::{Said, said};
+
+#[derive(Template)]
+#[template(path = "deeds.html")]
+struct Deeds {
+    can: Vec<Can>,
+    cannot: Vec<Cannot>,
+}
+
+struct Can {
+    label: String,
+    address: String,
+    grave: bool,
+}
+
+struct Cannot {
+    label: String,
+    why: Said,
+    code: String,
+}
+
+/// Returns the part with the buttons; the page of the environment is at `address`.
+pub(crate) fn deeds(choices: &Choices, address: &str) -> Part {
+    let (mut can, mut cannot) = (Vec::new(), Vec::new());
+    for choice in &choices.choices {
+        match &choice.refused {
+            None => can.push(Can {
+                label: label(choice),
+                address: format!("{address}/do/{}", choice.name),
+                grave: is_grave(choice),
+            }),
+            Some(refused) => cannot.push(Cannot {
+                label: label(choice),
+                why: said(&refused.message),
+                code: refused.code.clone(),
+            }),
+        }
+    }
+    Part::of("deeds", &Deeds { can, cannot })
+}
+
+/// Returns a choice as it stands on its button.
+pub(crate) fn label(choice: &Choice) -> String {
+    let (verb, release) = match choice.name.split_once('-') {
+        Some((verb @ ("approve" | "reject"), release)) => (verb, Some(release)),
+        _ => (&*choice.name, None),
+    };
+    let verb = match verb {
+        "promote" => "Go on to the next step",
+        "promote-all" => "Give it all requests",
+        "pause" => "Pause",
+        "resume" => "Resume",
+        "abort" => "Abort",
+        "rollback" => "Roll back",
+        "retry" => "Try again",
+        "approve" => "Approve",
+        "reject" => "Reject",
+        other => other,
+    };
+    match release {
+        Some(release) => format!("{verb} release {release}"),
+        None => verb.to_owned(),
+    }
+}
+
+/// Whether it takes something away.
+pub(crate) fn is_grave(choice: &Choice) -> bool {
+    matches!(&*choice.name, "abort" | "rollback") || choice.name.starts_with("reject-")
+}

@@ -1,0 +1,69 @@
+//! What was deployed, and what happened.
+
+use askama::Template;
+use leadsman_api::words::{duration, plain, whole_seconds};
+use leadsman_api::{Deployment, History, Moment};
+
+use crate::overview::address;
+use crate::page::{Page, Part, Visitor};
+use crate::timeline::timeline;
+use crate::words::{Said, Shown, Tone, origin, phase, said, shown};
+
+#[derive(Template)]
+#[template(path = "history.html")]
+struct Table {
+    name: String,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    began: Shown,
+    release: u64,
+    tone: Tone,
+    came_to: &'static str,
+    took: String,
+    by: String,
+    why: Said,
+}
+
+/// Returns the page of what was deployed to an environment.
+pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
+    let name = format!("{}/{}", history.application, history.environment);
+    let above = [(
+        name.clone(),
+        address(&history.application, &history.environment),
+    )];
+    let rows = history.deployments.iter().map(|it| row(it, now)).collect();
+    let title = format!("History of {name}");
+    let events = history.events.iter();
+    Page {
+        title: &title,
+        visitor: Some(visitor),
+        live: None,
+        above: &above,
+        parts: &[
+            Part::of("deployments", &Table { name, rows }),
+            timeline("What happened, the newest first", events, now),
+        ],
+    }
+    .whole()
+}
+
+fn row(deployment: &Deployment, now: Moment) -> Row {
+    let (came_to, tone) = phase(deployment.phase);
+    let over = deployment.phase.is_over() || deployment.phase.is_promoted();
+    let end = if over { deployment.since } else { now };
+    let took = end.millis_since(deployment.started_at);
+    let why = [&deployment.cause, &deployment.note];
+    let why: Vec<&str> = why.into_iter().flatten().map(String::as_str).collect();
+    let actor = plain(&deployment.actor);
+    Row {
+        began: shown(deployment.started_at, now),
+        release: deployment.release,
+        tone,
+        came_to,
+        took: duration(whole_seconds(took)),
+        by: format!("{} by {actor}", origin(deployment.origin)),
+        why: said(&why.join("; ")),
+    }
+}

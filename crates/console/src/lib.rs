@@ -1,0 +1,34 @@
+//! The console: pages for people, made of what the API says.
+//!
+//! Every function here is pure: wire types in, HTML out. What somebody may see or do was decided
+//! before; a page shows it. No page has a script or a style in it, so that a browser can be told to
+//! run none but [`ASSETS`], and every text of somebody else is escaped by the templates.
+//!
+//! A page consists of [`Part`]s with names. A part that has changed is sent again while the page is
+//! looked at, and takes the place of the old one; what has the focus is therefore never in a part that
+//! changes by itself every second.
+//!
+//! Read first: [`Page`] (what surrounds everything), `overview.rs`, `environment.rs`.
+
+mod assets;
+mod bar;
+mod confirm;
+mod deeds;
+mod environment;
+mod history;
+mod overview;
+mod page;
+pub mod path;
+mod problem;
+mod sign_in;
+mod timeline;
+mod words;
+
+pub use assets::{ASSETS, Asset};
+pub use confirm::confirm;
+pub use environment::{environment, environment_deeds, environment_parts};
+pub use history::history;
+pub use overview::{overview, overview_parts};
+pub use page::{Part, Visitor};
+pub use problem::problem;
+pub use sign_in::sign_in;

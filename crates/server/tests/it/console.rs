@@ -1,0 +1,270 @@
+//! The pages, as a browser asks for them.
+
+use leadsman_api::{Command, Grant, NewToken, PeopleCommand};
+
+use crate::raw::{Answer, Ask, ask};
+use crate::served::{Served, shipment};
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
+const PAGE: &str = "/environments/shop/production";
+
+/// Somebody with a browser.
+struct Browser<'a> {
+    served: &'a Served,
+    cookie: String,
+}
+
+async fn token(served: &Served, person: &str, role: &str) -> String {
+    let add = PeopleCommand::Add {
+        person: person.to_owned(),
+        identities: Vec::new(),
+        grants: vec![Grant {
+            role: role.to_owned(),
+            reach: None,
+        }],
+    };
+    served.client.about_people(&add).await.expect("new");
+    let new = NewToken {
+        name: "laptop".to_owned(),
+        person: Some(person.to_owned()),
+        roles: Vec::new(),
+        reach: None,
+        life_ms: 60_000,
+    };
+    let made = served.client.create_token(&new).await;
+    made.expect("it is new").token.0
+}
+
+impl<'a> Browser<'a> {
+    async fn signed_in(served: &'a Served, person: &str, role: &str) -> Self {
+        let token = token(served, person, role).await;
+        let nobody = Browser {
+            served,
+            cookie: String::new(),
+        };
+        let body = format!("to=%2Fenvironments%2Fshop%2Fproduction&token={token}");
+        let answer = nobody.post("/sign-in", &body).await;
+        assert_eq!(answer.status, 303, "{answer:?}");
+        assert!(answer.head.contains(&format!("location: {PAGE}")));
+        let cookie = header(&answer, "set-cookie");
+        assert!(
+            cookie.ends_with("; HttpOnly; SameSite=Lax"),
+            "{cookie}: without TLS, to this machine alone"
+        );
+        let cookie = cookie.split(';').next().expect("a cookie has a value");
+        assert!(!cookie.contains(&token), "a session has a token of its own");
+        Self {
+            served,
+            cookie: format!("Cookie: {cookie}"),
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let asked = Ask {
+            path,
+            headers: &[&self.cookie],
+            ..Ask::default()
+        };
+        ask(self.served.address, asked).await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Answer {
+        let headers: Vec<&str> = [FORM, &self.cookie]
+            .into_iter()
+            .filter(|line| !line.is_empty())
+            .collect();
+        let asked = Ask {
+            method: "POST",
+            path,
+            body,
+            headers: &headers,
+            ..Ask::default()
+        };
+        ask(self.served.address, asked).await
+    }
+
+    /// Opens the page that asks whether to do something, and returns what its form carries.
+    async fn form(&self, choice: &str) -> (String, String) {
+        let page = self.get(&format!("{PAGE}/do/{choice}")).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        (value(&page.body, "seal"), value(&page.body, "seen"))
+    }
+}
+
+fn header(answer: &Answer, name: &str) -> String {
+    let mut lines = answer.head.lines();
+    let found = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    found.unwrap_or_default().to_owned()
+}
+
+/// Returns the value of a hidden field.
+fn value(page: &str, name: &str) -> String {
+    let before = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.split_once(&before).expect("the field is there");
+    rest.split('"').next().expect("it ends").to_owned()
+}
+
+async fn shipped() -> Served {
+    let served = Served::start().await;
+    let first = served.client.ship(&shipment(1)).await;
+    first.expect("it is the first");
+    served.world.until_settled().await;
+    served
+}
+
+#[tokio::test]
+async fn who_is_nobody_is_asked_to_sign_in_and_then_sees_what_they_wanted() {
+    let served = shipped().await;
+    let nobody = Browser {
+        served: &served,
+        cookie: String::from("Accept: text/html"),
+    };
+    let answer = nobody.get(PAGE).await;
+    assert_eq!(answer.status, 303);
+    assert_eq!(header(&answer, "location"), format!("/sign-in?to={PAGE}"));
+    let page = nobody.get(&format!("/sign-in?to={PAGE}")).await;
+    assert_eq!(value(&page.body, "to"), PAGE);
+    let wrong = nobody.post("/sign-in", "to=%2F&token=lmt_0").await;
+    assert_eq!(wrong.status, 401);
+    assert!(wrong.body.contains("not known here"), "{}", wrong.body);
+
+    let mia = Browser::signed_in(&served, "mia", "operator").await;
+    let page = mia.get(PAGE).await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("release 1 serves"), "{}", page.body);
+    let policy = header(&page, "content-security-policy");
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    assert_eq!(header(&page, "cache-control"), "no-store");
+    // Everything that the page refers to is there, and nothing is in it that could be run.
+    assert!(!page.body.contains("style=") && !page.body.contains("onclick"));
+    for (before, media) in [
+        ("<script src=\"", "text/javascript"),
+        ("<link rel=\"stylesheet\" href=\"", "text/css"),
+    ] {
+        let (_, rest) = page.body.split_once(before).expect("it is referred to");
+        let asset = mia.get(rest.split('"').next().expect("it ends")).await;
+        assert_eq!(asset.status, 200);
+        assert!(header(&asset, "content-type").starts_with(media));
+    }
+    let history = mia.get(&format!("{PAGE}/history")).await;
+    assert!(history.body.contains("shipped by"), "{}", history.body);
+}
+
+#[tokio::test]
+async fn what_somebody_decides_on_a_page_is_done_once_and_only_if_it_is_still_so() {
+    let served = shipped().await;
+    let mia = Browser::signed_in(&served, "mia", "operator").await;
+    let second = served.client.ship(&shipment(2)).await;
+    second.expect("it differs");
+    served
+        .world
+        .until(|view| view.environment.deployment.is_some())
+        .await;
+    let (seal, seen) = mia.form("pause").await;
+    let path = format!("{PAGE}/do/pause");
+    let done = mia.post(&path, &format!("seal={seal}&seen={seen}")).await;
+    assert_eq!(
+        (done.status, header(&done, "location")),
+        (303, PAGE.to_owned()),
+        "{done:?}"
+    );
+    let page = mia.get(PAGE).await;
+    assert!(page.body.contains("paused"), "{}", page.body);
+
+    // What was looked at is not how things stand any more.
+    let (seal, seen) = mia.form("abort").await;
+    let resumed = served
+        .client
+        .command("shop", "production", &Command::Resume {});
+    resumed.await.expect("it is paused");
+    let path = format!("{PAGE}/do/abort");
+    let late = mia.post(&path, &format!("seal={seal}&seen={seen}")).await;
+    assert_eq!(late.status, 412, "{late:?}");
+    assert!(late.body.contains("R044"), "{}", late.body);
+    let (seal, seen) = mia.form("abort").await;
+    let done = mia.post(&path, &format!("seal={seal}&seen={seen}")).await;
+    assert_eq!(done.status, 303, "{done:?}");
+}
+
+#[tokio::test]
+async fn a_form_of_somebody_else_does_nothing() {
+    let served = shipped().await;
+    let mia = Browser::signed_in(&served, "mia", "operator").await;
+    let ben = Browser::signed_in(&served, "ben", "operator").await;
+    served.client.ship(&shipment(2)).await.expect("it differs");
+    served
+        .world
+        .until(|view| view.environment.deployment.is_some())
+        .await;
+    let (seal, seen) = ben.form("pause").await;
+    let path = format!("{PAGE}/do/pause");
+    for body in [
+        format!("seal={seal}&seen={seen}"),
+        format!("seal=&seen={seen}"),
+        format!("seal=socket&seen={seen}"),
+    ] {
+        let answer = mia.post(&path, &body).await;
+        assert_eq!(answer.status, 421, "{answer:?}");
+    }
+    // The session counts for pages alone.
+    let answer = mia.get("/v1/status").await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    let elsewhere = ["Origin: https://evil.example", FORM, &mia.cookie];
+    let asked = Ask {
+        method: "POST",
+        path: &path,
+        headers: &elsewhere,
+        ..Ask::default()
+    };
+    let answer = ask(served.address, asked).await;
+    assert_eq!(answer.status, 421, "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_may_not_do_something_reads_why_and_who_signs_out_is_nobody() {
+    let served = shipped().await;
+    let eve = Browser::signed_in(&served, "eve", "viewer").await;
+    let page = eve.get(PAGE).await;
+    assert!(page.body.contains("Nothing at the moment"), "{}", page.body);
+    assert!(page.body.contains("may not do this"), "{}", page.body);
+    let asked = eve.get(&format!("{PAGE}/do/rollback")).await;
+    assert_eq!(asked.status, 409);
+    assert!(asked.body.contains("L102"), "{}", asked.body);
+
+    let seal = value(&page.body, "seal");
+    let out = eve.post("/sign-out", &format!("seal={seal}")).await;
+    assert_eq!(header(&out, "location"), "/sign-in", "{out:?}");
+    assert!(header(&out, "set-cookie").contains("Max-Age=0"));
+    let after = eve.get(PAGE).await;
+    assert_eq!(after.status, 303, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_is_looked_at_is_told_what_changes() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let served = shipped().await;
+    let mia = Browser::signed_in(&served, "mia", "operator").await;
+    let mut stream = tokio::net::TcpStream::connect(served.address)
+        .await
+        .expect("it listens");
+    let head = format!(
+        "GET {PAGE}/live HTTP/1.1\r\nHost: {}\r\n{}\r\n\r\n",
+        served.address, mia.cookie
+    );
+    stream.write_all(head.as_bytes()).await.expect("it reads");
+    let mut heard = String::new();
+    let mut buffer = [0; 4096];
+    let mut until = async |what: &str| {
+        while !heard.contains(what) {
+            let count = stream.read(&mut buffer).await.expect("it goes on");
+            assert!(count > 0, "it ended: {heard}");
+            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    };
+    until("release 1 serves").await;
+    served.client.ship(&shipment(2)).await.expect("it differs");
+    until("release 2 on its way").await;
+    until("/do/pause").await;
+}
