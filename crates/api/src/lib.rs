@@ -36,6 +36,7 @@ mod problem;
 mod replay;
 mod report;
 mod run;
+mod series;
 mod ship;
 mod sign_in;
 mod status;
@@ -67,6 +68,7 @@ pub use run::{
     JobReport, JobStatus, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery,
     RunRequest, RunStatus, RunsQuery,
 };
+pub use series::{Counted, Point, Series, SeriesQuery, ServiceSeries};
 pub use ship::{Shipment, Shipped};
 pub use sign_in::{BeginSignIn, BegunSignIn, FinishSignIn};
 pub use status::{

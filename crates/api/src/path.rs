@@ -23,6 +23,8 @@ pub const REPORTS: &str = "/v1/applications/{application}/releases/{release}/rep
 pub const ENVIRONMENT: &str = "/v1/environments/{application}/{environment}";
 /// `GET`: [`Choices`](crate::Choices).
 pub const CHOICES: &str = "/v1/environments/{application}/{environment}/choices";
+/// `GET` with [`SeriesQuery`](crate::SeriesQuery): [`Series`](crate::Series).
+pub const SERIES: &str = "/v1/environments/{application}/{environment}/series";
 /// `POST` of a [`Command`](crate::Command): [`Accepted`](crate::Accepted).
 pub const COMMANDS: &str = "/v1/environments/{application}/{environment}/commands";
 /// `GET`: [`Why`](crate::Why).

@@ -6,10 +6,11 @@ use leadsman_api::words::{
 };
 use leadsman_api::{
     Choices, Deployment, EnvironmentStatus, Event, Moment, Phase, Rollout, RolloutStage, Schema,
-    ServiceStatus, Side, Who,
+    Series, ServiceSeries, ServiceStatus, Side, Who,
 };
 
 use crate::bar::Bar;
+use crate::chart::{Chart, charts};
 use crate::deeds::deeds;
 use crate::overview::{address, headline};
 use crate::page::{Page, Part, Visitor};
@@ -54,6 +55,7 @@ struct Service {
     troubles: Vec<Said>,
     soak: Option<Soak>,
     verdict: Option<Judged>,
+    charts: Vec<Chart>,
 }
 
 struct SideRow {
@@ -99,12 +101,13 @@ struct RequestRow {
 }
 
 /// Returns the page of an environment. `events` is what happened to its newest deployment, the oldest
-/// first.
+/// first; `series` how its sides have been doing.
 pub fn environment(
     visitor: &Visitor,
     status: &EnvironmentStatus,
     choices: &Choices,
     events: &[Event],
+    series: Option<&Series>,
 ) -> String {
     let name = format!("{}/{}", status.application, status.environment);
     let at = address(&status.application, &status.environment);
@@ -112,7 +115,7 @@ pub fn environment(
         (name.clone(), at.clone()),
         ("History".to_owned(), format!("{at}/history")),
     ];
-    let mut parts = environment_parts(status, events);
+    let mut parts = environment_parts(status, events, series);
     // Beside what is waited for.
     parts.insert(2, environment_deeds(status, choices));
     Page {
@@ -131,13 +134,21 @@ pub fn environment_deeds(status: &EnvironmentStatus, choices: &Choices) -> Part 
 }
 
 /// Returns its other parts, which are the same for everybody who may see it.
-pub fn environment_parts(status: &EnvironmentStatus, events: &[Event]) -> Vec<Part> {
+pub fn environment_parts(
+    status: &EnvironmentStatus,
+    events: &[Event],
+    series: Option<&Series>,
+) -> Vec<Part> {
     let mut parts = vec![head(status), waits(status)];
     if !status.requests.is_empty() {
         parts.push(requests(status));
     }
     let services = status.services.iter();
-    parts.extend(services.map(service));
+    parts.extend(services.map(|status| {
+        let mut drawn = series.into_iter().flat_map(|series| &series.services);
+        let drawn = drawn.find(|it| it.service == status.name);
+        service(status, drawn)
+    }));
     parts.push(timeline("What happened", events.iter().rev(), status.at));
     parts
 }
@@ -222,7 +233,7 @@ fn waits(status: &EnvironmentStatus) -> Part {
     Part::of("waits", &Waits { reasons })
 }
 
-fn service(status: &ServiceStatus) -> Part {
+fn service(status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
     let sides = [
         ("stable", &status.stable),
         ("baseline", &status.baseline),
@@ -251,6 +262,7 @@ fn service(status: &ServiceStatus) -> Part {
         troubles: troubles.collect(),
         soak: moving.and_then(soak),
         verdict: rollout.and_then(judged),
+        charts: series.map(charts).unwrap_or_default(),
         sides: sides.iter().map(|(role, side)| row(role, side)).collect(),
     };
     Part::of(format!("service-{}", status.name), &service)

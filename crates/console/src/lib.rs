@@ -8,10 +8,11 @@
 //! looked at, and takes the place of the old one; what has the focus is therefore never in a part that
 //! changes by itself every second.
 //!
-//! Read first: [`Page`] (what surrounds everything), `overview.rs`, `environment.rs`.
+//! Read first: `page.rs` (what surrounds everything), `overview.rs`, `environment.rs`.
 
 mod assets;
 mod bar;
+mod chart;
 mod confirm;
 mod deeds;
 mod environment;

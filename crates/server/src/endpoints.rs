@@ -123,6 +123,7 @@ pub(crate) fn all() -> Vec<Endpoint> {
             get(handlers::status::environment),
         ),
         endpoint("GET", path::CHOICES, see, get(handlers::choices::get)),
+        endpoint("GET", path::SERIES, see, get(handlers::series::get)),
         endpoint("GET", path::WHY, see, get(handlers::history::why)),
         endpoint("GET", path::HISTORY, see, get(handlers::history::history)),
         endpoint("GET", path::DIFF, see, get(handlers::diff::get)),

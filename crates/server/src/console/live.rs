@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
-use leadsman_api::Event as WireEvent;
+use leadsman_api::{Event as WireEvent, Series};
 use leadsman_console::{Part, environment_deeds, environment_parts, overview_parts};
 use leadsman_core::id::EnvironmentId;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use crate::access::Caller;
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
+use crate::handlers::series::series;
 use crate::handlers::status::{current, status_of};
 use crate::handlers::{AskedEnvironment, Shared, view};
 use crate::problem::Failure;
@@ -27,6 +28,9 @@ use crate::serve::Server;
 
 /// How often a page changes at most.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// How often what was counted is read anew: it is kept every ten seconds or so.
+const SERIES_EVERY: Duration = Duration::from_secs(5);
 
 /// How often a page of nothing new says that it is still there.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -42,6 +46,9 @@ struct Made {
     /// The version of the environment, with what had happened by then.
     version: u64,
     events: Arc<Vec<WireEvent>>,
+    /// How the sides have been doing, and when that was read.
+    series: Option<Arc<Series>>,
+    read_at: Instant,
     parts: Arc<Vec<Part>>,
 }
 
@@ -137,17 +144,27 @@ async fn of_environment(
         Some(made) => made,
         None => {
             let version = view.environment.version;
-            let known = made.filter(|made| made.version == version);
-            let events = match known {
-                Some(made) => made.events,
+            let events = match made.as_ref().filter(|made| made.version == version) {
+                Some(made) => Arc::clone(&made.events),
                 None => Arc::new(of_newest(server, &view).await?),
+            };
+            let fresh = made.filter(|made| made.read_at.elapsed() < SERIES_EVERY);
+            let (series, read_at) = match fresh {
+                Some(made) => (made.series, made.read_at),
+                None => {
+                    let last = view.environment.last_deployment;
+                    let series = series(server, id, last).await?;
+                    (series.map(Arc::new), Instant::now())
+                }
             };
             let status = status_of(server, &view).await;
             let made = Made {
                 at: Instant::now(),
                 version,
-                parts: Arc::new(environment_parts(&status, &events)),
+                parts: Arc::new(environment_parts(&status, &events, series.as_deref())),
                 events,
+                series,
+                read_at,
             };
             server.watched.put(id.clone(), made.clone());
             made

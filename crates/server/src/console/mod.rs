@@ -22,6 +22,7 @@ use leadsman_console::{ASSETS, Visitor, path};
 use crate::access::{Caller, session};
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
+use crate::handlers::series::series;
 use crate::handlers::status::{current, status_of};
 use crate::handlers::{AskedEnvironment, Shared, view};
 use crate::problem::Failure;
@@ -57,7 +58,9 @@ pub(crate) async fn environment(
     let status = status_of(&server, &view).await;
     let choices = choices(&server, &caller, &view);
     let events = of_newest(&server, &view).await?;
-    let page = leadsman_console::environment(&visitor, &status, &choices, &events);
+    let last = view.environment.last_deployment;
+    let series = series(&server, &view.environment.id, last).await?;
+    let page = leadsman_console::environment(&visitor, &status, &choices, &events, series.as_ref());
     Ok(html(StatusCode::OK, page))
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod reports;
 pub(crate) mod run_logs;
 pub(crate) mod runs;
+pub(crate) mod series;
 pub(crate) mod ship;
 pub(crate) mod sign_in;
 pub(crate) mod status;

@@ -1,7 +1,5 @@
 //! A past rollout, judged again.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::JsonRejection;
@@ -84,8 +82,8 @@ pub(crate) async fn post(
         .map_err(|error| Failure::internal("failed to answer with lines", error))
 }
 
-async fn recorded_deployment(
-    server: &Arc<Server>,
+pub(crate) async fn recorded_deployment(
+    server: &Server,
     environment: &EnvironmentId,
     number: DeploymentNumber,
 ) -> Result<Option<Deployment>, Failure> {

@@ -101,6 +101,7 @@ fn table() -> Vec<Row> {
     for (what, body) in [
         ("GET {}", ""),
         ("GET {}/choices", ""),
+        ("GET {}/series", ""),
         ("GET {}/why", ""),
         ("GET {}/history", ""),
         ("GET {}/diff", ""),
