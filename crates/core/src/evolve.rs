@@ -472,6 +472,11 @@ fn reject(
     if let Some(known) = environment.releases.get_mut(&release) {
         known.standing = Standing::Rejected { at, cause };
     }
+    // It may have been shipped once more while it went back.
+    environment.queued = environment
+        .queued
+        .take()
+        .filter(|queued| queued.release != release);
 }
 
 fn finish(environment: &mut Environment, at: Timestamp, end: &End) {

@@ -5,11 +5,11 @@
 //! something. What is recorded is on disk before anything is done about it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::entry::KnownFacts;
-use leadsman_core::id::{ApplicationName, EnvironmentId, EnvironmentName, ReleaseNumber};
+use leadsman_core::id::{EnvironmentId, EnvironmentName, ReleaseNumber};
 use leadsman_core::people::People;
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
@@ -27,6 +27,7 @@ use crate::data_plane::{DataPlane, SideWindow};
 use crate::error::Error;
 use crate::judging::{Judging, series};
 use crate::kept;
+use crate::known::Known;
 use crate::metrics::{MetricSources, Polling};
 use crate::moments::Moments;
 use crate::rates::Rates;
@@ -40,6 +41,9 @@ const ENGINE: &str = "leadsman";
 /// After this many rounds a pass gives way to messages. A rollout of many services records a few
 /// facts per round, so that real work never comes near it.
 const ROUNDS: usize = 64;
+
+/// How often within [`AGAIN`] somebody else may have written before this control stands back.
+const CONFLICTS: usize = 3;
 
 /// How long to wait before trying again what could not be recorded or applied.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -57,10 +61,6 @@ const LOOK_BACK: u64 = 20 * 60 * 1_000;
 /// only; should there ever be two, the one that is left must not go on without what the other did.
 const CATCH_UP_EVERY: u64 = 30;
 
-/// What reports say of releases, by application.
-pub(crate) type FactsByApplication =
-    BTreeMap<ApplicationName, BTreeMap<ReleaseNumber, Arc<KnownFacts>>>;
-
 /// What an actor works with; shared by all of them.
 #[derive(Clone)]
 pub(crate) struct Tools {
@@ -74,13 +74,8 @@ pub(crate) struct Tools {
     pub(crate) views: Arc<watch::Sender<Views>>,
     /// Who there is.
     pub(crate) people: watch::Receiver<Arc<People>>,
-    /// What reports say of releases, by application.
-    pub(crate) facts: Arc<std::sync::RwLock<FactsByApplication>>,
-    /// Told when something has changed that releases may wait for in any environment: what reports
-    /// say, or what has all traffic in another one.
-    pub(crate) awaited: Arc<Notify>,
-    /// Told when another control has written, too: what it knows of releases and people may be more.
-    pub(crate) others_write: Arc<Notify>,
+    /// What is known of releases, reports and people.
+    pub(crate) known: Arc<Known>,
 }
 
 /// What an actor is told.
@@ -118,6 +113,8 @@ pub(crate) struct Actor {
     /// The workloads that were told last.
     wanted: Option<Workloads>,
     problem: Option<String>,
+    /// Since when somebody else has written, and how often.
+    conflicts: (Timestamp, usize),
 }
 
 /// Keeps an actor running until the inbox is closed. A mistake of ours in one environment (a panic)
@@ -163,6 +160,7 @@ impl Actor {
             applied: None,
             wanted: None,
             problem: None,
+            conflicts: (Timestamp::default(), 0),
         };
         actor.catch_up().await?;
         actor.restore_traffic().await?;
@@ -351,10 +349,10 @@ impl Actor {
             }
         }
         self.observed.routes = self.tools.data_plane.acknowledged(&self.state.id);
-        self.moments
-            .make_own(&mut self.observed, self.tools.clock.now());
+        let now = self.tools.clock.now();
+        self.moments.make_own(&mut self.observed, now);
         self.judging
-            .follow(&self.state, &self.observed, &self.traffic);
+            .follow(&self.state, &self.observed, &self.traffic, now);
         self.observed.verdicts = self.judging.verdicts();
         self.observed.elsewhere = self.elsewhere();
         self.observed.facts = self.facts();
@@ -368,21 +366,12 @@ impl Actor {
         if self.state.requests.is_empty() && deployment.is_none() && after.is_none() {
             return BTreeMap::new();
         }
-        let facts = self
-            .tools
-            .facts
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(facts) = facts.get(&self.state.id.application) else {
-            return BTreeMap::new();
-        };
         let releases = self.state.requests.keys().copied();
-        releases
+        let wanted = releases
             .chain(self.state.serving())
             .chain(deployment)
-            .chain(after)
-            .filter_map(|release| Some((release, Arc::clone(facts.get(&release)?))))
-            .collect()
+            .chain(after);
+        self.tools.known.facts(&self.state.id.application, wanted)
     }
 
     /// Returns which releases took all traffic in other environments, where any waits for that.
@@ -403,9 +392,27 @@ impl Actor {
 
     /// Records facts; where that fails nothing is done, and it is tried again after a while.
     async fn record_facts(&mut self, facts: &[Event]) -> Result<(), Duration> {
+        let lets_in = |fact: &Event| matches!(fact, Event::EntryAdmitted { .. });
+        if facts.iter().any(lets_in) {
+            // Whose consent counts, and what reports say, another control may have recorded.
+            match self.tools.known.learn().await {
+                Ok(false) => {}
+                Ok(true) => return Ok(()),
+                Err(_) => return Err(AGAIN),
+            }
+        }
         match self.record(facts, &By::from(ENGINE)).await {
             Ok(_) => Ok(()),
-            Err(AppendError::Conflict { .. }) => self.catch_up().await.map_err(|_| AGAIN),
+            Err(AppendError::Conflict { .. }) => {
+                self.catch_up().await.map_err(|_| AGAIN)?;
+                if !self.stands_back() {
+                    return Ok(());
+                }
+                // Two that see things differently, such as by clocks that differ, would answer each
+                // other without end: this one lets time pass.
+                self.problem = Some("another control drives this environment, too".to_owned());
+                Err(AGAIN)
+            }
             Err(error) => {
                 let problem = words(&error);
                 if self.problem.as_ref() != Some(&problem) {
@@ -418,6 +425,15 @@ impl Actor {
                 Err(AGAIN)
             }
         }
+    }
+
+    /// Whether somebody else has written so often within a moment that this control lets time pass.
+    fn stands_back(&mut self) -> bool {
+        let now = self.tools.clock.now();
+        let (since, count) = self.conflicts;
+        let is_new = count == 0 || now < since || now.since(since) >= AGAIN;
+        self.conflicts = if is_new { (now, 1) } else { (since, count + 1) };
+        self.conflicts.1 > CONFLICTS
     }
 
     async fn record(&mut self, events: &[Event], by: &By) -> Result<Vec<Recorded>, AppendError> {
@@ -451,7 +467,8 @@ impl Actor {
             .await
             .map_err(Error::NotRead)?;
         if !more.is_empty() {
-            self.tools.others_write.notify_one();
+            // Where that cannot be read now, it is again before anything is let in.
+            drop(self.tools.known.learn().await);
         }
         for recorded in more {
             let event = serde_json::from_str(&recorded.body)
@@ -576,7 +593,7 @@ impl Actor {
         });
         let promoted_before = before.iter().flat_map(|view| view.environment.promoted());
         if !promoted_before.eq(self.state.promoted()) {
-            self.tools.awaited.notify_one();
+            self.tools.known.awaited.notify_one();
         }
     }
 }

@@ -79,10 +79,12 @@ impl Directory {
         }
     }
 
-    /// Learns what another control has recorded.
-    pub(crate) async fn learn(&self) -> Result<(), Error> {
+    /// Learns what another control has recorded; says whether there was anything.
+    pub(crate) async fn learn(&self) -> Result<bool, Error> {
         let _writing = self.writing.lock().await;
-        self.catch_up().await
+        let before = self.people().version;
+        self.catch_up().await?;
+        Ok(self.people().version > before)
     }
 
     /// Folds what the log has and this has not.

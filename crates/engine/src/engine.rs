@@ -1,7 +1,7 @@
 //! The engine as a whole: who drives which environment, and what can be asked of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use leadsman_core::entry::Identity;
 use leadsman_core::id::{
@@ -24,8 +24,8 @@ use crate::by::By;
 use crate::checks::Inspector;
 use crate::clock::Clock;
 use crate::data_plane::DataPlane;
-use crate::directory::Directory;
 use crate::error::Error;
+use crate::known::Known;
 use crate::metrics::MetricSources;
 use crate::rows::{self, ToldRow};
 use crate::traffic::{self, Traffic};
@@ -71,8 +71,6 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) tools: Tools,
     pub(crate) auditing: Auditing,
-    directory: Directory,
-    applications: Mutex<BTreeMap<ApplicationName, Application>>,
     actors: Mutex<BTreeMap<EnvironmentId, Mailbox>>,
     tasks: Mutex<JoinSet<()>>,
     views: watch::Receiver<Views>,
@@ -84,32 +82,6 @@ struct Mailbox {
     nudge: Arc<Notify>,
 }
 
-impl Inner {
-    /// Learns what another control has recorded of releases, reports and people. Two that know
-    /// different things would take back from each other what they record, without end.
-    async fn learn(&self) -> Result<(), Error> {
-        self.directory.learn().await?;
-        for application in self.applications.lock().await.values_mut() {
-            if application.catch_up(&self.tools.log).await? {
-                self.know(application);
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets the environments know what reports say of an application's releases.
-    fn know(&self, application: &Application) {
-        let mut known = self
-            .tools
-            .facts
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.insert(application.name.clone(), application.facts.clone());
-        drop(known);
-        self.tools.awaited.notify_one();
-    }
-}
-
 impl Engine {
     /// Loads everything from the log and begins to drive it.
     ///
@@ -118,9 +90,10 @@ impl Engine {
     /// The log cannot be read, or holds what this version does not understand.
     pub async fn start(parts: Parts) -> Result<Self, Error> {
         let (sender, views) = watch::channel(Views::default());
-        let directory = Directory::load(Arc::clone(&parts.log), Arc::clone(&parts.clock)).await?;
+        let known = Known::load(Arc::clone(&parts.log), Arc::clone(&parts.clock)).await?;
         let tools = Tools {
-            people: directory.watch(),
+            people: known.directory.watch(),
+            known: Arc::new(known),
             log: parts.log,
             figures: parts.figures,
             runtime: parts.runtime,
@@ -129,16 +102,11 @@ impl Engine {
             inspector: parts.inspector,
             clock: parts.clock,
             views: Arc::new(sender),
-            facts: Arc::default(),
-            awaited: Arc::default(),
-            others_write: Arc::default(),
         };
         let (log, clock) = (&tools.log, &tools.clock);
         let inner = Inner {
-            directory,
             auditing: Auditing::new(Arc::clone(log), Arc::clone(clock)),
             tools,
-            applications: Mutex::default(),
             actors: Mutex::default(),
             tasks: Mutex::default(),
             views,
@@ -155,7 +123,9 @@ impl Engine {
             .map_err(Error::NotRead)?
         {
             match stream.kind() {
-                Some(StreamKind::Application(name)) => engine.application(&name).await?,
+                Some(StreamKind::Application(name)) => {
+                    engine.inner.tools.known.application(&name).await?;
+                }
                 Some(StreamKind::Environment(id)) => drop(engine.actor(&id).await?),
                 // Who there is is known already; the audit is only written; runs have a driver of their own.
                 Some(StreamKind::People | StreamKind::Audit | StreamKind::Run(_)) | None => {}
@@ -173,7 +143,7 @@ impl Engine {
             Arc::clone(&self.inner.tools.runtime),
             Arc::clone(&self.inner.tools.data_plane),
         );
-        let awaited = Arc::clone(&self.inner.tools.awaited);
+        let known = Arc::clone(&self.inner.tools.known);
         let mut people = self.inner.tools.people.clone();
         tasks.spawn(async move {
             loop {
@@ -181,7 +151,7 @@ impl Engine {
                     biased;
                     () = runtime.changed() => {}
                     () = data_plane.changed() => {}
-                    () = awaited.notified() => {}
+                    () = known.awaited.notified() => {}
                     // Whose consent counts may have changed. What the engine holds outlives this task.
                     changed = people.changed() => if changed.is_err() { return },
                 }
@@ -189,16 +159,6 @@ impl Engine {
                 for mailbox in inner.actors.lock().await.values() {
                     mailbox.nudge.notify_one();
                 }
-            }
-        });
-        let inner = Arc::downgrade(&self.inner);
-        let others_write = Arc::clone(&self.inner.tools.others_write);
-        tasks.spawn(async move {
-            loop {
-                others_write.notified().await;
-                let Some(inner) = inner.upgrade() else { return };
-                // Where it cannot be read now, they write again.
-                drop(inner.learn().await);
             }
         });
         tasks.spawn(retention::keep_in_bounds(Arc::downgrade(&self.inner)));
@@ -236,9 +196,9 @@ impl Engine {
     ) -> Result<(ApplicationName, ReleaseNumber), Error> {
         let project = parse(new)?;
         let name = project.application().clone();
-        self.application(&name).await?;
+        self.inner.tools.known.application(&name).await?;
         let tools = &self.inner.tools;
-        let mut applications = self.inner.applications.lock().await;
+        let mut applications = self.inner.tools.known.applications.lock().await;
         let application = applications
             .get_mut(&name)
             .ok_or_else(|| Error::UnknownApplication(name.clone()))?;
@@ -262,7 +222,7 @@ impl Engine {
         by: impl Into<By>,
     ) -> Result<(), Error> {
         let tools = &self.inner.tools;
-        let mut applications = self.inner.applications.lock().await;
+        let mut applications = self.inner.tools.known.applications.lock().await;
         let application = applications
             .get_mut(name)
             .ok_or_else(|| Error::UnknownApplication(name.clone()))?;
@@ -282,7 +242,7 @@ impl Engine {
         application
             .report(&tools.log, event, &by.into(), at)
             .await?;
-        self.inner.know(application);
+        tools.known.know(application);
         Ok(())
     }
 
@@ -368,7 +328,7 @@ impl Engine {
 
     /// Returns who there is.
     pub fn people(&self) -> Arc<People> {
-        self.inner.directory.people()
+        self.inner.tools.known.directory.people()
     }
 
     /// Carries out an order about people. When it returns, it is recorded and holds.
@@ -381,7 +341,12 @@ impl Engine {
         command: &people::Command,
         by: impl Into<By>,
     ) -> Result<Vec<people::Event>, Error> {
-        self.inner.directory.tell(command, &by.into()).await
+        self.inner
+            .tools
+            .known
+            .directory
+            .tell(command, &by.into())
+            .await
     }
 
     /// Takes note in the audit of what was denied or refused. Equal ones are counted.
@@ -413,13 +378,8 @@ impl Engine {
 
     /// Returns the names of the applications that there are.
     pub(crate) async fn applications(&self) -> Vec<ApplicationName> {
-        self.inner
-            .applications
-            .lock()
-            .await
-            .keys()
-            .cloned()
-            .collect()
+        let known = self.inner.tools.known.applications.lock().await;
+        known.keys().cloned().collect()
     }
 
     /// Returns the releases of an application.
@@ -428,7 +388,7 @@ impl Engine {
     ///
     /// There is no such application.
     pub async fn releases(&self, application: &ApplicationName) -> Result<Application, Error> {
-        let applications = self.inner.applications.lock().await;
+        let applications = self.inner.tools.known.applications.lock().await;
         let known = applications
             .get(application)
             .filter(|a| !a.releases.is_empty());
@@ -490,16 +450,6 @@ impl Engine {
                 application: application.name,
                 release,
             })
-    }
-
-    async fn application(&self, name: &ApplicationName) -> Result<(), Error> {
-        let mut applications = self.inner.applications.lock().await;
-        if !applications.contains_key(name) {
-            let loaded = Application::load(&self.inner.tools.log, name.clone()).await?;
-            self.inner.know(&loaded);
-            applications.insert(name.clone(), loaded);
-        }
-        Ok(())
     }
 
     async fn actor(&self, id: &EnvironmentId) -> Result<Mailbox, Error> {

@@ -42,6 +42,8 @@ struct Seat {
     split: Option<Split>,
     /// Since when, as far as this control knows.
     split_since: Option<Timestamp>,
+    /// When this control told it; `None` where an earlier one did.
+    split_told: Option<Timestamp>,
     /// What the canary is compared with, where it is compared with anything.
     beside: Option<Revision>,
     /// The restarts that the judge was told of.
@@ -99,6 +101,7 @@ impl Judging {
         environment: &Environment,
         observed: &Observed,
         traffic: &Record,
+        now: Timestamp,
     ) {
         let Some(deployment) = &environment.deployment else {
             self.seats.clear();
@@ -129,6 +132,7 @@ impl Judging {
                 seat.tell(Told::Step(split));
                 seat.split = Some(split);
                 seat.split_since = None;
+                seat.split_told = Some(now);
             }
             seat.split_since.get_or_insert(since);
         }
@@ -294,6 +298,7 @@ impl Seat {
             deployment: deployment.number,
             split: None,
             split_since: None,
+            split_told: None,
             beside: None,
             restarts: 0,
             known,
@@ -307,6 +312,11 @@ impl Seat {
 
     /// Whether an old window was told already, or is none of this rollout's.
     fn knows(&self, window: &SideWindow) -> bool {
+        // What closed while control was gone came of the split that was in force then: it says nothing of
+        // one that was put into force since.
+        if self.split_told.is_some_and(|told| window.started_at < told) {
+            return true;
+        }
         // A clock that was set back says nothing about what came first.
         if let Some(last) = self.last.filter(|last| last.series == window.id.series) {
             return window.id.sequence <= last.sequence;

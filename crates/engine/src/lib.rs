@@ -23,6 +23,7 @@ mod engine;
 mod error;
 mod judging;
 mod kept;
+mod known;
 mod measured;
 mod metrics;
 mod moments;

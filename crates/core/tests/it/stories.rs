@@ -4,8 +4,9 @@ use expect_test::expect;
 use leadsman_analysis::{Evidence, Outcome};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::spec::{OnInconclusive, Strategy};
+use leadsman_core::time::Timestamp;
 use leadsman_core::weight::Weight;
-use leadsman_core::{Command, Event, Passed, Phase, Refusal, Scope, Standing};
+use leadsman_core::{Cause, Command, Event, Passed, Phase, Refusal, Scope, Standing};
 
 use crate::world::{World, blue_green, canary, content, name, rolling, service, shipping};
 
@@ -40,6 +41,43 @@ fn a_first_release_takes_all_traffic_as_soon_as_it_is_ready() {
     .assert_eq(&world.timeline);
     assert_eq!(world.share("web", 1), Weight::ALL);
     assert_eq!(world.environment.serving(), Some(ReleaseNumber(1)));
+}
+
+#[test]
+fn what_is_rolled_back_does_not_come_in_again_because_it_was_shipped_once_more_meanwhile() {
+    let strategy = canary(&[5, 50]);
+    let mut world = serving(2, &strategy);
+    let second = content(&[("web", service(2, 2, &strategy))], false);
+    world.ship(2, &second);
+    world.settle();
+    world.ask(&Command::Abort).unwrap();
+    // It goes back, and is to come again.
+    world.ask(&shipping(2, &second)).unwrap();
+    assert!(world.environment.queued.is_some());
+    // As where its migration has yet to end, and somebody says that it is to be rolled back.
+    let back = Event::RollbackStarted {
+        services: std::collections::BTreeSet::new(),
+        cause: Cause::RolledBack {
+            by: "ben".to_owned(),
+        },
+    };
+    let at = Timestamp::default();
+    world.environment = leadsman_core::evolve(world.environment.clone(), at, &back);
+    assert!(world.environment.queued.is_none());
+    world.settle();
+    assert!(world.environment.deployment.is_none());
+    assert!(matches!(
+        world.environment.releases[&ReleaseNumber(2)].standing,
+        Standing::Rejected { .. }
+    ));
+    assert_eq!(world.environment.serving(), Some(ReleaseNumber(1)));
+    // What the judge says is not what a decision rests on; everything else is.
+    let version = world.environment.version;
+    assert_eq!(world.environment.still(version), Ok(()));
+    assert!(matches!(
+        world.environment.still(version - 1),
+        Err(Refusal::SeenBefore { .. })
+    ));
 }
 
 #[test]

@@ -311,9 +311,10 @@ impl World {
                     let deployment = truth.checks.state().deployment.as_ref();
                     (truth.checks.insisted, deployment.map(|it| it.release.0))
                 };
-                match (one_way, asked % 3, release) {
+                match (one_way, asked % 4, release) {
                     (true, 1, Some(release)) => self.guard(Guarding::Confirm(release)),
                     (true, 2, _) => self.ask(Wish::PromoteAll),
+                    (true, 3, _) => self.ask(Wish::Resume),
                     _ => self.ask(Wish::Abort),
                 }
             }
