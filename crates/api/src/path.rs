@@ -103,7 +103,7 @@ pub(crate) fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String
 }
 
 /// Appends `text` with everything percent-encoded that has a meaning of its own in a URL.
-pub(crate) fn encode(text: &str, into: &mut String) {
+pub fn encode(text: &str, into: &mut String) {
     use std::fmt::Write as _;
     // A segment of only dots would be taken for "this folder" or "the one above".
     let only_dots = text.bytes().all(|byte| byte == b'.');

@@ -11,6 +11,7 @@
 //! Read first: `page.rs` (what surrounds everything), `overview.rs`, `environment.rs`.
 
 mod assets;
+mod audit;
 mod bar;
 mod chart;
 mod confirm;
@@ -21,15 +22,18 @@ mod overview;
 mod page;
 pub mod path;
 mod problem;
+mod runs;
 mod sign_in;
 mod timeline;
 mod words;
 
 pub use assets::{ASSETS, Asset};
+pub use audit::audit;
 pub use confirm::confirm;
 pub use environment::{environment, environment_deeds, environment_parts};
 pub use history::history;
 pub use overview::{overview, overview_parts};
 pub use page::{Part, Visitor};
 pub use problem::problem;
+pub use runs::{run, run_log, run_parts, runs};
 pub use sign_in::sign_in;

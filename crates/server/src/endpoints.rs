@@ -293,6 +293,16 @@ pub(crate) fn all() -> Vec<Endpoint> {
             get(console::live::environment),
         ),
         page("GET", page::HISTORY, see, get(console::history)),
+        page("GET", page::RUNS, anywhere, get(console::runs::list)),
+        page("GET", page::RUN, see, get(console::runs::one)),
+        page("GET", page::RUN_LIVE, see, get(console::live::run)),
+        page("GET", page::RUN_LOG, see, get(console::runs::log)),
+        page(
+            "GET",
+            page::AUDIT,
+            Somewhere(&[Act::Audit]),
+            get(console::audit),
+        ),
         page("GET", page::DO, see, get(console::deed::ask)),
         page("POST", page::DO, Named(COMMANDS), post(console::deed::done)),
     ]

@@ -12,7 +12,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use leadsman_api::{Event as WireEvent, Series};
-use leadsman_console::{Part, environment_deeds, environment_parts, overview_parts};
+use leadsman_console::{Part, environment_deeds, environment_parts, overview_parts, run_parts};
 use leadsman_core::id::EnvironmentId;
 use serde::Serialize;
 use tokio::time::MissedTickBehavior;
@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use crate::access::Caller;
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
+use crate::handlers::runs::{AskedRun, now, run_id};
 use crate::handlers::series::series;
 use crate::handlers::status::{current, status_of};
 use crate::handlers::{AskedEnvironment, Shared, view};
@@ -79,6 +80,19 @@ pub(crate) async fn environment(
     let parts = move |server: Arc<Server>| {
         let (caller, asked, deeds) = (caller.clone(), asked.clone(), Arc::clone(&deeds));
         async move { of_environment(&server, &caller, &asked, &deeds).await.ok() }
+    };
+    Ok(stream(server, parts))
+}
+
+pub(crate) async fn run(
+    State(server): Shared,
+    Path(asked): AskedRun,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+    let id = run_id(asked)?;
+    now(&server, &id).await?;
+    let parts = move |server: Arc<Server>| {
+        let id = id.clone();
+        async move { Some(run_parts(&now(&server, &id).await.ok()?)) }
     };
     Ok(stream(server, parts))
 }

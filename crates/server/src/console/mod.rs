@@ -5,6 +5,7 @@
 
 pub(crate) mod deed;
 pub(crate) mod live;
+pub(crate) mod runs;
 pub(crate) mod sign_in;
 
 use axum::Extension;
@@ -16,7 +17,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use leadsman_api::{HistoryQuery, Problem};
+use leadsman_api::{AuditQuery, HistoryQuery, Problem};
 use leadsman_console::{ASSETS, Visitor, path};
 
 use crate::access::{Caller, session};
@@ -73,6 +74,22 @@ pub(crate) async fn history(
     let now = crate::wire::moment(state.0.engine.now());
     let history = crate::handlers::history::history(state, asked, query).await?;
     let page = leadsman_console::history(&visitor, &history, now);
+    Ok(html(StatusCode::OK, page))
+}
+
+pub(crate) async fn audit(
+    state: Shared,
+    caller: Caller,
+    Extension(visitor): Extension<Visitor>,
+    Query(mut query): Query<AuditQuery>,
+) -> Result<Response, Failure> {
+    // A field that was left empty asks for nothing.
+    for given in [&mut query.actor, &mut query.kind, &mut query.about] {
+        *given = given.take().filter(|text| !text.trim().is_empty());
+    }
+    let now = crate::wire::moment(state.0.engine.now());
+    let audit = crate::handlers::audit::get(state, caller, Query(query.clone())).await?;
+    let page = leadsman_console::audit(&visitor, &audit, &query, now);
     Ok(html(StatusCode::OK, page))
 }
 

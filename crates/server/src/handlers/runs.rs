@@ -17,6 +17,7 @@ use super::Shared;
 use crate::access::Caller;
 use crate::problem::Failure;
 use crate::run_status::status;
+use crate::serve::Server;
 
 /// How long a question may wait for a change at the most.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -121,6 +122,13 @@ pub(crate) async fn list(
     }))
 }
 
+/// Returns how a run stands now.
+pub(crate) async fn now(server: &Server, id: &RunId) -> Result<RunStatus, Failure> {
+    let version = *server.runs.version().borrow();
+    let known = server.runs.get(id).await?;
+    Ok(status(&known, version, server.runs.now()))
+}
+
 pub(crate) async fn get(
     State(server): Shared,
     Path(asked): AskedRun,
@@ -134,9 +142,7 @@ pub(crate) async fn get(
         // Out of time is an answer, too; what is so is told then.
         drop(tokio::time::timeout(wait, changed).await);
     }
-    let version = *versions.borrow();
-    let known = server.runs.get(&id).await?;
-    Ok(Json(status(&known, version, server.runs.now())))
+    Ok(Json(now(&server, &id).await?))
 }
 
 pub(crate) async fn command(

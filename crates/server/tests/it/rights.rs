@@ -116,6 +116,11 @@ fn table() -> Vec<Row> {
         ("GET /", "", Anything, ALL),
         ("GET /live", "", Anything, ALL),
         ("POST /sign-out", "", Anybody, ALL),
+        ("GET /runs", "", Anything, ALL),
+        ("GET /runs/{application}/{number}", "", Shop, ALL),
+        ("GET /runs/{application}/{number}/live", "", Shop, ALL),
+        ("GET /runs/{application}/{number}/logs/{job}", "", Shop, ALL),
+        ("GET /audit", "", Anything, "operator approver admin"),
     ]);
     for (what, roles) in [
         ("GET {}", ALL),
@@ -346,7 +351,8 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
             .replace("{release}", "9999")
             .replace("{number}", "9999")
             .replace("{webhook}", "nothing")
-            .replace("{choice}", "pause");
+            .replace("{choice}", "pause")
+            .replace("{job}", "unit");
         for asking in &everybody {
             let answer = ask(
                 served.address,
