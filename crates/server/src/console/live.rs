@@ -5,19 +5,24 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use futures_util::Stream;
 use leadsman_api::{Event as WireEvent, Series};
 use leadsman_console::{Part, environment_deeds, environment_parts, overview_parts, run_parts};
 use leadsman_core::id::EnvironmentId;
+use leadsman_core::people::{Act, Reach};
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use crate::access::Caller;
+use crate::access::{Caller, Peer};
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
 use crate::handlers::runs::{AskedRun, now, run_id};
@@ -32,6 +37,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// How often what was counted is read anew: it is kept every ten seconds or so.
 const SERIES_EVERY: Duration = Duration::from_secs(5);
+
+/// How many events may wait for a slow browser: then nothing is made for it until it has taken them.
+const WAITING: usize = 32;
 
 /// How often a page of nothing new says that it is still there.
 const ALIVE: Duration = Duration::from_secs(15);
@@ -59,99 +67,152 @@ struct Sent<'a> {
     html: &'a str,
 }
 
-pub(crate) async fn overview(
-    State(server): Shared,
-    caller: Caller,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let parts = move |server: Arc<Server>| {
-        let caller = caller.clone();
-        async move { Some(overview_parts(&current(&server, &caller).await)) }
+/// Who looks: they are asked anew who they are before anything is sent to them, because a session may
+/// have ended, or a role been taken away, since they opened the page.
+pub(crate) struct Looking {
+    peer: Peer,
+    headers: HeaderMap,
+}
+
+impl<S: Sync> FromRequestParts<S> for Looking {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        let peer = peer.ok_or_else(|| Failure::not_signed_in("it says not who asks"))?;
+        Ok(Self {
+            peer: peer.0.clone(),
+            headers: parts.headers.clone(),
+        })
+    }
+}
+
+type Events = Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>;
+type Live = Sse<KeepAliveStream<Events>>;
+
+pub(crate) async fn overview(State(server): Shared, looking: Looking) -> Live {
+    let parts = |server: Arc<Server>, caller: Caller| async move {
+        Some(overview_parts(&current(&server, &caller).await))
     };
-    stream(server, parts)
+    stream(server, looking, parts)
 }
 
 pub(crate) async fn environment(
     State(server): Shared,
-    caller: Caller,
+    looking: Looking,
     Path(asked): AskedEnvironment,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Result<Live, Failure> {
     view(&server, &asked)?;
-    let deeds: Arc<Mutex<Option<(u64, Part)>>> = Arc::default();
-    let parts = move |server: Arc<Server>| {
-        let (caller, asked, deeds) = (caller.clone(), asked.clone(), Arc::clone(&deeds));
+    let deeds: Arc<Deeds> = Arc::default();
+    let parts = move |server: Arc<Server>, caller: Caller| {
+        let (asked, deeds) = (asked.clone(), Arc::clone(&deeds));
         async move { of_environment(&server, &caller, &asked, &deeds).await.ok() }
     };
-    Ok(stream(server, parts))
+    Ok(stream(server, looking, parts))
 }
 
 pub(crate) async fn run(
     State(server): Shared,
+    looking: Looking,
     Path(asked): AskedRun,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Failure> {
+) -> Result<Live, Failure> {
     let id = run_id(asked)?;
     now(&server, &id).await?;
-    let parts = move |server: Arc<Server>| {
+    let parts = move |server: Arc<Server>, caller: Caller| {
         let id = id.clone();
-        async move { Some(run_parts(&now(&server, &id).await.ok()?)) }
+        async move {
+            let about = Reach::Application(id.application.clone());
+            let sees = caller.can(Act::See, &about);
+            let run = now(&server, &id).await.ok().filter(|_| sees)?;
+            Some(run_parts(&run))
+        }
     };
-    Ok(stream(server, parts))
+    Ok(stream(server, looking, parts))
 }
 
-/// Sends the parts of a page that have changed. What a browser has it loaded a moment before.
+/// Sends the parts of a page that have changed, as long as who looks may see it. `parts` are none
+/// where they may not any more; the page is loaded again then, and says why.
 fn stream<F>(
     server: Arc<Server>,
-    parts: impl Fn(Arc<Server>) -> F + Send + 'static,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>>
+    looking: Looking,
+    parts: impl Fn(Arc<Server>, Caller) -> F + Send + Sync + 'static,
+) -> Live
 where
     F: Future<Output = Option<Vec<Part>>> + Send,
 {
-    let mut tick = tokio::time::interval(EVERY);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let shown: HashMap<String, String> = HashMap::new();
-    let ended = server.ended.clone();
-    let state = (tick, ended, shown, Vec::new(), parts, server);
-    let events = futures_util::stream::unfold(state, |state| async {
-        let (mut tick, mut ended, mut shown, mut waiting, parts, server) = state;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ended = server.ended.clone();
+        let mut shown: HashMap<String, String> = HashMap::new();
         loop {
-            if let Some(event) = waiting.pop() {
-                let state = (tick, ended, shown, waiting, parts, server);
-                return Some((Ok(event), state));
-            }
             tokio::select! {
                 biased;
                 // An error means that nobody is left who could end it: then it ends.
-                _ = ended.wait_for(|ended| *ended) => return None,
+                _ = ended.wait_for(|ended| *ended) => return,
+                () = sender.closed() => return,
                 _ = tick.tick() => {}
             }
-            let now = parts(Arc::clone(&server)).await?;
-            let is_other = !shown.is_empty()
-                && (shown.len() != now.len() || !now.iter().all(|it| shown.contains_key(&it.name)));
-            if is_other {
-                waiting.push(Event::default().event("again").data(""));
+            let caller = Caller::find(&server, &looking.peer, &looking.headers, true);
+            let now = match caller {
+                Ok(caller) => parts(Arc::clone(&server), caller).await,
+                Err(_) => None,
+            };
+            let Some(now) = now else {
+                drop(sender.send(again()).await);
+                return;
+            };
+            // A part that is not there cannot take the place of another one.
+            let has = |part: &Part| shown.contains_key(&part.name);
+            let is_other = shown.len() != now.len() || !now.iter().all(has);
+            let mut events = Vec::new();
+            if is_other && !shown.is_empty() {
+                events.push(again());
             }
             for part in now {
                 if shown.get(&part.name) != Some(&part.html) {
                     let (name, html) = (&*part.name, &*part.html);
-                    let event = Event::default()
-                        .event("part")
-                        .json_data(Sent { name, html });
-                    waiting.extend(event);
+                    let event = Event::default().event("part");
+                    events.extend(event.json_data(Sent { name, html }));
                     shown.insert(part.name, part.html);
+                }
+            }
+            for event in events {
+                if sender.send(event).await.is_err() {
+                    return;
                 }
             }
         }
     });
+    let events = futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let event = receiver.recv().await?;
+        Some((Ok(event), receiver))
+    });
+    let events: Events = Box::pin(events);
     Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
 }
+
+/// Returns what has a page loaded again.
+fn again() -> Event {
+    Event::default().event("again").data("")
+}
+
+/// What somebody can do, as it was made last, and what of it was made: when things had changed last, and
+/// who there was.
+type Deeds = Mutex<Option<((u64, u64), Part)>>;
 
 async fn of_environment(
     server: &Server,
     caller: &Caller,
     asked: &(String, String),
-    deeds: &Mutex<Option<(u64, Part)>>,
+    deeds: &Deeds,
 ) -> Result<Vec<Part>, Failure> {
     let view = view(server, asked)?;
     let id = &view.environment.id;
+    if !caller.sees(id) {
+        return Err(Failure::not_found("it is not seen any more"));
+    }
     let made = server.watched.get(id);
     let fresh = made.clone().filter(|made| made.at.elapsed() < EVERY / 2);
     let made = match fresh {
@@ -185,15 +246,15 @@ async fn of_environment(
         }
     };
     let mut parts = (*made.parts).clone();
-    let turned_at = view.environment.turned_at;
+    let of = (view.environment.turned_at, server.engine.people().version);
     let kept = deeds.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let part = match kept.filter(|(at, _)| *at == turned_at) {
+    let part = match kept.filter(|(made_of, _)| *made_of == of) {
         Some((_, part)) => part,
         None => {
             let status = crate::wire::status(&view);
             let part = environment_deeds(&status, &choices(server, caller, &view));
             let mut deeds = deeds.lock().unwrap_or_else(PoisonError::into_inner);
-            *deeds = Some((turned_at, part.clone()));
+            *deeds = Some((of, part.clone()));
             part
         }
     };

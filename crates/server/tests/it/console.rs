@@ -250,7 +250,7 @@ async fn a_page_that_is_looked_at_is_told_what_changes() {
         .await
         .expect("it listens");
     let head = format!(
-        "GET {PAGE}/live HTTP/1.1\r\nHost: {}\r\n{}\r\n\r\n",
+        "GET {PAGE}/live HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n{}\r\n\r\n",
         served.address, mia.cookie
     );
     stream.write_all(head.as_bytes()).await.expect("it reads");
@@ -267,4 +267,12 @@ async fn a_page_that_is_looked_at_is_told_what_changes() {
     served.client.ship(&shipment(2)).await.expect("it differs");
     until("release 2 on its way").await;
     until("/do/pause").await;
+    // Whoever is nobody any more is told nothing more.
+    let remove = PeopleCommand::Remove {
+        person: "mia".to_owned(),
+    };
+    served.client.about_people(&remove).await.expect("known");
+    until("event: again").await;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.expect("it ends");
 }
