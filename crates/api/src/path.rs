@@ -73,7 +73,7 @@ pub const AUDIT: &str = "/v1/audit";
 
 /// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
 /// any text: it stays one segment of the path.
-pub(crate) fn fill(template: &str, values: &[&str]) -> String {
+pub fn fill(template: &str, values: &[&str]) -> String {
     let mut path = String::with_capacity(template.len() + 32);
     let mut values = values.iter();
     for segment in template.split('/').skip(1) {
@@ -87,7 +87,7 @@ pub(crate) fn fill(template: &str, values: &[&str]) -> String {
 }
 
 /// Returns `path` with those of `pairs` that have a value as its query.
-pub(crate) fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String {
+pub fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String {
     let mut text = path.to_owned();
     let mut separator = '?';
     for (name, value) in pairs {
@@ -103,7 +103,7 @@ pub(crate) fn with_query(path: &str, pairs: &[(&str, Option<String>)]) -> String
 }
 
 /// Appends `text` with everything percent-encoded that has a meaning of its own in a URL.
-pub fn encode(text: &str, into: &mut String) {
+pub(crate) fn encode(text: &str, into: &mut String) {
     use std::fmt::Write as _;
     // A segment of only dots would be taken for "this folder" or "the one above".
     let only_dots = text.bytes().all(|byte| byte == b'.');

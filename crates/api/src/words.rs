@@ -1,6 +1,6 @@
 //! Numbers and texts as people read them: the same in a terminal and on a page.
 
-use crate::Outcome;
+use crate::{Origin, Outcome};
 
 /// Rounds milliseconds down to whole seconds, unless nothing would be left.
 pub const fn whole_seconds(millis: u64) -> u64 {
@@ -107,6 +107,15 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Inconclusive => "inconclusive",
         Outcome::NoData => "no data",
         Outcome::SourceError => "source error",
+    }
+}
+
+/// Returns what asked for a deployment, as in "shipped by mia".
+pub const fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Ship => "shipped",
+        Origin::Retry => "tried again",
+        Origin::Rollback => "brought back",
     }
 }
 

@@ -44,18 +44,13 @@ pub fn audit(visitor: &Visitor, audit: &Audit, query: &AuditQuery, now: Moment) 
         }
     });
     let older = audit.next.map(|before| {
-        let mut address = format!("{}?before={before}", path::AUDIT);
-        for (name, value) in [
-            ("actor", &query.actor),
-            ("kind", &query.kind),
-            ("about", &query.about),
-        ] {
-            if let Some(value) = value {
-                address.push_str(&format!("&{name}="));
-                path::encode(value, &mut address);
-            }
-        }
-        address
+        let asked = [
+            ("before", Some(before.to_string())),
+            ("actor", query.actor.clone()),
+            ("kind", query.kind.clone()),
+            ("about", query.about.clone()),
+        ];
+        path::with_query(path::AUDIT, &asked)
     });
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let table = Table {

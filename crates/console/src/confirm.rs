@@ -4,9 +4,9 @@ use askama::Template;
 use leadsman_api::words::{percent, rate};
 use leadsman_api::{Choice, EnvironmentStatus, Side, Wanted};
 
-use crate::deeds::{is_grave, label};
-use crate::overview::address;
+use crate::deeds::{is_grave, label, path_of};
 use crate::page::{Page, Part, Visitor};
+use crate::path;
 use crate::words::{Said, said};
 
 #[derive(Template)]
@@ -32,7 +32,7 @@ pub fn confirm(
     choice: &Choice,
     seen: u64,
 ) -> String {
-    let back = address(&status.application, &status.environment);
+    let back = path::of_environment(path::ENVIRONMENT, status);
     let name = format!("{}/{}", status.application, status.environment);
     let title = format!("{}?", label(choice));
     let confirm = Confirm {
@@ -41,7 +41,7 @@ pub fn confirm(
         label: label(choice),
         follows: said(choice.follows.as_deref().unwrap_or_default()),
         numbers: numbers(status, choice),
-        action: format!("{back}/do/{}", choice.name),
+        action: path_of(status, choice),
         back: &back,
         seen,
         asks: choice.reason != Wanted::No,

@@ -1,9 +1,10 @@
 //! What somebody can do, and what they cannot, and why.
 
 use askama::Template;
-use leadsman_api::{Choice, Choices};
+use leadsman_api::{Choice, Choices, EnvironmentStatus};
 
 use crate::page::Part;
+use crate::path;
 use crate::words::{Said, said};
 
 #[derive(Template)]
@@ -25,14 +26,14 @@ struct Cannot {
     code: String,
 }
 
-/// Returns the part with the buttons; the page of the environment is at `address`.
-pub(crate) fn deeds(choices: &Choices, address: &str) -> Part {
+/// Returns the part with the buttons.
+pub(crate) fn deeds(status: &EnvironmentStatus, choices: &Choices) -> Part {
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
     for choice in &choices.choices {
         match &choice.refused {
             None => can.push(Can {
                 label: label(choice),
-                address: format!("{address}/do/{}", choice.name),
+                address: path_of(status, choice),
                 grave: is_grave(choice),
             }),
             Some(refused) => cannot.push(Cannot {
@@ -43,6 +44,12 @@ pub(crate) fn deeds(choices: &Choices, address: &str) -> Part {
         }
     }
     Part::of("deeds", &Deeds { can, cannot })
+}
+
+/// Returns where a choice is confirmed, and made.
+pub(crate) fn path_of(status: &EnvironmentStatus, choice: &Choice) -> String {
+    let (application, environment) = (&status.application, &status.environment);
+    path::fill(path::DO, &[application, environment, &choice.name])
 }
 
 /// Returns a choice as it stands on its button.

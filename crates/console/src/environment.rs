@@ -2,7 +2,7 @@
 
 use askama::Template;
 use leadsman_api::words::{
-    count, duration, latency, outcome, percent, plain, rate, ratio, whole_seconds,
+    count, duration, latency, origin, outcome, percent, plain, rate, ratio, whole_seconds,
 };
 use leadsman_api::{
     Choices, Deployment, EnvironmentStatus, Event, Moment, Phase, Rollout, RolloutStage, Schema,
@@ -12,10 +12,11 @@ use leadsman_api::{
 use crate::bar::Bar;
 use crate::chart::{Chart, charts};
 use crate::deeds::deeds;
-use crate::overview::{address, headline};
+use crate::overview::headline;
 use crate::page::{Page, Part, Visitor};
+use crate::path;
 use crate::timeline::timeline;
-use crate::words::{self, Said, Shown, Tone, origin, phase, said, shown};
+use crate::words::{self, Said, Shown, Tone, phase, said, shown};
 
 #[derive(Template)]
 #[template(path = "environment_head.html")]
@@ -110,10 +111,10 @@ pub fn environment(
     series: Option<&Series>,
 ) -> String {
     let name = format!("{}/{}", status.application, status.environment);
-    let at = address(&status.application, &status.environment);
+    let at = |template| path::of_environment(template, status);
     let above = [
-        (name.clone(), at.clone()),
-        ("History".to_owned(), format!("{at}/history")),
+        (name.clone(), at(path::ENVIRONMENT)),
+        ("History".to_owned(), at(path::HISTORY)),
     ];
     let mut parts = environment_parts(status, events, series);
     // Beside what is waited for.
@@ -121,7 +122,7 @@ pub fn environment(
     Page {
         title: &name,
         visitor: Some(visitor),
-        live: Some(format!("{at}/live")),
+        live: Some(at(path::ENVIRONMENT_LIVE)),
         above: &above,
         parts: &parts,
     }
@@ -130,7 +131,7 @@ pub fn environment(
 
 /// Returns the part with what somebody can do, the only one that differs from one to the other.
 pub fn environment_deeds(status: &EnvironmentStatus, choices: &Choices) -> Part {
-    deeds(choices, &address(&status.application, &status.environment))
+    deeds(status, choices)
 }
 
 /// Returns its other parts, which are the same for everybody who may see it.

@@ -1,13 +1,13 @@
 //! What was deployed, and what happened.
 
 use askama::Template;
-use leadsman_api::words::{duration, plain, whole_seconds};
+use leadsman_api::words::{duration, origin, plain, whole_seconds};
 use leadsman_api::{Deployment, History, Moment};
 
-use crate::overview::address;
 use crate::page::{Page, Part, Visitor};
+use crate::path;
 use crate::timeline::timeline;
-use crate::words::{Said, Shown, Tone, origin, phase, said, shown};
+use crate::words::{Said, Shown, Tone, phase, said, shown};
 
 #[derive(Template)]
 #[template(path = "history.html")]
@@ -31,7 +31,10 @@ pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
     let name = format!("{}/{}", history.application, history.environment);
     let above = [(
         name.clone(),
-        address(&history.application, &history.environment),
+        path::fill(
+            path::ENVIRONMENT,
+            &[&history.application, &history.environment],
+        ),
     )];
     let rows = history.deployments.iter().map(|it| row(it, now)).collect();
     let title = format!("History of {name}");

@@ -6,6 +6,7 @@ use leadsman_api::{EnvironmentStatus, Overview, Phase, RolloutStage, Who};
 
 use crate::bar::Bar;
 use crate::page::{Page, Part, Visitor};
+use crate::path::{self, of_environment};
 use crate::words::{Said, Tone, phase, said};
 
 /// How many reasons a card shows: the page of the environment has them all.
@@ -51,7 +52,7 @@ pub fn overview(visitor: &Visitor, overview: &Overview) -> String {
     Page {
         title: "Overview",
         visitor: Some(visitor),
-        live: Some("/live".to_owned()),
+        live: Some(path::OVERVIEW_LIVE.to_owned()),
         above: &[],
         parts: &overview_parts(overview),
     }
@@ -72,12 +73,6 @@ pub fn overview_parts(overview: &Overview) -> Vec<Part> {
         Part::of(format!("application-{application}"), &template)
     };
     of_one.map(part).collect()
-}
-
-/// Where the page of an environment is.
-pub(crate) fn address(application: &str, environment: &str) -> String {
-    // Names are letters, digits and `-`.
-    format!("/environments/{application}/{environment}")
 }
 
 fn card(status: &EnvironmentStatus) -> Card {
@@ -108,7 +103,7 @@ fn card(status: &EnvironmentStatus) -> Card {
     });
     Card {
         name: status.environment.clone(),
-        address: address(&status.application, &status.environment),
+        address: of_environment(path::ENVIRONMENT, status),
         tone,
         headline,
         more: cause,

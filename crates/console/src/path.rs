@@ -1,5 +1,8 @@
 //! Where every page is found.
 
+pub use leadsman_api::path::{fill, with_query};
+use leadsman_api::{EnvironmentStatus, RunStatus};
+
 /// `GET`: everything at a glance.
 pub const OVERVIEW: &str = "/";
 /// `GET`: the parts of it that change, as events.
@@ -29,4 +32,12 @@ pub const RUN_LOG: &str = "/runs/{application}/{number}/logs/{job}";
 /// `GET`: who did what.
 pub const AUDIT: &str = "/audit";
 
-pub(crate) use leadsman_api::path::encode;
+/// Returns where a page about an environment is found.
+pub(crate) fn of_environment(template: &str, status: &EnvironmentStatus) -> String {
+    fill(template, &[&status.application, &status.environment])
+}
+
+/// Returns where a page about a run is found.
+pub(crate) fn of_run(template: &str, run: &RunStatus) -> String {
+    fill(template, &[&run.application, &run.number.to_string()])
+}

@@ -7,6 +7,7 @@ use leadsman_api::words::{count, duration, plain, whole_seconds};
 use leadsman_api::{JobStatus, Moment, RunList, RunStatus};
 
 use crate::page::{Page, Part, Visitor};
+use crate::path;
 use crate::words::{Said, Shown, Tone, said, shown};
 
 /// How many characters of a commit's name are shown.
@@ -87,8 +88,8 @@ pub fn run(visitor: &Visitor, run: &RunStatus) -> String {
     Page {
         title: &name(run),
         visitor: Some(visitor),
-        live: Some(format!("{}/live", address(run))),
-        above: &[("Runs".to_owned(), "/runs".to_owned())],
+        live: Some(path::of_run(path::RUN_LIVE, run)),
+        above: &[("Runs".to_owned(), path::RUNS.to_owned())],
         parts: &run_parts(run),
     }
     .whole()
@@ -133,8 +134,8 @@ pub fn run_log(
         cut,
     };
     let above = [
-        ("Runs".to_owned(), "/runs".to_owned()),
-        (name(run), address(run)),
+        ("Runs".to_owned(), path::RUNS.to_owned()),
+        (name(run), path::of_run(path::RUN, run)),
     ];
     Page {
         title: &title,
@@ -150,10 +151,6 @@ fn name(run: &RunStatus) -> String {
     format!("{} run {}", run.application, run.number)
 }
 
-fn address(run: &RunStatus) -> String {
-    format!("/runs/{}/{}", run.application, run.number)
-}
-
 fn long(millis: u64) -> String {
     duration(whole_seconds(millis))
 }
@@ -161,7 +158,7 @@ fn long(millis: u64) -> String {
 fn row(run: &RunStatus, now: Moment) -> Row {
     Row {
         name: name(run),
-        address: address(run),
+        address: path::of_run(path::RUN, run),
         tone: tone(&run.state),
         state: run.state.clone(),
         subject: plain(&run.subject),
@@ -228,9 +225,8 @@ fn job(run: &RunStatus, status: &JobStatus) -> Job {
         sentence: (!status.sentence.is_empty()).then(|| said(&status.sentence)),
         reports: some(reports),
         logs: (status.attempts > 0).then(|| {
-            let mut logs = format!("{}/logs/", address(run));
-            crate::path::encode(&status.name, &mut logs);
-            logs
+            let number = run.number.to_string();
+            path::fill(path::RUN_LOG, &[&run.application, &number, &status.name])
         }),
     }
 }

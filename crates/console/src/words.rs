@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 use leadsman_api::words::plain;
-use leadsman_api::{Moment, Origin, Outcome, Phase};
+use leadsman_api::{Moment, Outcome, Phase};
 
 /// A moment as a page shows it. The script writes it by the clock of whoever looks; without one it
 /// is in UTC.
@@ -128,14 +128,6 @@ pub(crate) const fn outcome(outcome: Outcome) -> Tone {
         Outcome::Fail => Tone::Bad,
         Outcome::Inconclusive => Tone::Busy,
         Outcome::NoData | Outcome::SourceError => Tone::Care,
-    }
-}
-
-pub(crate) const fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Ship => "shipped",
-        Origin::Retry => "tried again",
-        Origin::Rollback => "brought back",
     }
 }
 

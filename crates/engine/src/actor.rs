@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use leadsman_core::entry::KnownFacts;
 use leadsman_core::id::{EnvironmentId, EnvironmentName, ReleaseNumber};
-use leadsman_core::people::People;
 use leadsman_core::route::{AcknowledgedRoutes, Routes};
 use leadsman_core::time::Timestamp;
 use leadsman_core::workload::{InstanceState, Workloads};
@@ -72,8 +71,6 @@ pub(crate) struct Tools {
     pub(crate) inspector: Arc<dyn Inspector>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) views: Arc<watch::Sender<Views>>,
-    /// Who there is.
-    pub(crate) people: watch::Receiver<Arc<People>>,
     /// What is known of releases, reports and people.
     pub(crate) known: Arc<Known>,
 }
@@ -356,7 +353,7 @@ impl Actor {
         self.observed.verdicts = self.judging.verdicts();
         self.observed.elsewhere = self.elsewhere();
         self.observed.facts = self.facts();
-        self.observed.people = Arc::clone(&self.tools.people.borrow());
+        self.observed.people = self.tools.known.directory.people();
     }
 
     /// Returns what reports say of the releases that wait, and of the one that serves.

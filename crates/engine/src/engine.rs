@@ -92,7 +92,6 @@ impl Engine {
         let (sender, views) = watch::channel(Views::default());
         let known = Known::load(Arc::clone(&parts.log), Arc::clone(&parts.clock)).await?;
         let tools = Tools {
-            people: known.directory.watch(),
             known: Arc::new(known),
             log: parts.log,
             figures: parts.figures,
@@ -144,7 +143,7 @@ impl Engine {
             Arc::clone(&self.inner.tools.data_plane),
         );
         let known = Arc::clone(&self.inner.tools.known);
-        let mut people = self.inner.tools.people.clone();
+        let mut people = known.directory.watch();
         tasks.spawn(async move {
             loop {
                 tokio::select! {

@@ -124,17 +124,26 @@ impl World {
     pub async fn ship_with(&self, version: u64, keys: &str) -> Result<ReleaseNumber, Error> {
         let project =
             format!("application: shop\nservices:\n  web: {{ run: serve {version}, {keys} }}\n");
+        self.ship_project(&project, "ann").await
+    }
+
+    /// Ships what a project file describes, without artifacts, in the name of `by`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the engine refuses.
+    pub async fn ship_project(&self, project: &str, by: &str) -> Result<ReleaseNumber, Error> {
         let new = NewRelease {
-            project,
+            project: project.to_owned(),
             file_name: "leadsman.yaml".to_owned(),
             origin: "/srv/shop".to_owned(),
             artifacts: std::collections::BTreeMap::new(),
             note: None,
             source: Source::default(),
         };
-        let (application, release) = self.engine.release(&new, "ann").await?;
+        let (application, release) = self.engine.release(&new, by).await?;
         self.engine
-            .ship(&application, release, None, Ways::default(), "ann")
+            .ship(&application, release, None, Ways::default(), by)
             .await?;
         Ok(release)
     }

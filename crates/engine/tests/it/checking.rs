@@ -1,14 +1,13 @@
 //! Checklists, as the engine has them asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use leadsman_core::Command;
 use leadsman_core::checklist::Check;
-use leadsman_core::entry::Source;
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::people::Role;
-use leadsman_engine::{Inspector, Machine, NewRelease, View, Ways};
+use leadsman_engine::{Inspector, Machine, View};
 use leadsman_testkit::{FakeInspector, World};
 
 const LISTS: &str = "{ before: { memory: { available: 1GiB }, slow: { run: ./check, timeout: 1m }, \
@@ -21,21 +20,8 @@ async fn ship(world: &World) -> ReleaseNumber {
         "application: shop\nservices:\n  web: {{ run: serve 1 }}\nenvironments:\n  production: {{ \
          checklists: {LISTS} }}\n"
     );
-    let new = NewRelease {
-        project,
-        file_name: "leadsman.yaml".to_owned(),
-        origin: "/srv/shop".to_owned(),
-        artifacts: BTreeMap::new(),
-        note: None,
-        source: Source::default(),
-    };
-    let released = world.engine.release(&new, "ann").await;
-    let (application, release) = released.expect("it is good");
-    let shipped = world
-        .engine
-        .ship(&application, release, None, Ways::default(), "ann");
-    shipped.await.expect("it may wait");
-    release
+    let shipped = world.ship_project(&project, "ann").await;
+    shipped.expect("it may wait")
 }
 
 async fn confirm(world: &World) {

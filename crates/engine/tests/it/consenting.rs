@@ -1,12 +1,11 @@
 //! People whose consent a release needs, as the engine counts it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use leadsman_core::entry::Source;
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::people::{Command as Tell, Grant, Role};
 use leadsman_core::{Command, Refusal};
-use leadsman_engine::{Error, NewRelease, View, Ways};
+use leadsman_engine::{Error, View};
 use leadsman_testkit::World;
 
 const RULES: &str = "{ needs: [security, { people: [ben, carl] }] }";
@@ -16,24 +15,8 @@ async fn ship(world: &World, version: u64) -> ReleaseNumber {
         "application: shop\nservices:\n  web: {{ run: serve {version} }}\nenvironments:\n  \
          production: {{ entry: {{ approvals: {RULES} }} }}\n"
     );
-    let new = NewRelease {
-        project,
-        file_name: "leadsman.yaml".to_owned(),
-        origin: "/srv/shop".to_owned(),
-        artifacts: BTreeMap::new(),
-        note: None,
-        source: Source::default(),
-    };
-    let (application, release) = world
-        .engine
-        .release(&new, "dora")
-        .await
-        .expect("it is good");
-    let shipped = world
-        .engine
-        .ship(&application, release, None, Ways::default(), "dora");
-    shipped.await.expect("it may wait");
-    release
+    let shipped = world.ship_project(&project, "dora").await;
+    shipped.expect("it may wait")
 }
 
 async fn approve(world: &World, release: ReleaseNumber, by: &str) -> Result<(), Error> {

@@ -1,12 +1,9 @@
 //! Two controls on one log: what one of them knows, the other learns.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use leadsman_core::Command;
-use leadsman_core::entry::Source;
-use leadsman_engine::{NewRelease, Ways};
 use leadsman_gates::{Outcome, ReportKind, Says, Tests};
 use leadsman_testkit::World;
 
@@ -16,19 +13,8 @@ const PROJECT: &str = "application: shop\nservices:\n  web: { run: serve }\nenvi
 #[tokio::test(start_paused = true)]
 async fn a_report_that_one_has_received_is_known_to_the_other() {
     let one = World::start().await;
-    let new = NewRelease {
-        project: PROJECT.to_owned(),
-        file_name: "leadsman.yaml".to_owned(),
-        origin: "/srv/shop".to_owned(),
-        artifacts: BTreeMap::new(),
-        note: None,
-        source: Source::default(),
-    };
-    let (application, release) = one.engine.release(&new, "dora").await.unwrap();
-    let ship = one
-        .engine
-        .ship(&application, release, None, Ways::default(), "dora");
-    ship.await.unwrap();
+    let release = one.ship_project(PROJECT, "dora").await.unwrap();
+    let environment = World::environment();
     let other = World::start_on(Arc::clone(&one.log), Arc::clone(&one.figures)).await;
     let source = leadsman_gates::Source {
         kind: ReportKind::Junit,
@@ -45,9 +31,8 @@ async fn a_report_that_one_has_received_is_known_to_the_other() {
     };
     let told = other
         .engine
-        .report(&application, release, source, says, "ann");
+        .report(&environment.application, release, source, says, "ann");
     told.await.unwrap();
-    let environment = World::environment();
     // Each looks again, as it does whenever something happens, and finds what the other wrote.
     for _ in 0..20 {
         for world in [&other, &one] {

@@ -120,7 +120,7 @@ mod tests {
     use expect_test::expect;
     use leadsman_api::Moment;
 
-    use super::super::samples::{NOW, ago, clock, plain, serving};
+    use super::super::samples::{NOW, ago, clock, overview, plain, serving};
     use super::*;
 
     fn asked(name: &str, asks: &str, state: ItemState) -> ChecklistItem {
@@ -193,11 +193,6 @@ mod tests {
             "shop/production\n{}",
             plain(&missed(&status, &clock()))
         ));
-        let overview = |status| Overview {
-            version: 1,
-            at: NOW,
-            environments: vec![status],
-        };
         expect![[r#"
             shop/production
               before of release 8, since 14:01: 1 of 2 done

@@ -136,7 +136,7 @@ mod tests {
     use expect_test::expect;
     use leadsman_api::{Approval, Moment};
 
-    use super::super::samples::{NOW, ago, clock, plain, serving};
+    use super::super::samples::{NOW, ago, clock, overview, plain, serving};
     use super::*;
 
     #[test]
@@ -172,11 +172,6 @@ mod tests {
                 "freeze 3 by eve: the sale".to_owned(),
             ],
         }];
-        let overview = |status| Overview {
-            version: 1,
-            at: NOW,
-            environments: vec![status],
-        };
         expect![[r#"
             shop/production
               ! freeze 3 since 13:13 until 2026-09-22 14:13: the sale (eve); release 9 may

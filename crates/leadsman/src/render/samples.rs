@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 use leadsman_api::{
     Deployment, EnvironmentStatus, Figures, Finding, Instance, InstanceState, Moment, Origin,
-    Outcome, Phase, Reason, Rollout, RolloutStage, ServiceStatus, Side, Verdict, Who,
+    Outcome, Overview, Phase, Reason, Rollout, RolloutStage, ServiceStatus, Side, Verdict, Who,
 };
 
 use super::words::Clock;
@@ -75,6 +75,15 @@ pub(crate) fn deployment(phase: Phase) -> Deployment {
         actor: "mia".to_owned(),
         note: None,
         cause: None,
+    }
+}
+
+/// Returns how everything stands where there is one environment.
+pub(crate) fn overview(status: EnvironmentStatus) -> Overview {
+    Overview {
+        version: 1,
+        at: NOW,
+        environments: vec![status],
     }
 }
 

@@ -1,8 +1,8 @@
 //! Why an environment is as it is.
 
-use leadsman_api::{Deployment, Origin, Outcome, Phase, ServiceStatus, Verdict, Why};
+use leadsman_api::{Deployment, Outcome, Phase, ServiceStatus, Verdict, Why};
 
-use super::words::{Clock, clean, count, outcome, percent, wrapped};
+use super::words::{Clock, clean, count, origin, outcome, percent, wrapped};
 use super::{history, paint, status};
 
 /// Returns why an environment is as it is: first one sentence, then what it rests on.
@@ -57,13 +57,9 @@ fn sentence(why: &Why, deployment: &Deployment, clock: &Clock) -> String {
         Some(cause) => format!(": {}", clean(cause)),
         None => String::new(),
     };
-    let by = match deployment.origin {
-        Origin::Ship => "shipped",
-        Origin::Retry => "tried again",
-        Origin::Rollback => "brought back",
-    };
     let by = format!(
-        "{by} by {} at {}",
+        "{} by {} at {}",
+        origin(deployment.origin),
         clean(&deployment.actor),
         clock.short(deployment.started_at)
     );

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use leadsman_api::Moment;
 use leadsman_api::words::plain;
 pub(crate) use leadsman_api::words::{
-    count, duration, latency, outcome, percent, rate, ratio, size, whole_seconds,
+    count, duration, latency, origin, outcome, percent, rate, ratio, size, whole_seconds,
 };
 
 /// How wide a page is: what fits every terminal.

@@ -40,9 +40,12 @@ pub(crate) async fn guard(
 ) -> Response {
     let about = params.ok().and_then(|params| named(&params));
     let server = Arc::clone(&guard.server);
-    let from = request.uri().path().to_owned();
-    if guard.page && guard.needs != Needs::Nobody && is_nobody(&peer, &request) {
-        return console::to_sign_in(&from);
+    let page = guard.page.then(|| request.uri().path().to_owned());
+    if let Some(from) = &page
+        && guard.needs != Needs::Nobody
+        && is_nobody(&peer, &request)
+    {
+        return console::to_sign_in(from);
     }
     let mut visitor = None;
     let mut by = By {
@@ -75,10 +78,10 @@ pub(crate) async fn guard(
         }
         server.engine.denied(by, &event).await;
     }
-    if guard.page {
-        return console::in_words(response, visitor.as_ref(), &from, server.tls);
+    match page {
+        Some(from) => console::in_words(response, visitor.as_ref(), &from, server.tls),
+        None => response,
     }
-    response
 }
 
 /// Whether somebody who looks at a page over the network has not said who they are.

@@ -54,9 +54,7 @@ pub(crate) async fn done(
 ) -> Result<Response, Failure> {
     let decided = filled(decided)?;
     sealed(&headers, &decided.seal)?;
-    let address = path::ENVIRONMENT
-        .replace("{application}", &application)
-        .replace("{environment}", &environment);
+    let address = path::fill(path::ENVIRONMENT, &[&application, &environment]);
     let asked = (application, environment);
     let view = view(&server, &asked)?;
     let (choice, _) = choice(&server, &caller, &view, &name)?;

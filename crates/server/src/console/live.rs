@@ -223,7 +223,11 @@ async fn of_environment(
                 Some(made) => Arc::clone(&made.events),
                 None => Arc::new(of_newest(server, &view).await?),
             };
-            let fresh = made.filter(|made| made.read_at.elapsed() < SERIES_EVERY);
+            // Of a deployment that is over nothing more is counted.
+            let is_over = view.environment.deployment.is_none();
+            let fresh = made.filter(|made| {
+                made.read_at.elapsed() < SERIES_EVERY || is_over && made.version == version
+            });
             let (series, read_at) = match fresh {
                 Some(made) => (made.series, made.read_at),
                 None => {

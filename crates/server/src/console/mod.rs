@@ -94,9 +94,7 @@ pub(crate) async fn audit(
 }
 
 pub(crate) async fn asset(Path((version, name)): Path<(String, String)>) -> Response {
-    let wanted = path::ASSET
-        .replace("{version}", &version)
-        .replace("{name}", &name);
+    let wanted = path::fill(path::ASSET, &[&version, &name]);
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == wanted) else {
         return Failure::not_found("there is nothing at this path").into_response();
     };

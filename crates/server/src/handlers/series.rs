@@ -1,8 +1,6 @@
 //! How the two sides of a rollout have been doing: what its judge was told, in fewer and longer
 //! intervals.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use leadsman_analysis::{Figures, Limits, Split, Told, Window};
@@ -58,7 +56,7 @@ fn of_service(service: &ServiceName, limits: &Limits, points: Vec<Point>) -> Ser
     ServiceSeries {
         service: service.to_string(),
         error_limit: limits.errors,
-        p95_limit_ms: limits.p95.map(in_ms),
+        p95_limit_ms: limits.p95.map(wire::latency_ms),
         points,
     }
 }
@@ -163,12 +161,8 @@ fn counted(figures: &Figures) -> Counted {
     Counted {
         requests: figures.requests,
         errors: figures.errors,
-        p95_ms: figures.latency.quantile(0.95).map(in_ms),
+        p95_ms: figures.latency.quantile(0.95).map(wire::latency_ms),
     }
-}
-
-fn in_ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

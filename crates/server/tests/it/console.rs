@@ -1,6 +1,6 @@
 //! The pages, as a browser asks for them.
 
-use leadsman_api::{Command, Grant, NewToken, PeopleCommand};
+use leadsman_api::{Command, PeopleCommand};
 
 use crate::raw::{Answer, Ask, ask};
 use crate::served::{Served, shipment};
@@ -14,30 +14,9 @@ struct Browser<'a> {
     cookie: String,
 }
 
-async fn token(served: &Served, person: &str, role: &str) -> String {
-    let add = PeopleCommand::Add {
-        person: person.to_owned(),
-        identities: Vec::new(),
-        grants: vec![Grant {
-            role: role.to_owned(),
-            reach: None,
-        }],
-    };
-    served.client.about_people(&add).await.expect("new");
-    let new = NewToken {
-        name: "laptop".to_owned(),
-        person: Some(person.to_owned()),
-        roles: Vec::new(),
-        reach: None,
-        life_ms: 60_000,
-    };
-    let made = served.client.create_token(&new).await;
-    made.expect("it is new").token.0
-}
-
 impl<'a> Browser<'a> {
     async fn signed_in(served: &'a Served, person: &str, role: &str) -> Self {
-        let token = token(served, person, role).await;
+        let token = served.token_of(person, role, None).await;
         let nobody = Browser {
             served,
             cookie: String::new(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use expect_test::expect_file;
-use leadsman_api::{Command, Grant, NewToken, PeopleCommand};
+use leadsman_api::Command;
 
 use crate::exposition::Page;
 use crate::raw::{Answer, Ask, ask};
@@ -48,29 +48,6 @@ async fn page_with(
     panic!("no page with {what}")
 }
 
-/// Adds somebody who may see what the reach covers, and returns a token of theirs.
-async fn viewer(served: &Served, name: &str, reach: Option<&str>) -> String {
-    let add = PeopleCommand::Add {
-        person: name.to_owned(),
-        identities: Vec::new(),
-        grants: vec![Grant {
-            role: "viewer".to_owned(),
-            reach: reach.map(str::to_owned),
-        }],
-    };
-    let client = &served.client;
-    client.about_people(&add).await.expect("they are new");
-    let new = NewToken {
-        name: "prometheus".to_owned(),
-        person: Some(name.to_owned()),
-        roles: Vec::new(),
-        reach: None,
-        life_ms: 3_600_000,
-    };
-    let made = client.create_token(&new).await.expect("it is new");
-    made.token.0
-}
-
 fn is(page: &Page, name: &str, labels: &[(&str, &str)], value: f64) {
     let sum = page.sum(name, labels);
     assert!(
@@ -84,7 +61,7 @@ const HERE: [(&str, &str); 2] = [("application", "shop"), ("environment", "produ
 #[tokio::test]
 async fn a_rollout_is_shown_and_what_came_of_it_is_counted() {
     let served = Served::start().await;
-    let token = viewer(&served, "prometheus", None).await;
+    let token = served.token_of("prometheus", "viewer", None).await;
     let first = page(&served, &token).await;
     is(&first, "leadsman_build_info", &[("version", "1.2.3")], 1.0);
     is(&first, "leadsman_start_time_seconds", &[], 0.007);
@@ -178,9 +155,9 @@ async fn a_rollout_is_shown_and_what_came_of_it_is_counted() {
 async fn who_sees_one_application_reads_of_that_one() {
     let served = Served::start().await;
     served.client.ship(&shipment(1)).await.expect("the first");
-    let all = viewer(&served, "all", None).await;
-    let shop = viewer(&served, "ours", Some("shop")).await;
-    let other = viewer(&served, "theirs", Some("blog")).await;
+    let all = served.token_of("all", "viewer", None).await;
+    let shop = served.token_of("ours", "viewer", Some("shop")).await;
+    let other = served.token_of("theirs", "viewer", Some("blog")).await;
     let refused = "leadsman_refused_requests_total";
     // Who may not see people is counted, too.
     for _ in 0..2 {
@@ -210,7 +187,7 @@ async fn who_sees_one_application_reads_of_that_one() {
 #[tokio::test]
 async fn the_reference_is_up_to_date() {
     let served = Served::start().await;
-    let token = viewer(&served, "prometheus", None).await;
+    let token = served.token_of("prometheus", "viewer", None).await;
     let page = page(&served, &token).await;
     let mut reference = String::from(
         "# Metrics of control\n\n\

@@ -1,44 +1,11 @@
 //! The API over TCP: who is let in, and what becomes of who is not.
 
-use leadsman_api::{
-    AuditQuery, Client, Command, Error, Grant, NewToken, PeopleCommand, Remote, Secret,
-};
+use leadsman_api::{AuditQuery, Client, Command, Error, Remote, Secret};
 use leadsman_server::{BindError, Network};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::raw::{Ask, ask};
 use crate::served::{Served, shipment};
-
-/// Makes somebody known, and returns a token of theirs.
-async fn token_of(served: &Served, name: &str, role: &str) -> String {
-    let add = PeopleCommand::Add {
-        person: name.to_owned(),
-        identities: Vec::new(),
-        grants: vec![Grant {
-            role: role.to_owned(),
-            reach: None,
-        }],
-    };
-    served
-        .client
-        .about_people(&add)
-        .await
-        .expect("they are new");
-    let new = NewToken {
-        name: "laptop".to_owned(),
-        person: Some(name.to_owned()),
-        roles: Vec::new(),
-        reach: None,
-        life_ms: 3_600_000,
-    };
-    served
-        .client
-        .create_token(&new)
-        .await
-        .expect("it is new")
-        .token
-        .0
-}
 
 #[test]
 fn it_is_not_served_in_the_open() {
@@ -55,7 +22,7 @@ fn it_is_not_served_in_the_open() {
 #[tokio::test]
 async fn a_client_with_a_token_does_what_its_person_may_and_the_log_says_so() {
     let served = Served::start().await;
-    let token = token_of(&served, "olga", "operator").await;
+    let token = served.token_of("olga", "operator", None).await;
     let url = format!("http://{}", served.address);
     let client = |token: Option<&str>| {
         let token = token.map(|token| Secret(token.to_owned()));
@@ -106,7 +73,7 @@ async fn a_client_with_a_token_does_what_its_person_may_and_the_log_says_so() {
 #[tokio::test]
 async fn who_keeps_failing_has_to_wait_and_a_good_token_is_let_in_all_the_same() {
     let served = Served::start().await;
-    let good = token_of(&served, "mia", "viewer").await;
+    let good = served.token_of("mia", "viewer", None).await;
     let bad = format!("lmt_{}", "a".repeat(64));
     let try_it = async |token: &str, from| {
         ask(
@@ -158,7 +125,7 @@ async fn who_keeps_failing_has_to_wait_and_a_good_token_is_let_in_all_the_same()
 #[tokio::test]
 async fn a_request_that_a_page_of_somebody_else_made_is_not_let_in() {
     let served = Served::start().await;
-    let token = token_of(&served, "mia", "admin").await;
+    let token = served.token_of("mia", "admin", None).await;
     let own = format!("Origin: http://{}", served.address);
     for (headers, status) in [
         (&["Host: leadsman.evil.example"][..], 421),
@@ -185,7 +152,7 @@ async fn a_request_that_a_page_of_somebody_else_made_is_not_let_in() {
 #[tokio::test]
 async fn what_is_no_request_takes_nothing_down() {
     let served = Served::start().await;
-    let good = token_of(&served, "mia", "viewer").await;
+    let good = served.token_of("mia", "viewer", None).await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"GET /v1/system HTTP/1.1\r\n",

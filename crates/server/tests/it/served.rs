@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use leadsman_api::{Client, Shipment};
+use leadsman_api::{Client, Grant, NewToken, PeopleCommand, Shipment};
 use leadsman_core::time::Timestamp;
 use leadsman_server::{Network, Provider, Setup};
 use leadsman_testkit::World;
@@ -71,6 +71,31 @@ impl Served {
             _end: end,
             _folder: folder,
         }
+    }
+}
+
+impl Served {
+    /// Makes somebody known, who is `role` as far as `reach` goes, and returns a token of theirs.
+    pub(crate) async fn token_of(&self, name: &str, role: &str, reach: Option<&str>) -> String {
+        let add = PeopleCommand::Add {
+            person: name.to_owned(),
+            identities: Vec::new(),
+            grants: vec![Grant {
+                role: role.to_owned(),
+                reach: reach.map(str::to_owned),
+            }],
+        };
+        let added = self.client.about_people(&add).await;
+        added.expect("they are new");
+        let new = NewToken {
+            name: "laptop".to_owned(),
+            person: Some(name.to_owned()),
+            roles: Vec::new(),
+            reach: None,
+            life_ms: 3_600_000,
+        };
+        let made = self.client.create_token(&new).await;
+        made.expect("it is new").token.0
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use leadsman_api::{AuditQuery, Grant, NewToken, NewWebhook, PeopleCommand, RunsQuery, Secret};
+use leadsman_api::{AuditQuery, NewWebhook, RunsQuery, Secret};
 use ring::hmac;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -566,31 +566,13 @@ async fn a_webhook_is_added_listed_and_removed_and_its_secret_shown_once() {
 #[tokio::test]
 async fn who_asks_from_elsewhere_begins_runs_of_repositories_that_had_some() {
     let pushed = Pushed::new().await;
-    let client = &pushed.served.client;
     let mut tokens = Vec::new();
     for (name, role, reach) in [
         ("mia", "developer", Some("shop")),
         ("ben", "developer", Some("blog")),
         ("ada", "admin", None),
     ] {
-        let grant = Grant {
-            role: role.to_owned(),
-            reach: reach.map(str::to_owned),
-        };
-        let add = PeopleCommand::Add {
-            person: name.to_owned(),
-            identities: Vec::new(),
-            grants: vec![grant],
-        };
-        client.about_people(&add).await.expect("they are new");
-        let new = NewToken {
-            name: "t".to_owned(),
-            person: Some(name.to_owned()),
-            roles: Vec::new(),
-            reach: None,
-            life_ms: 3_600_000,
-        };
-        tokens.push(client.create_token(&new).await.expect("it is new").token.0);
+        tokens.push(pushed.served.token_of(name, role, reach).await);
     }
     let (mia, ben, ada) = (&tokens[0], &tokens[1], &tokens[2]);
     let repository = format!("{}/.git", pushed.work().display());

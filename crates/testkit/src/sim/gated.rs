@@ -188,14 +188,7 @@ impl Truth {
             given.len() >= usize::from(rule.count) && stand(&places, &given, people)
         };
         let since = back(at.log, self.slack());
-        let newer = self
-            .people
-            .iter()
-            .rev()
-            .take_while(|(from, _)| *from > since);
-        let older = self.people.iter().rev().find(|(from, _)| *from <= since);
-        let mut known = newer.chain(older).map(|(_, people)| people);
-        let held = known.any(enough);
+        let held = lately(&self.people, since).any(enough);
         (!held).then(|| format!("the consent of {given:?} is not enough"))
     }
 
@@ -208,10 +201,8 @@ impl Truth {
     fn gates(&self, rules: &EntryRules, release: ReleaseNumber, at: At) -> Option<String> {
         rules.gates.tests.as_ref()?;
         let since = back(at.log, self.slack());
-        let reports = self.reports.get(&release).into_iter().flatten().rev();
-        let newer = reports.clone().take_while(|(from, _)| *from > since);
-        let older = reports.clone().find(|(from, _)| *from <= since);
-        let held = newer.chain(older).any(|(_, good)| *good);
+        let reports = self.reports.get(&release).map_or(&[][..], Vec::as_slice);
+        let held = lately(reports, since).any(|good| *good);
         (!held).then(|| "tests have not passed".to_owned())
     }
 
@@ -234,15 +225,9 @@ impl Truth {
     fn machine_held(&self, at: Moment) -> bool {
         let slack = u64::try_from(self.slack().as_millis()).unwrap_or(u64::MAX);
         let since = at.saturating_sub(slack);
-        let newer = self
-            .machine
-            .iter()
-            .rev()
-            .take_while(|(from, _)| *from > since);
-        let older = self.machine.iter().rev().find(|(from, _)| *from <= since);
         // Before anything was said, all was well.
-        let older = older.copied().unwrap_or((0, true));
-        newer.copied().chain([older]).any(|(_, holds)| holds)
+        let was_well = self.machine.first().is_none_or(|(from, _)| *from > since);
+        was_well || lately(&self.machine, since).any(|holds| *holds)
     }
 
     /// Returns the maintenance window in which nothing goes on.
@@ -266,6 +251,14 @@ impl Truth {
         let weekly = weekly.map(|_| "it moves in a maintenance window of the week");
         declared.or(weekly).map(str::to_owned)
     }
+}
+
+/// Returns what was so at a moment since `since`, of what is `known` with the moment from which on it
+/// was so, in order.
+fn lately<M: PartialOrd, T>(known: &[(M, T)], since: M) -> impl Iterator<Item = &T> {
+    let before = known.iter().rposition(|(from, _)| *from <= since);
+    let known = known.get(before.unwrap_or_default()..).unwrap_or_default();
+    known.iter().map(|(_, so)| so)
 }
 
 /// Whether a freeze keeps a release out from one moment to another. It asks nobody whose answer is
