@@ -1,11 +1,12 @@
 //! The audit: who did what, when, from where and why.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// What is looked for in the audit. The newest comes first.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditQuery {
     /// Only what this actor did, or was denied.
     pub actor: Option<String>,
@@ -24,7 +25,7 @@ pub struct AuditQuery {
 }
 
 /// Something that is in the audit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditEntry {
     /// Its place in the log.
     pub position: u64,
@@ -50,7 +51,7 @@ pub struct AuditEntry {
 }
 
 /// A page of the audit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Audit {
     /// The entries, the newest first.
     pub entries: Vec<AuditEntry>,

@@ -1,11 +1,12 @@
 //! Checklists: what has to be looked at, by the machine or by a person.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// A checklist that is open just now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checklist {
     /// Which: `before`, `during`, `after` or `after_rollback`.
     pub when: String,
@@ -20,7 +21,7 @@ pub struct Checklist {
 }
 
 /// An item of a checklist.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChecklistItem {
     /// Its name.
     pub name: String,
@@ -49,7 +50,7 @@ pub struct ChecklistItem {
 }
 
 /// How an item stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ItemState {
     /// Nobody has answered.
@@ -65,7 +66,7 @@ pub enum ItemState {
 }
 
 /// A checklist of an environment, as a plan lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedChecklist {
     /// Which: `before`, `during`, `after` or `after_rollback`.
     pub when: String,

@@ -1,11 +1,12 @@
 //! What somebody could do to an environment now.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Command;
 
 /// What somebody could do to an environment now, and why not where they cannot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choices {
     /// The version of the environment that this is about. Sent with a command as
     /// [`SEEN_HEADER`](crate::SEEN_HEADER), it has a decision on something older refused.
@@ -15,7 +16,7 @@ pub struct Choices {
 }
 
 /// Something that somebody could do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
     /// What it is called: letters, digits and `-`, such as `promote` or `approve-7`.
     pub name: String,
@@ -30,7 +31,7 @@ pub struct Choice {
 }
 
 /// Whether something is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wanted {
     /// It has no place.
@@ -42,7 +43,7 @@ pub enum Wanted {
 }
 
 /// Why something cannot be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// The code that `leadsman explain` knows.
     pub code: String,

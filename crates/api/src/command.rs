@@ -1,11 +1,12 @@
 //! Commands to an environment.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// What a person tells one environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     /// Holds the deployment where it is. It is still watched, and still rolled back if it fails.
@@ -118,7 +119,7 @@ pub enum Command {
 }
 
 /// What becomes of the requests of a service that is closed. Testers go through all the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Closed {
     /// They wait, until the service is open again or they have waited for too long.
@@ -128,7 +129,7 @@ pub enum Closed {
 }
 
 /// How much a rollback brings back.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Every service of the environment.
@@ -141,7 +142,7 @@ pub enum Scope {
 }
 
 /// A command was recorded: it survives whatever happens to control from now on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Accepted {
     /// The version of the environment's state that contains the command.
     pub version: u64,

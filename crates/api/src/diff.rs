@@ -1,9 +1,10 @@
 //! How two releases differ.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is compared. `None` is what runs now.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiffQuery {
     /// The number of the release on the left.
@@ -18,7 +19,7 @@ pub struct DiffQuery {
 }
 
 /// How the right side differs from the left one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// What stands on the left, such as `release 3` or `what runs`.
     pub from: String,
@@ -29,7 +30,7 @@ pub struct Diff {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// Where in the release, such as `services.web.env.LOG_LEVEL`.
     pub path: String,

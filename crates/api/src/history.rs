@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Deployment, EnvironmentStatus, Moment};
 
 /// Which part of the history is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryQuery {
     /// At most so many deployments, and so many events; control may give fewer.
@@ -19,7 +20,7 @@ pub struct HistoryQuery {
 }
 
 /// The history of one environment. Every list has the newest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct History {
     /// The application.
     pub application: String,
@@ -34,7 +35,7 @@ pub struct History {
 }
 
 /// One release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     /// Its number.
     pub number: u64,
@@ -51,7 +52,7 @@ pub struct Release {
 }
 
 /// What became of a release in an environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It is on its way, or was taken off its way without being judged.
@@ -64,7 +65,7 @@ pub enum Standing {
 }
 
 /// One recorded fact.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Its position in the log.
     pub position: u64,
@@ -84,7 +85,7 @@ pub struct Event {
 }
 
 /// Everything needed to say why an environment is as it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Why {
     /// How it stands, with the reasons of what waits.
     pub status: EnvironmentStatus,

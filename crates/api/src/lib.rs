@@ -59,7 +59,7 @@ pub use plan::{
     Plan, PlannedAction, PlannedBaseline, PlannedRise, PlannedService, PlannedSight, PlannedStep,
     PlannedTraffic,
 };
-pub use problem::Problem;
+pub use problem::{PROBLEM_TYPE, Problem};
 pub use replay::{
     RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,
 };
@@ -91,6 +91,10 @@ pub const API_VERSION_HEADER: &str = "leadsman-api";
 
 /// The header that carries the number under which control logged a request.
 pub const REQUEST_ID_HEADER: &str = "leadsman-request-id";
+
+/// The header by which an act that is asked for again is told from another one: any text that is
+/// new for every act.
+pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
 /// The header in which a client gives the reason for what it asks, percent-encoded.
 pub const REASON_HEADER: &str = "leadsman-reason";

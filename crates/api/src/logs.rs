@@ -1,9 +1,10 @@
 //! What instances wrote.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which lines are wanted. With neither service nor instance: those of all services.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogsQuery {
     /// Only the instances of this service.
@@ -23,7 +24,7 @@ pub struct LogsQuery {
 
 /// One line that an instance wrote to its standard output or standard error. The answer is one
 /// such object per line of text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LogLine {
     /// The instance.
     pub instance: String,

@@ -2,6 +2,10 @@
 
 /// `GET`: [`System`](crate::System).
 pub const SYSTEM: &str = "/v1/system";
+/// `GET`: the description of the API, as OpenAPI 3.1.
+pub const OPENAPI: &str = "/openapi.json";
+/// `GET`: what the code of a [`Problem`](crate::Problem) means, as Markdown.
+pub const ERROR: &str = "/errors/{code}";
 /// `POST`: ends control, the data plane and every instance, in order. Answers
 /// [`System`](crate::System) before it does.
 pub const DOWN: &str = "/v1/system/down";

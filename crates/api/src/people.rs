@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// A role, and how far it is granted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Grant {
     /// `viewer`, `developer`, `operator`, `approver` or `admin`.
@@ -19,7 +20,7 @@ pub struct Grant {
 }
 
 /// Somebody who may do something here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Person {
     /// The name that the log records.
     pub name: String,
@@ -35,14 +36,14 @@ pub struct Person {
 }
 
 /// Everybody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct People {
     /// Everybody, by name.
     pub people: Vec<Person>,
 }
 
 /// An order about people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum PeopleCommand {
     /// Makes somebody known.
@@ -106,14 +107,14 @@ pub enum PeopleCommand {
 }
 
 /// Something about people was recorded, and holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changed {
     /// What holds now: one sentence.
     pub sentence: String,
 }
 
 /// What is kept from logs and error messages.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Secret(pub String);
 
@@ -124,7 +125,7 @@ impl fmt::Debug for Secret {
 }
 
 /// A token that is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
     /// What it is for.
@@ -143,7 +144,7 @@ pub struct NewToken {
 }
 
 /// A token that was made. It is shown this once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedToken {
     /// Its number.
     pub number: u64,
@@ -156,7 +157,7 @@ pub struct CreatedToken {
 }
 
 /// A token as it is known: all but the token itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
     /// Its number.
     pub number: u64,
@@ -179,7 +180,7 @@ pub struct Token {
 }
 
 /// The tokens of everybody, or of whoever asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tokens {
     /// The tokens, by number.
     pub tokens: Vec<Token>,

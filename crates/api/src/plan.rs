@@ -1,12 +1,13 @@
 //! What shipping would do.
 
 use crate::PlannedChecklist;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::diff::Change;
 
 /// What a shipment would do, said before anything moves.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The application.
     pub application: String,
@@ -31,7 +32,7 @@ pub struct Plan {
 }
 
 /// What would happen to one service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedService {
     /// Its name.
     pub name: String,
@@ -54,7 +55,7 @@ pub struct PlannedService {
 }
 
 /// What would be done with a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlannedAction {
     /// It does not run yet: it starts, and there is nothing to compare it with.
@@ -68,7 +69,7 @@ pub enum PlannedAction {
 }
 
 /// One stage of a planned rollout.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedStep {
     /// The new revision's share of requests, in percent.
     pub weight_percent: f64,
@@ -86,7 +87,7 @@ pub struct PlannedStep {
 }
 
 /// What a service's traffic was while one revision served it alone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedTraffic {
     /// How long that was, in milliseconds.
     pub over_ms: u64,
@@ -99,7 +100,7 @@ pub struct PlannedTraffic {
 }
 
 /// What a step can see of the new revision.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedSight {
     /// How many requests the new revision will get.
     pub requests: u64,
@@ -114,7 +115,7 @@ pub struct PlannedSight {
 }
 
 /// A rise that can be seen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedRise {
     /// What it is now.
     pub from: f64,
@@ -123,7 +124,7 @@ pub struct PlannedRise {
 }
 
 /// A fresh copy of the revision that serves, to compare the new one with during a step.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PlannedBaseline {
     /// Its share of requests, in percent.
     pub weight_percent: f64,

@@ -1,11 +1,12 @@
 //! A past rollout, judged again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::{Deployment, Moment, Verdict};
 
 /// What is to be judged again, and by which limits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     /// The deployment; `None` is the newest one.
@@ -26,7 +27,7 @@ pub struct Replay {
 /// One line of the answer. The first one is the deployment; then for each service a rollout, its
 /// windows where they are wanted, each step behind its windows, and every verdict that was
 /// recorded.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "line", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ReplayLine {
@@ -43,7 +44,7 @@ pub enum ReplayLine {
 }
 
 /// A rollout that is judged again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayedRollout {
     /// The service.
     pub service: String,
@@ -56,7 +57,7 @@ pub struct ReplayedRollout {
 }
 
 /// What the judge says after a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayedWindow {
     /// The service.
     pub service: String,
@@ -69,7 +70,7 @@ pub struct ReplayedWindow {
 }
 
 /// One step, judged again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReplayedStep {
     /// The service.
     pub service: String,
@@ -97,7 +98,7 @@ pub struct ReplayedStep {
 }
 
 /// A verdict that was recorded at the time.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RecordedVerdict {
     /// The service.
     pub service: String,

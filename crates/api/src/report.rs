@@ -1,9 +1,10 @@
 //! Reports on a release, and what gates say of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a report came from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReportQuery {
     /// What kind of report it is, such as `junit`; `None` is what it looks like.
@@ -21,7 +22,7 @@ pub struct ReportQuery {
 }
 
 /// A report was read and recorded. It takes the place of an earlier one from the same place.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReportAccepted {
     /// What kind of report it is.
     pub kind: String,
@@ -30,7 +31,7 @@ pub struct ReportAccepted {
 }
 
 /// What a gate says of a release that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GateStatus {
     /// Its name.
     pub name: String,
@@ -41,7 +42,7 @@ pub struct GateStatus {
 }
 
 /// Whether a gate lets pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateOutcome {
     /// It does.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// What a run is to be about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// The folder that Git keeps the repository in, on control's machine.
@@ -29,7 +30,7 @@ pub struct RunRequest {
 }
 
 /// What came of a request for a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunAccepted {
     /// The run; `None` where the project file starts none for this branch or tag.
     pub run: Option<RunStatus>,
@@ -38,7 +39,7 @@ pub struct RunAccepted {
 }
 
 /// Which runs are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunsQuery {
     /// Only those of this application.
@@ -50,7 +51,7 @@ pub struct RunsQuery {
 }
 
 /// Runs, the newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunList {
     /// When that was so.
     pub at: Moment,
@@ -59,7 +60,7 @@ pub struct RunList {
 }
 
 /// Which state of a run is wanted, and whether to wait for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunQuery {
     /// Answer only when there is a version after this one, or when `wait_ms` are over.
@@ -71,7 +72,7 @@ pub struct RunQuery {
 }
 
 /// What somebody asks of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunCommand {
     /// End it, and leave no process.
@@ -81,7 +82,7 @@ pub enum RunCommand {
 }
 
 /// How a run stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunStatus {
     /// The application.
     pub application: String,
@@ -133,7 +134,7 @@ pub struct RunStatus {
 }
 
 /// How a job of a run stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobStatus {
     /// Its name.
     pub name: String,
@@ -162,7 +163,7 @@ pub struct JobStatus {
 }
 
 /// A report of a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobReport {
     /// What kind of report.
     pub kind: String,
@@ -173,7 +174,7 @@ pub struct JobReport {
 }
 
 /// Which lines of a run are wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunLogsQuery {
     /// Only this job.
@@ -194,7 +195,7 @@ pub struct RunLogsQuery {
 }
 
 /// One line that a job wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunLine {
     /// The job.
     pub job: String,

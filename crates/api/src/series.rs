@@ -1,11 +1,12 @@
 //! How the two sides of a rollout have been doing, over time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// Which deployment is wanted, and how finely.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SeriesQuery {
     /// The number of the deployment; `None` is the newest one.
@@ -14,7 +15,7 @@ pub struct SeriesQuery {
 }
 
 /// How the sides of every service have been doing in one deployment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Series {
     /// The number of the deployment.
     pub deployment: u64,
@@ -23,7 +24,7 @@ pub struct Series {
 }
 
 /// How the sides of one service have been doing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceSeries {
     /// Its name.
     pub service: String,
@@ -37,7 +38,7 @@ pub struct ServiceSeries {
 }
 
 /// What was counted in one interval.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Point {
     /// When it ended, to a few seconds.
     pub at: Moment,
@@ -52,7 +53,7 @@ pub struct Point {
 }
 
 /// What was counted of one side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counted {
     /// Requests whose outcome became known.
     pub requests: u64,

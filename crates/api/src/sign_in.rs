@@ -1,11 +1,12 @@
 //! Signing in by a provider of OpenID Connect.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::Secret;
 
 /// Somebody wants to sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BeginSignIn {
     /// The port of their own machine, on `127.0.0.1`, that the provider leads them back to.
@@ -13,7 +14,7 @@ pub struct BeginSignIn {
 }
 
 /// A sign-in that has begun.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BegunSignIn {
     /// What is opened in a browser.
     pub url: String,
@@ -24,7 +25,7 @@ pub struct BegunSignIn {
 }
 
 /// What the provider has led back with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FinishSignIn {
     /// What the provider names.

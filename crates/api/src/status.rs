@@ -1,5 +1,6 @@
 //! How things stand: environments, their services, and what a deployment waits for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::GateStatus;
@@ -8,7 +9,18 @@ use crate::{Checklist, Closed};
 
 /// A moment: whole milliseconds since 1970-01-01 00:00:00 UTC, by the clock of control.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct Moment(pub u64);
@@ -21,7 +33,7 @@ impl Moment {
 }
 
 /// Which status is wanted, and whether to wait for it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StatusQuery {
     /// Answer only when there is a version after this one, or when `wait_ms` are over.
@@ -33,7 +45,7 @@ pub struct StatusQuery {
 }
 
 /// How everything stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Overview {
     /// Grows with every change of anything but the figures, which change all the time.
     pub version: u64,
@@ -44,7 +56,7 @@ pub struct Overview {
 }
 
 /// How one environment stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EnvironmentStatus {
     /// The application.
     pub application: String,
@@ -90,7 +102,7 @@ pub struct EnvironmentStatus {
 }
 
 /// Which schema a database is at, as far as it is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Schema {
     /// What it is, or was before a migration that has yet to end well.
     pub at: u64,
@@ -102,7 +114,7 @@ pub struct Schema {
 }
 
 /// A certificate that is shown to those who connect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Certificate {
     /// The hosts that it is for; empty where it cannot be read.
     pub hosts: Vec<String>,
@@ -116,7 +128,7 @@ pub struct Certificate {
 }
 
 /// One release on its way into one environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Deployment {
     /// Its number, counted from 1 in its environment.
     pub number: u64,
@@ -142,7 +154,7 @@ pub struct Deployment {
 }
 
 /// A deployment that has yet to start.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Queued {
     /// The release that it will bring in.
     pub release: u64,
@@ -153,7 +165,7 @@ pub struct Queued {
 }
 
 /// A release that waits to enter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Request {
     /// The release.
     pub release: u64,
@@ -183,7 +195,7 @@ pub struct Request {
 }
 
 /// A named person's consent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
     /// Who.
     pub actor: String,
@@ -194,7 +206,7 @@ pub struct Approval {
 }
 
 /// A time in which nothing enters, but what is named.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Freeze {
     /// Its number.
     pub number: u64,
@@ -214,7 +226,7 @@ pub struct Freeze {
 }
 
 /// What asked for a deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A release was shipped.
@@ -226,7 +238,7 @@ pub enum Origin {
 }
 
 /// Where a deployment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// It moves by itself: it prepares instances, shifts weight or soaks.
@@ -265,7 +277,7 @@ impl Phase {
 }
 
 /// How one service stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServiceStatus {
     /// Its name.
     pub name: String,
@@ -286,7 +298,7 @@ pub struct ServiceStatus {
 }
 
 /// That a service is closed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Closing {
     /// What becomes of its requests.
     pub how: Closed,
@@ -297,7 +309,7 @@ pub struct Closing {
 }
 
 /// One revision of a service: what runs of it and what it answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
     /// The release it belongs to.
     pub release: u64,
@@ -328,7 +340,7 @@ impl Side {
 }
 
 /// What was counted of one revision in the newest closed windows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Figures {
     /// How long those windows were together, in milliseconds.
     pub window_ms: u64,
@@ -343,7 +355,7 @@ pub struct Figures {
 }
 
 /// The traffic part of a deployment, for one service.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rollout {
     /// Where it is.
     pub stage: RolloutStage,
@@ -362,7 +374,7 @@ pub struct Rollout {
 }
 
 /// Where the rollout of one service is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RolloutStage {
     /// It waits for other services, or for its turn.
@@ -382,7 +394,7 @@ pub enum RolloutStage {
 }
 
 /// What the judge concluded about one step so far.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verdict {
     /// What came of it.
     pub outcome: Outcome,
@@ -399,7 +411,7 @@ pub struct Verdict {
 
 /// How strongly the figures speak: natural logarithms of e-values. 4.6 is 100 to 1 that a bet
 /// against the release being good would have won by now.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {
     /// That the new revision is worse than is tolerated.
     pub log_e: f64,
@@ -417,7 +429,7 @@ pub struct Evidence {
 }
 
 /// One limit, held against the figures.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// What was measured, in snake case, such as `errors` or `p95`.
     pub metric: String,
@@ -432,7 +444,7 @@ pub struct Finding {
 }
 
 /// What came of judging.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every limit is shown to be kept.
@@ -448,7 +460,7 @@ pub enum Outcome {
 }
 
 /// One running copy of a revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Instance {
     /// Its name, unique on the machine.
     pub id: String,
@@ -476,7 +488,7 @@ pub struct Instance {
 }
 
 /// Where an instance is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceState {
     /// Its artifact is being unpacked, or its process started.
@@ -494,7 +506,7 @@ pub enum InstanceState {
 }
 
 /// One thing that a deployment waits for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// What kind of thing it is, in snake case, such as `soak` or `ready`. The list may grow.
     pub kind: String,
@@ -514,7 +526,7 @@ pub struct Reason {
 }
 
 /// Who can move what waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     /// Leadsman goes on by itself.

@@ -1,11 +1,12 @@
 //! Control itself, and the artifacts it keeps.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Moment;
 
 /// The control that answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct System {
     /// The version of Leadsman, such as `0.1.0`.
     pub version: String,
@@ -21,7 +22,7 @@ pub struct System {
 }
 
 /// An artifact that control keeps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// Its digest.
     pub digest: String,

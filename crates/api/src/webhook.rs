@@ -1,12 +1,13 @@
 //! Webhooks: what GitHub and GitLab are told to send, and what came of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::people::Secret;
 use crate::status::Moment;
 
 /// A webhook that is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// What it is called, and so a part of where it is sent to.
@@ -34,7 +35,7 @@ pub struct NewWebhook {
 }
 
 /// A webhook as it is known: all but its secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhook {
     /// What it is called.
     pub name: String,
@@ -61,7 +62,7 @@ pub struct Webhook {
 }
 
 /// A webhook that was added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedWebhook {
     /// The webhook.
     pub webhook: Webhook,
@@ -71,14 +72,14 @@ pub struct CreatedWebhook {
 }
 
 /// Every webhook.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Webhooks {
     /// The webhooks, by name.
     pub webhooks: Vec<Webhook>,
 }
 
 /// What came of a delivery, for whoever sent it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivered {
     /// It in words.
     pub sentence: String,

@@ -185,6 +185,7 @@ impl From<api::Error> for Failure {
 impl From<api::Problem> for Failure {
     fn from(problem: api::Problem) -> Self {
         let api::Problem {
+            kind: _,
             status,
             code,
             message,
@@ -233,6 +234,7 @@ mod tests {
     #[test]
     fn a_refusal_keeps_its_code_and_a_failure_of_control_says_where_to_look() {
         let problem = |status, hint: Option<&str>| api::Problem {
+            kind: api::Problem::kind_of("R006"),
             status,
             code: "R006".to_owned(),
             message: "it is not paused".to_owned(),

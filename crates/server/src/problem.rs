@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Json;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use leadsman_api::Problem;
+use leadsman_api::{PROBLEM_TYPE, Problem};
 use leadsman_core::Refusal;
 use leadsman_core::id::{DeploymentNumber, EnvironmentId};
 use leadsman_core::people::{self, Reach, TokenNumber};
@@ -255,6 +255,18 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "L080", message)
     }
 
+    /// What was sent cannot be read at all.
+    pub(crate) fn unreadable(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, "L080", message)
+    }
+
+    /// What is at the path is not asked for in this way.
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "what is at this path is not asked for by this method";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "L080", message)
+            .hint("see what there is at `/openapi.json`")
+    }
+
     /// There is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "L081", message)
@@ -486,6 +498,7 @@ impl IntoResponse for Failure {
             tracing::error!(request_id, code = self.code, internal, "{}", self.message);
         }
         let problem = Problem {
+            kind: Problem::kind_of(&self.code),
             status: self.status.as_u16(),
             code: self.code,
             message: self.message,
@@ -493,6 +506,8 @@ impl IntoResponse for Failure {
             request_id,
         };
         let mut response = (self.status, Json(&problem)).into_response();
+        let media_type = HeaderValue::from_static(PROBLEM_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
         // Pages say it in their own way.
         response.extensions_mut().insert(problem);
         if self.status == StatusCode::UNAUTHORIZED {

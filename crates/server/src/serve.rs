@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue};
-use axum::response::Response;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use leadsman_api::{API_VERSION, API_VERSION_HEADER};
 use leadsman_core::time::Timestamp;
 use leadsman_engine::{Engine, Runs};
@@ -67,6 +68,8 @@ pub struct Setup {
     pub started_at: Timestamp,
     /// The version of the program.
     pub version: &'static str,
+    /// Returns what is written about a code.
+    pub page_of: fn(&str) -> Option<&'static str>,
     /// Set to true when a client asks for everything to be stopped.
     pub down: watch::Sender<bool>,
     /// Where it is served beside the socket.
@@ -85,6 +88,8 @@ pub(crate) struct Server {
     pub(crate) state: PathBuf,
     pub(crate) started_at: Timestamp,
     pub(crate) version: &'static str,
+    /// Returns what is written about a code.
+    pub(crate) page_of: fn(&str) -> Option<&'static str>,
     pub(crate) down: watch::Sender<bool>,
     /// The user who owns the socket, and so the state folder.
     pub(crate) owner: u32,
@@ -167,6 +172,7 @@ impl Setup {
             state: self.state,
             started_at: self.started_at,
             version: self.version,
+            page_of: self.page_of,
             down: self.down,
             owner,
             api: self.network.as_ref().map(Network::url),
@@ -207,7 +213,20 @@ fn app(server: &Arc<Server>) -> Router {
     endpoints::router(server)
         .layer(axum::extract::DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(axum::middleware::map_response(say_version))
+        .layer(axum::middleware::map_response(as_problem))
         .with_state(Arc::clone(server))
+}
+
+/// Has a method that there is not answered as everything else that is refused.
+async fn as_problem(response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let mut answer = Failure::method_not_allowed().into_response();
+    if let Some(allowed) = response.headers().get(ALLOW) {
+        answer.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    answer
 }
 
 async fn say_version(mut response: Response) -> Response {

@@ -202,6 +202,7 @@ impl Answer {
         };
         // A framework below control may answer by itself, without a problem in the body.
         Error::Refused(serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+            kind: Problem::kind_of("L090"),
             status: status.as_u16(),
             code: "L090".to_owned(),
             message: format!("control answered `{request}` with {status}"),

@@ -55,7 +55,7 @@ async fn what_is_asked_for_stands_in_the_query() {
 
 #[tokio::test]
 async fn a_refusal_is_passed_on_whole() {
-    let body = r#"{"status":409,"code":"R003","message":"`shop/production` is not paused",
+    let body = r#"{"status":409,"type":"/errors/R003","code":"R003","detail":"`shop/production` is not paused",
         "request_id":"7"}"#;
     let control = Control::answering(&[&answer("409 Conflict", body)]);
     let client = Client::new(control.socket());

@@ -192,7 +192,7 @@ fn a_status_reads_as_documented() {
 #[test]
 fn an_answer_may_gain_fields() {
     let problem: Problem = serde_json::from_str(
-        r#"{"status":409,"code":"R001","message":"no","request_id":"1","seen_by":"two"}"#,
+        r#"{"type":"/errors/R001","status":409,"code":"R001","detail":"no","request_id":"1","seen_by":"two"}"#,
     )
     .unwrap();
     assert_eq!(problem.to_string(), "no");

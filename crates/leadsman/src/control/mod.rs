@@ -82,6 +82,7 @@ pub(crate) async fn run(context: &Context, setup: &Setup, doors: Doors<'_>) -> R
         state: state.path().to_owned(),
         started_at: leadsman_engine::Clock::now(&clock),
         version: env!("CARGO_PKG_VERSION"),
+        page_of: |code| crate::pages::find(code).map(|(_, page)| page),
         down,
         network,
         beside,

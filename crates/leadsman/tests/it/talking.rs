@@ -124,6 +124,7 @@ fn a_command_goes_to_the_environment_that_is_meant() {
 #[test]
 fn a_refusal_is_told_with_its_code_and_its_hint() {
     let problem = Problem {
+        kind: Problem::kind_of("R006"),
         status: 409,
         code: "R006".to_owned(),
         message: "it is not paused".to_owned(),

@@ -1,7 +1,7 @@
 //! What somebody does on a page: first it says what will happen, then it is done.
 
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use leadsman_api::{Choice, Command};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{Filled, filled, html, sealed, see};
 use crate::access::Caller;
+use crate::extract::Path;
 use crate::handlers::choices::choices;
 use crate::handlers::commands::tell;
 use crate::handlers::status::status_of;

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, FromRequestParts, Path, State};
+use axum::extract::{ConnectInfo, FromRequestParts, State};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
 use crate::access::{Caller, Peer};
+use crate::extract::Path;
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
 use crate::handlers::runs::{AskedRun, now, run_id};

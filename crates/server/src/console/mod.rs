@@ -10,7 +10,7 @@ pub(crate) mod sign_in;
 
 use axum::Extension;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, Path, Query, State};
+use axum::extract::{Form, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS,
@@ -21,6 +21,7 @@ use leadsman_api::{AuditQuery, HistoryQuery, Problem};
 use leadsman_console::{ASSETS, Visitor, path};
 
 use crate::access::{Caller, session};
+use crate::extract::{Path, Query};
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
 use crate::handlers::series::series;

@@ -1,7 +1,7 @@
 //! Pages of the pipeline.
 
 use axum::Extension;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use leadsman_api::RunsQuery;
@@ -9,6 +9,7 @@ use leadsman_console::Visitor;
 
 use super::html;
 use crate::access::Caller;
+use crate::extract::{Path, Query};
 use crate::handlers::Shared;
 use crate::handlers::runs::{AskedRun, list as listed, now, run_id};
 use crate::problem::Failure;

@@ -1,6 +1,6 @@
 //! Signing in to see pages, with a token: it is exchanged for one that only this session has.
 
-use axum::extract::{ConnectInfo, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::{Filled, filled, html, sealed, see};
 use crate::access::{Caller, Peer, session, token};
+use crate::extract::Query;
 use crate::handlers::Shared;
 use crate::handlers::tokens::{New, make};
 use crate::problem::Failure;

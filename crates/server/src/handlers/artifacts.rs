@@ -2,13 +2,14 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use futures_util::StreamExt as _;
 use leadsman_api::Artifact;
 use leadsman_core::id::Digest;
 use tokio::sync::mpsc;
 
 use super::Shared;
+use crate::extract::Path;
 use crate::problem::Failure;
 
 /// How many parts of a body may wait to be written: it bounds the memory that an upload takes.

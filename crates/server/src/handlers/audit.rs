@@ -1,7 +1,7 @@
 //! The audit: what everybody did and was denied, searched.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use leadsman_api::{Audit, AuditEntry, AuditQuery};
 use leadsman_core::audit::{self, Asked};
 use leadsman_core::people::{self, Act, Reach};
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::Shared;
 use super::people::reach;
 use crate::access::Caller;
+use crate::extract::Query;
 use crate::problem::Failure;
 use crate::wire;
 

@@ -1,7 +1,7 @@
 //! What somebody could do to an environment now: every usual command, decided without being told.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use leadsman_api::{Choice, Choices, Command as Wish, Refused, Scope, Wanted};
 use leadsman_core::decide;
 use leadsman_engine::View;
@@ -9,6 +9,7 @@ use leadsman_engine::View;
 use super::commands::{Asking, act, command, sentence};
 use super::{AskedEnvironment, Shared, view};
 use crate::access::Caller;
+use crate::extract::Path;
 use crate::problem::Failure;
 use crate::serve::Server;
 

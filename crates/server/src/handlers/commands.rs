@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use leadsman_api::{
     Accepted, Closed as WishedClosed, Command as Wish, Moment, SEEN_HEADER, Scope as WishedScope,
@@ -18,6 +17,7 @@ use leadsman_store::Recorded;
 use super::people::bad;
 use super::{AskedEnvironment, Shared, environment_id};
 use crate::access::Caller;
+use crate::extract::{Path, Sent};
 use crate::problem::Failure;
 use crate::serve::Server;
 
@@ -29,9 +29,8 @@ pub(crate) async fn post(
     caller: Caller,
     Path(asked): AskedEnvironment,
     headers: HeaderMap,
-    wish: Result<Json<Wish>, JsonRejection>,
+    Sent(wish): Sent<Wish>,
 ) -> Result<Json<Accepted>, Failure> {
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let id = environment_id(&asked)?;
     let seen = seen(&headers)?;
     Ok(Json(tell(&server, &caller, &id, wish, seen).await?))

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use super::Shared;
 use crate::access::{Peer, token};
+use crate::extract::Path;
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::webhooks::Kept;
@@ -31,7 +32,7 @@ use crate::webhooks::signed::{self, Secret, Unverified};
 use crate::webhooks::told::{self, Pushed, Told};
 
 /// How large a delivery may be: GitHub sends none that is larger.
-const BODY_BYTES_MAX: u64 = 25 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 25 * 1024 * 1024;
 
 /// How long a body may take to come.
 const BODY_PATIENCE: Duration = Duration::from_secs(10);
@@ -105,7 +106,7 @@ async fn read<'s>(
             "it does not say how long it is",
         )
     })?;
-    if length > BODY_BYTES_MAX {
+    if length > BODY_BYTES_MAX as u64 {
         let why = "it is larger than 25 MiB";
         return Err(unusable(StatusCode::PAYLOAD_TOO_LARGE, why));
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_api::{Change, Diff, DiffQuery};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::people::Act;
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{AskedEnvironment, Shared, view};
 use crate::access::Caller;
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 
 pub(crate) async fn get(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_api::{Deployment, Event as WireEvent, History, HistoryQuery, Release, Standing, Why};
 use leadsman_core::Standing as Known;
 use leadsman_core::{Environment, Event, evolve};
@@ -11,6 +11,7 @@ use leadsman_store::{Recorded, StreamName};
 
 use super::status::status_of;
 use super::{AskedEnvironment, Shared, view};
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::wire;

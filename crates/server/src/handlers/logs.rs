@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::{AskedEnvironment, Shared, view};
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::shelf::{Line, Shelf};
 

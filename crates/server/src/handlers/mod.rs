@@ -6,9 +6,11 @@ pub(crate) mod choices;
 pub(crate) mod commands;
 pub(crate) mod deliveries;
 pub(crate) mod diff;
+pub(crate) mod errors;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod openapi;
 pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod replay;
@@ -34,7 +36,7 @@ use crate::serve::Server;
 pub(crate) type Shared = axum::extract::State<Arc<Server>>;
 
 /// The path of an environment, as it was asked for.
-pub(crate) type AskedEnvironment = axum::extract::Path<(String, String)>;
+pub(crate) type AskedEnvironment = crate::extract::Path<(String, String)>;
 
 /// Returns the environment that was asked for.
 pub(crate) fn environment_id(

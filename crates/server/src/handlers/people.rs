@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use leadsman_api as api;
 use leadsman_core::id::TeamName;
 use leadsman_core::people::{Act, Command, Grant, Identity, PersonName, Reach};
 
 use super::Shared;
 use crate::access::Caller;
+use crate::extract::Sent;
 use crate::problem::Failure;
 use crate::wire;
 
@@ -35,10 +35,9 @@ pub(crate) async fn get(
 pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
-    wish: Result<Json<api::PeopleCommand>, JsonRejection>,
+    Sent(wish): Sent<api::PeopleCommand>,
 ) -> Result<Json<api::Changed>, Failure> {
     let permit = caller.may(Act::People, &Reach::Everything)?;
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let command = command(wish)?;
     let events = server.engine.about_people(&command, permit.by()).await?;
     let said: Vec<String> = events.iter().map(ToString::to_string).collect();

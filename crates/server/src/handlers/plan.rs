@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use leadsman_analysis::{GaugeLimit, Limits, Worse};
 use leadsman_api::{
     Plan, PlannedAction, PlannedBaseline, PlannedChecklist, PlannedService, PlannedStep, Shipment,
@@ -25,6 +24,7 @@ use leadsman_core::{Command, Environment, Event, Observed, ReleaseContent, decid
 use super::diff::{changes, running};
 use super::{Shared, ship};
 use crate::access::Caller;
+use crate::extract::Sent;
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::sight::Planned;
@@ -33,9 +33,8 @@ use crate::wire::{millis, percent};
 pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
-    shipment: Result<Json<Shipment>, JsonRejection>,
+    Sent(shipment): Sent<Shipment>,
 ) -> Result<Json<Plan>, Failure> {
-    let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
     let (new, environment) = ship::read(shipment)?;
     let (state, content, identity) = server.engine.preview(&new, environment)?;
     caller.may_in(Act::See, &state.id)?;

@@ -1,9 +1,7 @@
 //! A past rollout, judged again.
 
-use axum::Json;
 use axum::body::Body;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
@@ -20,6 +18,7 @@ use tokio::sync::mpsc;
 use super::plan::limits;
 use super::{AskedEnvironment, Shared, view};
 use crate::again::Again;
+use crate::extract::{Path, Sent};
 use crate::problem::Failure;
 use crate::recorded::{self, Deployment, Rollout};
 use crate::serve::Server;
@@ -28,9 +27,8 @@ use crate::wire;
 pub(crate) async fn post(
     State(server): Shared,
     Path(asked): AskedEnvironment,
-    replay: Result<Json<Replay>, JsonRejection>,
+    Sent(replay): Sent<Replay>,
 ) -> Result<Response, Failure> {
-    let Json(replay) = replay.map_err(|r| Failure::bad_request(r.body_text()))?;
     let view = view(&server, &asked)?;
     let environment = view.environment.id.clone();
     let last = view.environment.last_deployment;

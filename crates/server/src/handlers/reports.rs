@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_api::{ReportAccepted, ReportQuery};
 use leadsman_core::id::{ApplicationName, ReleaseNumber};
 use leadsman_core::people::{Act, Reach};
@@ -12,6 +12,7 @@ use leadsman_gates::{Limits, NumberPath, ReportKind, Source, guess, numbers, rea
 
 use super::Shared;
 use crate::access::Caller;
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 
 /// The longest path or name that is kept of where a report came from, in bytes.

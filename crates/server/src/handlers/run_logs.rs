@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::Shared;
 use super::runs::{AskedRun, run_id};
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::serve::Server;
 

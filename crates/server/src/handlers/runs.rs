@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_api::{
     RunAccepted, RunCommand as Wish, RunList, RunQuery, RunRequest, RunStatus, RunsQuery,
 };
@@ -15,6 +14,7 @@ use leadsman_engine::{NewRun, RunError};
 
 use super::Shared;
 use crate::access::Caller;
+use crate::extract::{Path, Query, Sent};
 use crate::problem::Failure;
 use crate::run_status::status;
 use crate::serve::Server;
@@ -47,9 +47,8 @@ fn application_name(text: &str) -> Result<ApplicationName, Failure> {
 pub(crate) async fn begin(
     State(server): Shared,
     caller: Caller,
-    request: Result<Json<RunRequest>, JsonRejection>,
+    Sent(request): Sent<RunRequest>,
 ) -> Result<Json<RunAccepted>, Failure> {
-    let Json(request) = request.map_err(|r| Failure::bad_request(r.body_text()))?;
     let permit = caller.may_for_oneself(Act::Run)?;
     let by = permit.by().name;
     // Control can read more than who asks from elsewhere may see.
@@ -149,9 +148,8 @@ pub(crate) async fn command(
     State(server): Shared,
     caller: Caller,
     Path(asked): AskedRun,
-    wish: Result<Json<Wish>, JsonRejection>,
+    Sent(wish): Sent<Wish>,
 ) -> Result<Json<RunAccepted>, Failure> {
-    let Json(wish) = wish.map_err(|r| Failure::bad_request(r.body_text()))?;
     let id = run_id(asked)?;
     let (command, said) = match wish {
         Wish::Cancel => (RunCommand::Cancel, "is being ended"),

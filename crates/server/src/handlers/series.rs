@@ -2,7 +2,7 @@
 //! intervals.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_analysis::{Figures, Limits, Split, Told, Window};
 use leadsman_api::{Counted, Point, Series, SeriesQuery, ServiceSeries};
 use leadsman_core::id::{DeploymentNumber, EnvironmentId, ServiceName};
@@ -10,6 +10,7 @@ use leadsman_core::time::Timestamp;
 
 use super::replay::recorded_deployment;
 use super::{AskedEnvironment, Shared, view};
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::wire;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use leadsman_api::{Shipment, Shipped};
 use leadsman_core::Refusal;
 use leadsman_core::entry::Source;
@@ -14,15 +13,15 @@ use leadsman_engine::{Error, NewRelease, Ways};
 
 use super::{Shared, commands};
 use crate::access::Caller;
+use crate::extract::Sent;
 use crate::problem::Failure;
 use crate::serve::Server;
 
 pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
-    shipment: Result<Json<Shipment>, JsonRejection>,
+    Sent(shipment): Sent<Shipment>,
 ) -> Result<Json<Shipped>, Failure> {
-    let Json(shipment) = shipment.map_err(|r| Failure::bad_request(r.body_text()))?;
     let expedited = shipment.expedite.as_deref().map(commands::said);
     let ways = Ways {
         expedited: expedited.transpose()?,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, State};
 use leadsman_api as api;
 use leadsman_core::audit::Asked;
@@ -12,6 +11,7 @@ use leadsman_engine::By;
 
 use super::{Shared, tokens};
 use crate::access::Peer;
+use crate::extract::Sent;
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::sign_in::{Claims, SignIn};
@@ -25,9 +25,8 @@ const CODE_BYTES_MAX: usize = 4_096;
 pub(crate) async fn begin(
     State(server): Shared,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    wish: Result<Json<api::BeginSignIn>, JsonRejection>,
+    Sent(wish): Sent<api::BeginSignIn>,
 ) -> Result<Json<api::BegunSignIn>, Failure> {
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     counted(&server, &peer)?;
     let from = match peer {
         Peer::Address(address) => Some(address.ip().to_canonical()),
@@ -46,9 +45,8 @@ pub(crate) async fn begin(
 pub(crate) async fn finish(
     State(server): Shared,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    wish: Result<Json<api::FinishSignIn>, JsonRejection>,
+    Sent(wish): Sent<api::FinishSignIn>,
 ) -> Result<Json<api::CreatedToken>, Failure> {
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     counted(&server, &peer)?;
     if wish.code.0.len() > CODE_BYTES_MAX {
         return Err(Failure::bad_request(

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use leadsman_api::{EnvironmentStatus, Moment, Overview, StatusQuery};
 
 use super::{AskedEnvironment, Shared, view};
 use crate::access::Caller;
+use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::wire;

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use leadsman_api as api;
 use leadsman_core::people::{
     Act, Command, Event, Grant, Narrowing, PersonName, Reach, Refusal, TokenNumber,
@@ -15,6 +14,7 @@ use leadsman_engine::By;
 use super::Shared;
 use super::people::{bad, person, reach, wire_reach};
 use crate::access::{Caller, token};
+use crate::extract::{Path, Sent};
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::wire;
@@ -48,9 +48,8 @@ pub(crate) async fn get(State(server): Shared, caller: Caller) -> Json<api::Toke
 pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
-    wish: Result<Json<api::NewToken>, JsonRejection>,
+    Sent(wish): Sent<api::NewToken>,
 ) -> Result<Json<api::CreatedToken>, Failure> {
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let wanted = wish.person.as_deref().map(person).transpose()?;
     let owner = wanted.or_else(|| caller.person().cloned()).ok_or_else(|| {
         Failure::bad_request("it is not said whose token it is: choose a person with `--person`")

@@ -1,8 +1,7 @@
 //! Webhooks: added, listed and removed.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use leadsman_api as api;
 use leadsman_core::id::is_name;
 use leadsman_core::people::{Act, Reach};
@@ -10,6 +9,7 @@ use leadsman_core::people::{Act, Reach};
 use super::Shared;
 use super::people::bad;
 use crate::access::Caller;
+use crate::extract::{Path, Sent};
 use crate::problem::Failure;
 use crate::serve::Server;
 use crate::webhooks::kept::Origin;
@@ -31,10 +31,9 @@ pub(crate) async fn get(
 pub(crate) async fn post(
     State(server): Shared,
     caller: Caller,
-    wish: Result<Json<api::NewWebhook>, JsonRejection>,
+    Sent(wish): Sent<api::NewWebhook>,
 ) -> Result<Json<api::CreatedWebhook>, Failure> {
     let permit = caller.may(Act::People, &Reach::Everything)?;
-    let Json(wish) = wish.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let made = wish.secret.is_none();
     let by = permit.by();
     let kept = wanted(&server, wish, &by.name)?;

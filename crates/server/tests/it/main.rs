@@ -8,6 +8,7 @@ mod exposition;
 #[cfg(test)]
 mod metrics;
 mod network;
+mod openapi;
 mod people;
 mod provider;
 mod raw;

@@ -52,6 +52,7 @@ impl Served {
             state: folder.path().to_owned(),
             started_at: Timestamp::from_millis(7),
             version: "1.2.3",
+            page_of: |code| (code == "L080").then_some("# L080: not understood\n"),
             down: watch::channel(false).0,
             network: Some(network),
             beside: None,

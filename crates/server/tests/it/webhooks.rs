@@ -160,7 +160,7 @@ fn push(reference: &str, commit: &str) -> String {
 
 fn said(answer: &Answer) -> String {
     let value: Value = serde_json::from_str(&answer.body).unwrap_or_default();
-    let text = value["sentence"].as_str().or(value["message"].as_str());
+    let text = value["sentence"].as_str().or(value["detail"].as_str());
     text.unwrap_or_default().to_owned()
 }
 
