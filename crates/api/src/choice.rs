@@ -8,8 +8,9 @@ use crate::command::Command;
 /// What somebody could do to an environment now, and why not where they cannot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choices {
-    /// The version of the environment that this is about. Sent with a command as
-    /// [`SEEN_HEADER`](crate::SEEN_HEADER), it has a decision on something older refused.
+    /// The version of the environment that this is about. It is the tag of
+    /// the answer, too: sent with a command in `If-Match`, it has a decision on something older
+    /// refused.
     pub version: u64,
     /// The choices, the most usual first.
     pub choices: Vec<Choice>,

@@ -32,6 +32,9 @@ pub struct History {
     pub deployments: Vec<Deployment>,
     /// What was recorded.
     pub events: Vec<Event>,
+    /// What `before` has to be for what lies before; `None` if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 /// One release.

@@ -27,6 +27,7 @@ mod choice;
 mod client;
 mod command;
 mod diff;
+mod events;
 mod history;
 mod logs;
 pub mod path;
@@ -50,6 +51,7 @@ pub use choice::{Choice, Choices, Refused, Wanted};
 pub use client::{Client, Error, InvalidUrl, Lines, Remote};
 pub use command::{Accepted, Closed, Command, Scope};
 pub use diff::{Change, Diff, DiffQuery};
+pub use events::{EventsQuery, LoggedEvent};
 pub use history::{Event, History, HistoryQuery, Release, Standing, Why};
 pub use logs::{LogLine, LogsQuery};
 pub use people::{
@@ -81,10 +83,6 @@ pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};
 
 /// The version of the API that this crate speaks. It is part of every path.
 pub const API_VERSION: u16 = 1;
-
-/// The header by which who decides says at which version they have looked at the environment: a
-/// whole number. What would change the decision and has happened since has it refused.
-pub const SEEN_HEADER: &str = "leadsman-seen";
 
 /// The header by which control and client tell each other the version of the API they speak.
 pub const API_VERSION_HEADER: &str = "leadsman-api";

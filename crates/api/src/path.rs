@@ -75,6 +75,10 @@ pub const DELIVERIES: &str = "/v1/webhooks/{webhook}/deliveries";
 /// `GET` with [`AuditQuery`](crate::AuditQuery): [`Audit`](crate::Audit).
 pub const AUDIT: &str = "/v1/audit";
 
+/// `GET` with [`EventsQuery`](crate::EventsQuery): [`LoggedEvent`](crate::LoggedEvent)s as
+/// server-sent events, without an end.
+pub const EVENTS: &str = "/v1/events";
+
 /// Returns `template` with each `{name}` replaced, in order, by one of `values`. A value can hold
 /// any text: it stays one segment of the path.
 pub fn fill(template: &str, values: &[&str]) -> String {

@@ -48,6 +48,9 @@ pub struct RunsQuery {
     /// At most so many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Only those that come behind this one, such as `shop/12`: the `next` of an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// Runs, the newest first.
@@ -57,6 +60,9 @@ pub struct RunList {
     pub at: Moment,
     /// The runs.
     pub runs: Vec<RunStatus>,
+    /// What `before` has to be for the next ones; `None` if there are no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Which state of a run is wanted, and whether to wait for it.

@@ -147,7 +147,7 @@ impl From<api::Error> for Failure {
             api::Error::Lost { .. } => Code::Lost,
             api::Error::NoAnswer { .. } => Code::NoAnswer,
             api::Error::NotUnderstood { .. } => Code::NotUnderstood,
-            api::Error::Refused(problem) => return Self::from(problem.clone()),
+            api::Error::Refused(problem) => return Self::from(problem.as_ref().clone()),
             _ => Code::Connect,
         };
         let failure = Self::of(code, &error).exit(Exit::NoControl);

@@ -24,6 +24,7 @@ mod serve;
 mod shelf;
 mod sight;
 mod sign_in;
+mod tag;
 mod webhooks;
 mod wire;
 

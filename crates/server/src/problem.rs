@@ -20,8 +20,8 @@ use crate::webhooks::signed::Unverified;
 /// The codes of problems that are not refusals of the domain.
 pub const CODES: &[&str] = &[
     "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
-    "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133", "L134", "L135", "L140",
-    "L141", "L142",
+    "L087", "L088", "L089", "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133",
+    "L134", "L135", "L140", "L141", "L142",
 ];
 
 /// That something was denied or refused, for the audit. It goes with the answer as far as the
@@ -265,6 +265,27 @@ impl Failure {
         let message = "what is at this path is not asked for by this method";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "L080", message)
             .hint("see what there is at `/openapi.json`")
+    }
+
+    /// A key stands for something else already.
+    pub(crate) fn other_with_key(key: &str) -> Self {
+        let message = format!("something else was asked for with the key `{key}` already");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L087", message)
+            .hint("give every act a key of its own")
+    }
+
+    /// What is asked for again is under way still.
+    pub(crate) fn still_under_way() -> Self {
+        let message = "what was asked for with this key is still under way";
+        Self::new(StatusCode::CONFLICT, "L088", message).hint("ask again in a moment")
+    }
+
+    /// What is asked for again was carried out, and what was answered is not kept.
+    pub(crate) fn answer_not_kept(said: &str) -> Self {
+        let message =
+            format!("it was carried out before control was started, and not again: {said}");
+        Self::new(StatusCode::CONFLICT, "L089", message)
+            .hint("what the answer said is not kept: look with `leadsman audit`")
     }
 
     /// There is no such thing.

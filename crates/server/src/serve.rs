@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::access::Peer;
 use crate::access::attempts::Attempts;
+use crate::access::keys::Keys;
 use crate::console;
 use crate::endpoints;
 use crate::handlers::deliveries::Deliveries;
@@ -29,7 +30,7 @@ use crate::sign_in::{Provider, SignIn};
 use crate::webhooks::Webhooks;
 
 /// How large any other request may be: a project file of 1 MiB and what goes with it.
-const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The socket could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,8 @@ pub(crate) struct Server {
     pub(crate) webhooks: Webhooks,
     /// What their deliveries share.
     pub(crate) deliveries: Deliveries,
+    /// The keys of acts that may be asked for again.
+    pub(crate) keys: Keys,
     /// The pages that are looked at.
     pub(crate) watched: console::live::Watched,
     /// Becomes true when this is served no more.
@@ -180,6 +183,7 @@ impl Setup {
             sign_in: self.provider.map(SignIn::new),
             webhooks,
             deliveries: Deliveries::default(),
+            keys: Keys::default(),
             watched: console::live::Watched::default(),
             ended: ended.clone(),
             attempts: Mutex::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -16,9 +16,12 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::place::{Place, Remote};
-use super::{Body, Error, Request};
+use super::{Body, Content, Error, Request};
 use crate::path::encode;
-use crate::{API_VERSION, API_VERSION_HEADER, Problem, REASON_HEADER, REQUEST_ID_HEADER};
+use crate::{
+    API_VERSION, API_VERSION_HEADER, IDEMPOTENCY_KEY_HEADER, Problem, REASON_HEADER,
+    REQUEST_ID_HEADER,
+};
 
 /// The longest answer that is read as a whole. The history of many releases stays far below it;
 /// it only keeps something that is not control from filling the memory.
@@ -81,12 +84,21 @@ async fn send_over(
         name,
         method,
         path,
-        body,
-        length,
+        content,
         patience,
         changes,
         reason,
+        seen,
+        key,
     } = request;
+    let (body, length) = match content {
+        Content::Whole(bytes) => {
+            let length = bytes.len() as u64;
+            let body = Full::from(bytes).map_err(|never| match never {});
+            (body.boxed_unsync(), length)
+        }
+        Content::Stream(body, length) => (body, length),
+    };
     let lost = |source: hyper::Error| Error::Lost {
         request: name,
         maybe_done: changes,
@@ -118,6 +130,16 @@ async fn send_over(
         if let Ok(value) = HeaderValue::try_from(encoded) {
             request.headers_mut().insert(REASON_HEADER, value);
         }
+    }
+    if let Some(seen) = seen
+        && let Ok(tag) = HeaderValue::try_from(format!("W/\"{seen}\""))
+    {
+        request.headers_mut().insert(header::IF_MATCH, tag);
+    }
+    if let Some(key) = key
+        && let Ok(key) = HeaderValue::try_from(key)
+    {
+        request.headers_mut().insert(IDEMPOTENCY_KEY_HEADER, key);
     }
     if let Place::Remote(Remote {
         token: Some(token), ..
@@ -201,14 +223,15 @@ impl Answer {
             Err(error) => return error,
         };
         // A framework below control may answer by itself, without a problem in the body.
-        Error::Refused(serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
+        let problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem {
             kind: Problem::kind_of("L090"),
             status: status.as_u16(),
             code: "L090".to_owned(),
             message: format!("control answered `{request}` with {status}"),
             hint: None,
             request_id,
-        }))
+        });
+        Error::Refused(Box::new(problem))
     }
 
     /// Reads the whole answer as JSON.

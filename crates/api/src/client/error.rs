@@ -72,7 +72,7 @@ pub enum Error {
     },
     /// Control says no.
     #[error("{0}")]
-    Refused(Problem),
+    Refused(Box<Problem>),
 }
 
 impl Error {

@@ -16,6 +16,8 @@ pub struct Lines<T> {
     buffer: BytesMut,
     /// How much of the buffer is known to hold no end of line.
     searched: usize,
+    /// What the lines begin with that hold a value; others are passed over.
+    mark: &'static [u8],
     values: PhantomData<fn() -> T>,
 }
 
@@ -25,7 +27,16 @@ impl<T: DeserializeOwned> Lines<T> {
             answer,
             buffer: BytesMut::new(),
             searched: 0,
+            mark: b"",
             values: PhantomData,
+        }
+    }
+
+    /// The data of server-sent events, each of which is on one line.
+    pub(super) fn of_events(answer: Answer) -> Self {
+        Self {
+            mark: b"data:",
+            ..Self::new(answer)
         }
     }
 
@@ -34,8 +45,9 @@ impl<T: DeserializeOwned> Lines<T> {
     pub async fn next(&mut self) -> Result<Option<T>, Error> {
         loop {
             while let Some(line) = self.take_line() {
-                if !line.is_empty() {
-                    return self.decode(&line).map(Some);
+                match line.strip_prefix(self.mark) {
+                    None | Some([]) => {}
+                    Some(value) => return self.decode(value).map(Some),
                 }
             }
             if self.buffer.len() > LINE_SIZE_MAX {

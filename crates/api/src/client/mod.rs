@@ -9,6 +9,7 @@ mod lines;
 mod people;
 mod place;
 
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,17 +17,17 @@ use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _};
 use http::{Method, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
+use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::path::{self, fill, with_query};
 use crate::{
-    Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, History, HistoryQuery,
-    LogLine, LogsQuery, Overview, Plan, Replay, ReplayLine, ReportAccepted, ReportQuery,
-    RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus,
-    RunsQuery, Shipment, Shipped, StatusQuery, System, Why,
+    Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, EventsQuery, History,
+    HistoryQuery, LogLine, LoggedEvent, LogsQuery, Overview, Plan, Replay, ReplayLine,
+    ReportAccepted, ReportQuery, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery,
+    RunRequest, RunStatus, RunsQuery, Shipment, Shipped, StatusQuery, System, Why,
 };
 
 pub use error::Error;
@@ -44,6 +45,10 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// only has to tell a control that hangs from one that is slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// After which pauses, in milliseconds, an act is asked for again whose answer was lost: a control
+/// that was killed is there again in less than a second.
+const AGAIN_MS: [u64; 6] = [50, 100, 200, 400, 800, 1_600];
+
 /// Asks one control.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -52,21 +57,31 @@ pub struct Client {
     reason: Option<String>,
 }
 
+/// What is sent.
+enum Content {
+    /// All of it is here, so that it can be sent again.
+    Whole(Bytes),
+    /// It comes bit by bit; so many bytes.
+    Stream(Body, u64),
+}
+
 /// One request: what it is called in messages, and what is sent.
 struct Request {
     /// How a person calls it, such as `ship`.
     name: &'static str,
     method: Method,
     path: String,
-    body: Body,
-    /// The length of the body in bytes, for the header.
-    length: u64,
+    content: Content,
     /// How long the answer's head may take; `None` waits as long as the connection lives.
     patience: Option<Duration>,
     /// Whether it changes anything, so that losing the answer leaves a doubt.
     changes: bool,
     /// Why it is asked for.
     reason: Option<String>,
+    /// The version of what was looked at.
+    seen: Option<u64>,
+    /// By what it is told from another one when it is asked for again.
+    key: Option<String>,
 }
 
 impl Client {
@@ -186,6 +201,18 @@ impl Client {
         environment: &str,
         command: &Command,
     ) -> Result<Accepted, Error> {
+        self.decide(application, environment, command, None).await
+    }
+
+    /// Gives a command on what was looked at when the environment was at version `seen`: if
+    /// anything has happened since that could change the decision, it is refused.
+    pub async fn decide(
+        &self,
+        application: &str,
+        environment: &str,
+        command: &Command,
+        seen: Option<u64>,
+    ) -> Result<Accepted, Error> {
         let name = match command {
             Command::Pause {} => "pause",
             Command::Resume {} => "resume",
@@ -204,8 +231,8 @@ impl Client {
         };
         let path = fill(path::COMMANDS, &[application, environment]);
         let mut request = self.post(name, path, command);
-        request.changes = true;
-        self.json(request).await
+        request.seen = seen;
+        self.act(request).await
     }
 
     /// Says what shipping would do. Changes nothing; the artifacts need not be uploaded.
@@ -216,9 +243,8 @@ impl Client {
 
     /// Ships. When this returns `Ok`, the release is recorded for good.
     pub async fn ship(&self, shipment: &Shipment) -> Result<Shipped, Error> {
-        let mut request = self.post("ship", path::SHIP.to_owned(), shipment);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("ship", path::SHIP.to_owned(), shipment);
+        self.act(request).await
     }
 
     /// Says whether control has the artifact.
@@ -246,8 +272,8 @@ impl Client {
     {
         let path = fill(path::ARTIFACT, &[digest]);
         let mut request = self.request("artifact upload", Method::PUT, path);
-        request.body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
-        request.length = size;
+        let body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
+        request.content = Content::Stream(body, size);
         request.patience = None;
         self.json(request).await
     }
@@ -268,12 +294,8 @@ impl Client {
         ];
         let path = fill(path::REPORTS, &[application, &release.to_string()]);
         let mut request = self.request("report", Method::POST, with_query(&path, &pairs));
-        request.length = bytes.len() as u64;
-        request.body = Full::from(bytes)
-            .map_err(|never| match never {})
-            .boxed_unsync();
-        request.changes = true;
-        self.json(request).await
+        request.content = Content::Whole(bytes.into());
+        self.act(request).await
     }
 
     /// Returns what instances wrote, line by line; with `query.follow`, without an end.
@@ -308,9 +330,8 @@ impl Client {
 
     /// Asks for a run. When this returns `Ok`, it is recorded for good.
     pub async fn begin_run(&self, run: &RunRequest) -> Result<RunAccepted, Error> {
-        let mut request = self.post("run", path::RUNS.to_owned(), run);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("run", path::RUNS.to_owned(), run);
+        self.act(request).await
     }
 
     /// Returns runs, the newest first.
@@ -318,6 +339,7 @@ impl Client {
         let pairs = [
             ("application", query.application.clone()),
             ("limit", query.limit.map(|limit| limit.to_string())),
+            ("before", query.before.clone()),
         ];
         self.get("runs", with_query(path::RUNS, &pairs)).await
     }
@@ -348,9 +370,19 @@ impl Client {
         command: RunCommand,
     ) -> Result<RunAccepted, Error> {
         let path = fill(path::RUN_COMMANDS, &[application, &number.to_string()]);
-        let mut request = self.post("run", path, &command);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("run", path, &command);
+        self.act(request).await
+    }
+
+    /// Returns what happens, as it happens, without an end.
+    pub async fn events(&self, query: &EventsQuery) -> Result<Lines<LoggedEvent>, Error> {
+        let pairs = [
+            ("after", query.after.map(|after| after.to_string())),
+            ("about", query.about.clone()),
+        ];
+        let request = self.request("events", Method::GET, with_query(path::EVENTS, &pairs));
+        let answer = self.send(request).await?;
+        Ok(Lines::of_events(answer.success().await?))
     }
 
     /// Returns what the jobs of a run wrote, line by line.
@@ -374,28 +406,49 @@ impl Client {
     }
 
     fn request(&self, name: &'static str, method: Method, path: String) -> Request {
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let patience = Some(self.patience);
         Request {
             name,
             method,
             path,
-            body,
-            length: 0,
-            patience,
+            content: Content::Whole(Bytes::new()),
+            patience: Some(self.patience),
             changes: false,
             reason: self.reason.clone(),
+            seen: None,
+            key: None,
         }
     }
 
     fn post(&self, name: &'static str, path: String, body: &impl Serialize) -> Request {
         let json = serde_json::to_vec(body).expect("the wire types have only text as keys");
         let mut request = self.request(name, Method::POST, path);
-        request.length = json.len() as u64;
-        request.body = Full::from(json)
-            .map_err(|never| match never {})
-            .boxed_unsync();
+        request.content = Content::Whole(json.into());
         request
+    }
+
+    /// Asks for something that changes things. Where the answer is lost it is asked for again with
+    /// the same key: control does nothing twice, and says once more what came of it.
+    async fn act<T: DeserializeOwned>(&self, mut request: Request) -> Result<T, Error> {
+        request.changes = true;
+        request.key = Some(new_key());
+        let again = request.copy();
+        let lost = match self.json(request).await {
+            Err(error @ Error::Lost { .. }) => error,
+            other => return other,
+        };
+        for pause in AGAIN_MS {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let Some(again) = again.as_ref().and_then(Request::copy) else {
+                break;
+            };
+            match self.json(again).await {
+                // It is being started, or has yet to end what it had begun.
+                Err(Error::Lost { .. } | Error::NotRunning { .. } | Error::Connect { .. }) => {}
+                Err(Error::Refused(problem)) if problem.code == "L088" => {}
+                other => return other,
+            }
+        }
+        Err(lost)
     }
 
     async fn get<T: DeserializeOwned>(&self, name: &'static str, path: String) -> Result<T, Error> {
@@ -409,4 +462,31 @@ impl Client {
     async fn send(&self, request: Request) -> Result<Answer, Error> {
         connection::send(&self.place, request).await
     }
+}
+
+impl Request {
+    /// Returns the same once more; nothing where what it sends is not all here.
+    fn copy(&self) -> Option<Self> {
+        let Content::Whole(bytes) = &self.content else {
+            return None;
+        };
+        Some(Self {
+            name: self.name,
+            method: self.method.clone(),
+            path: self.path.clone(),
+            content: Content::Whole(bytes.clone()),
+            patience: self.patience,
+            changes: self.changes,
+            reason: self.reason.clone(),
+            seen: self.seen,
+            key: self.key.clone(),
+        })
+    }
+}
+
+/// Returns a key that nobody has used: 128 bits that differ from process to process and from call to
+/// call. It is no secret.
+fn new_key() -> String {
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
 }

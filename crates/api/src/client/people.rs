@@ -17,9 +17,8 @@ impl Client {
 
     /// Gives an order about people. When this returns `Ok`, it is recorded and holds.
     pub async fn about_people(&self, command: &PeopleCommand) -> Result<Changed, Error> {
-        let mut request = self.post("people", path::PEOPLE.to_owned(), command);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("people", path::PEOPLE.to_owned(), command);
+        self.act(request).await
     }
 
     /// Returns the tokens of everybody or, where that is not allowed, one's own.
@@ -29,17 +28,15 @@ impl Client {
 
     /// Makes a token. It is never shown again.
     pub async fn create_token(&self, new: &NewToken) -> Result<CreatedToken, Error> {
-        let mut request = self.post("token create", path::TOKENS.to_owned(), new);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("token create", path::TOKENS.to_owned(), new);
+        self.act(request).await
     }
 
     /// Ends a token.
     pub async fn revoke_token(&self, number: u64) -> Result<Changed, Error> {
         let path = fill(path::TOKEN, &[&number.to_string()]);
-        let mut request = self.request("token revoke", Method::DELETE, path);
-        request.changes = true;
-        self.json(request).await
+        let request = self.request("token revoke", Method::DELETE, path);
+        self.act(request).await
     }
 
     /// Begins to sign in.
@@ -63,17 +60,15 @@ impl Client {
 
     /// Adds a webhook. Its secret is never shown again.
     pub async fn add_webhook(&self, new: &NewWebhook) -> Result<CreatedWebhook, Error> {
-        let mut request = self.post("webhook add", path::WEBHOOKS.to_owned(), new);
-        request.changes = true;
-        self.json(request).await
+        let request = self.post("webhook add", path::WEBHOOKS.to_owned(), new);
+        self.act(request).await
     }
 
     /// Removes a webhook: what is sent to it is refused from then on.
     pub async fn remove_webhook(&self, name: &str) -> Result<Changed, Error> {
         let path = fill(path::WEBHOOK, &[name]);
-        let mut request = self.request("webhook remove", Method::DELETE, path);
-        request.changes = true;
-        self.json(request).await
+        let request = self.request("webhook remove", Method::DELETE, path);
+        self.act(request).await
     }
 
     /// Searches the audit.

@@ -157,6 +157,46 @@ async fn a_lost_connection_leaves_a_doubt_only_about_what_changes_something() {
     }
 }
 
+/// Control is killed while it answers, and is there again: it is asked once more with the same key,
+/// and told from it that nothing else is asked for.
+#[tokio::test]
+async fn an_act_whose_answer_is_lost_is_asked_for_again_with_the_same_key() {
+    let busy = r#"{"type":"/errors/L088","status":409,"code":"L088","detail":"still under way",
+        "request_id":"7"}"#;
+    let control = Control::answering_in_turn(&[
+        &["HTTP/1.1 200 OK\r\nleadsman-api: 1\r\ncontent-length: 90\r\n\r\n{"],
+        &[],
+        &[&answer("409 Conflict", busy)],
+        &[&answer("200 OK", ACCEPTED)],
+    ]);
+    let client = Client::new(control.socket());
+    let accepted = client
+        .decide("shop", "production", &Command::Abort {}, Some(12))
+        .await;
+    assert_eq!(accepted.unwrap().version, 9);
+    let requests = control.requests().await;
+    let key = |request: &String| {
+        let line = request
+            .lines()
+            .find(|it| it.starts_with("idempotency-key: "));
+        line.expect("an act has a key").to_owned()
+    };
+    assert_eq!(requests.len(), 4);
+    assert!(requests.iter().all(|it| *it == requests[0]), "{requests:?}");
+    assert!(
+        requests[0].contains("if-match: W/\"12\"\r\n"),
+        "{requests:?}"
+    );
+
+    let other = Control::answering(&[&answer("200 OK", ACCEPTED)]);
+    let client = Client::new(other.socket());
+    let accepted = client
+        .command("shop", "production", &Command::Abort {})
+        .await;
+    accepted.unwrap();
+    assert_ne!(key(&other.request().await), key(&requests[0]));
+}
+
 #[tokio::test]
 async fn a_control_that_hangs_is_given_up_on() {
     let folder = tempfile::tempdir().unwrap();

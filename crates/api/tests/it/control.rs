@@ -7,28 +7,37 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-/// A socket that answers one request.
+/// A socket that answers one request, or some in turn.
 pub(crate) struct Control {
     folder: TempDir,
-    request: JoinHandle<String>,
+    requests: JoinHandle<Vec<String>>,
 }
 
 impl Control {
     /// Answers the first request with `parts`, one write each, and closes the connection.
     pub(crate) fn answering(parts: &[&str]) -> Self {
+        Self::answering_in_turn(&[parts])
+    }
+
+    /// Answers each request with its parts, and closes the connection.
+    pub(crate) fn answering_in_turn(answers: &[&[&str]]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("control.sock")).unwrap();
-        let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
-        let request = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let request = read_request(&mut stream).await;
-            for part in parts {
-                stream.write_all(part.as_bytes()).await.unwrap();
-                stream.flush().await.unwrap();
+        let owned = |parts: &&[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
+        let answers: Vec<Vec<String>> = answers.iter().map(owned).collect();
+        let requests = tokio::spawn(async move {
+            let mut requests = Vec::new();
+            for parts in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                requests.push(read_request(&mut stream).await);
+                for part in parts {
+                    stream.write_all(part.as_bytes()).await.unwrap();
+                    stream.flush().await.unwrap();
+                }
             }
-            request
+            requests
         });
-        Self { folder, request }
+        Self { folder, requests }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -37,7 +46,12 @@ impl Control {
 
     /// Returns the request that it got.
     pub(crate) async fn request(self) -> String {
-        self.request.await.unwrap()
+        self.requests().await.remove(0)
+    }
+
+    /// Returns every request that it got.
+    pub(crate) async fn requests(self) -> Vec<String> {
+        self.requests.await.unwrap()
     }
 }
 

@@ -16,6 +16,18 @@ pub struct Asked {
     /// The reason that was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// By what it is told apart when it is asked for again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+}
+
+/// By what an act is told from another one when it is asked for again, because its answer was lost.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Key {
+    /// What whoever asked gave it: new for every act.
+    pub text: String,
+    /// A digest of what was asked, in hexadecimal.
+    pub request: String,
 }
 
 /// Returns a reason as it is recorded: on one line, without what is not text, and not too long.

@@ -9,6 +9,6 @@ mod asked;
 mod denials;
 mod event;
 
-pub use asked::{Asked, REASON_BYTES_MAX, reason};
+pub use asked::{Asked, Key, REASON_BYTES_MAX, reason};
 pub use denials::{Denials, Due};
 pub use event::{Denied, Event};

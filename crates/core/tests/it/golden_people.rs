@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect_file;
-use leadsman_core::audit::{Asked, Denied, Event as AuditEvent};
+use leadsman_core::audit::{Asked, Denied, Event as AuditEvent, Key};
 use leadsman_core::id::Digest;
 use leadsman_core::people::{Event, Grant, Identity, Narrowing, Reach, Role, TokenNumber};
 use leadsman_core::time::Timestamp;
@@ -164,6 +164,10 @@ fn an_event_that_says_from_where_it_was_asked_is_still_that_event() {
         from: "10.0.0.7".to_owned(),
         token: Some("ci".to_owned()),
         why: Some("the errors of last night".to_owned()),
+        key: Some(Key {
+            text: "deploy-1207".to_owned(),
+            request: "5f1e".to_owned(),
+        }),
     };
     let asked = serde_json::to_string(&asked).expect("it has only text keys");
     let stored = format!(r#"{{"event":"deployment_paused","by":"mia","asked":{asked}}}"#);

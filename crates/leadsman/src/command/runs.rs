@@ -22,6 +22,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let query = RunsQuery {
         application: args.application.clone(),
         limit: Some(args.limit),
+        before: None,
     };
     let list = context.client().runs(&query).await?;
     let clock = Clock::at(list.at);

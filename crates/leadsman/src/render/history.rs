@@ -111,6 +111,7 @@ mod tests {
             application: "shop".to_owned(),
             environment: "production".to_owned(),
             releases: Vec::new(),
+            next: None,
             deployments: vec![
                 Deployment {
                     note: Some("the new basket".to_owned()),

@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use leadsman_api::REASON_HEADER;
-use leadsman_core::audit::{Asked, reason};
+use leadsman_core::audit::{Asked, Key, reason};
 use leadsman_core::id::EnvironmentId;
 use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights, Role};
 use leadsman_engine::By;
@@ -57,6 +57,7 @@ impl Caller {
             why: headers
                 .get(REASON_HEADER)
                 .and_then(|why| decode(why.as_bytes())),
+            key: None,
         };
         if let Some(given) = headers.get(header::AUTHORIZATION) {
             return Self::of_token(server, bearer(given.as_bytes()), asked);
@@ -145,6 +146,14 @@ impl Caller {
     pub(crate) fn may_for_oneself(&self, act: Act) -> Result<Permit, Failure> {
         self.may_one_of(&[act], None)?;
         Ok(Permit(self.by.clone()))
+    }
+
+    /// Has everything that they have recorded carry the key of what they ask for.
+    pub(super) fn with_key(mut self, key: Key) -> Self {
+        if let Some(asked) = &mut self.by.asked {
+            asked.key = Some(key);
+        }
+        self
     }
 
     /// Returns in whose name they end their own session, which needs no right.

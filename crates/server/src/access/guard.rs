@@ -6,14 +6,15 @@ use axum::extract::{ConnectInfo, RawPathParams, Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use leadsman_api::IDEMPOTENCY_KEY_HEADER;
 use leadsman_core::audit::{Asked, Denied, Event};
 use leadsman_core::id::EnvironmentId;
 use leadsman_core::people::Reach;
 use leadsman_engine::By;
 
 use super::caller::{Caller, NOT_KNOWN};
-use super::hosts;
 use super::peer::Peer;
+use super::{hosts, keys};
 use crate::console;
 use crate::endpoints::Needs;
 use crate::problem::{Failure, Said};
@@ -28,6 +29,8 @@ pub(crate) struct Guard {
     pub(crate) what: String,
     /// Whether it is a page, for people.
     pub(crate) page: bool,
+    /// How large a body may be of what is done once only, however often it is asked for.
+    pub(crate) once: Option<usize>,
 }
 
 /// Lets through who may, and records whom it does not.
@@ -63,9 +66,16 @@ pub(crate) async fn guard(
                     request.extensions_mut().insert(of.clone());
                     visitor = Some(of);
                 }
-                request.extensions_mut().insert(caller);
+                request.extensions_mut().insert(caller.clone());
+                match guard.once {
+                    Some(bytes) if request.headers().contains_key(IDEMPOTENCY_KEY_HEADER) => {
+                        keys::once(Arc::clone(&server), caller, request, bytes, next).await
+                    }
+                    _ => next.run(request).await,
+                }
+            } else {
+                next.run(request).await
             }
-            next.run(request).await
         }
         Err(failure) => failure.into_response(),
     };

@@ -9,9 +9,12 @@ pub(crate) mod attempts;
 pub(crate) mod caller;
 pub(crate) mod guard;
 pub(crate) mod hosts;
+pub(crate) mod keys;
+pub(crate) mod looking;
 pub(crate) mod peer;
 pub(crate) mod session;
 pub(crate) mod token;
 
 pub(crate) use caller::Caller;
+pub(crate) use looking::Looking;
 pub(crate) use peer::Peer;

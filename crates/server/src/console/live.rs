@@ -9,9 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{ConnectInfo, FromRequestParts, State};
-use axum::http::HeaderMap;
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
 use futures_util::Stream;
 use leadsman_api::{Event as WireEvent, Series};
@@ -22,7 +20,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
-use crate::access::{Caller, Peer};
+use crate::access::{Caller, Looking};
 use crate::extract::Path;
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
@@ -66,26 +64,6 @@ struct Made {
 struct Sent<'a> {
     name: &'a str,
     html: &'a str,
-}
-
-/// Who looks: they are asked anew who they are before anything is sent to them, because a session may
-/// have ended, or a role been taken away, since they opened the page.
-pub(crate) struct Looking {
-    peer: Peer,
-    headers: HeaderMap,
-}
-
-impl<S: Sync> FromRequestParts<S> for Looking {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-        let peer = peer.ok_or_else(|| Failure::not_signed_in("it says not who asks"))?;
-        Ok(Self {
-            peer: peer.0.clone(),
-            headers: parts.headers.clone(),
-        })
-    }
 }
 
 type Events = Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>>;
@@ -155,7 +133,7 @@ where
                 () = sender.closed() => return,
                 _ = tick.tick() => {}
             }
-            let caller = Caller::find(&server, &looking.peer, &looking.headers, true);
+            let caller = looking.caller(&server, true);
             let now = match caller {
                 Ok(caller) => parts(Arc::clone(&server), caller).await,
                 Err(_) => None,

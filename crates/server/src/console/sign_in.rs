@@ -71,7 +71,7 @@ pub(crate) async fn post(
         asked: Some(Asked {
             from: peer.from(),
             token: Some(format!("{} {}", number.0, found.name)),
-            why: None,
+            ..Asked::default()
         }),
     };
     // It opens what the other one does, and nothing more.

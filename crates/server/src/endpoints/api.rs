@@ -3,20 +3,21 @@
 use axum::http::StatusCode;
 use leadsman_api::{
     Accepted, Artifact, Audit, AuditQuery, BeginSignIn, BegunSignIn, Changed, Choices, Command,
-    CreatedToken, CreatedWebhook, Delivered, Diff, DiffQuery, EnvironmentStatus, FinishSignIn,
-    History, HistoryQuery, LogLine, LogsQuery, NewToken, NewWebhook, Overview, People,
-    PeopleCommand, Plan, Replay, ReplayLine, ReportAccepted, ReportQuery, RunAccepted, RunCommand,
-    RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Series,
-    SeriesQuery, Shipment, Shipped, StatusQuery, System, Tokens, Webhooks, Why, path,
+    CreatedToken, CreatedWebhook, Delivered, Diff, DiffQuery, EnvironmentStatus, EventsQuery,
+    FinishSignIn, History, HistoryQuery, LogLine, LoggedEvent, LogsQuery, NewToken, NewWebhook,
+    Overview, People, PeopleCommand, Plan, Replay, ReplayLine, ReportAccepted, ReportQuery,
+    RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus,
+    RunsQuery, Series, SeriesQuery, Shipment, Shipped, StatusQuery, System, Tokens, Webhooks, Why,
+    path,
 };
 use leadsman_core::people::Act;
 
 use super::Needs::{Everything, Known, Named, Nobody, Somewhere};
 use super::{COMMANDS, Endpoint, delete, get, post, put};
 use crate::handlers::{
-    artifacts, audit, choices, commands, deliveries, diff, errors, history, logs, metrics, openapi,
-    people, plan, replay, reports, run_logs, runs, series, ship, sign_in, status, system, tokens,
-    webhooks,
+    artifacts, audit, choices, commands, deliveries, diff, errors, events, history, logs, metrics,
+    openapi, people, plan, replay, reports, run_logs, runs, series, ship, sign_in, status, system,
+    tokens, webhooks,
 };
 
 /// How large an artifact may be: the limit is there to stop what never ends.
@@ -62,10 +63,14 @@ fn of_control() -> Vec<Endpoint> {
 fn of_environments() -> Vec<Endpoint> {
     let see = Named(&[Act::See]);
     vec![
+        get(path::EVENTS, Somewhere(&[Act::See]), events::get)
+            .says("What happens, as it happens; from any position of the log on")
+            .asks::<EventsQuery>()
+            .answers_events::<LoggedEvent>(),
         get(path::STATUS, Somewhere(&[Act::See]), status::overview)
             .says("How everything stands; with `after` and `wait_ms`, as soon as it has changed")
             .asks::<StatusQuery>()
-            .answers::<Overview>(),
+            .answers_unless_known::<Overview>(),
         get(path::ENVIRONMENT, see, status::environment)
             .says("How one environment stands")
             .answers::<EnvironmentStatus>(),

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use crate::access::guard::{Guard, guard};
 use crate::openapi::{Content, Described, SchemaOf};
 use crate::problem::Failure;
-use crate::serve::Server;
+use crate::serve::{REQUEST_BYTES_MAX, Server};
 
 /// What somebody must be allowed so that a handler sees the request at all. What a handler finds
 /// out only from the body it asks by itself: it cannot do anything without a permit.
@@ -47,6 +47,8 @@ pub(crate) struct Endpoint {
     pub(crate) needs: Needs,
     /// What the description of the API says of it. A page, for people, is not part of it.
     pub(crate) described: Option<Described>,
+    /// How large its body may be.
+    body_bytes_max: usize,
     handler: MethodRouter<Arc<Server>>,
 }
 
@@ -116,6 +118,7 @@ impl Endpoint {
             path,
             needs,
             described: None,
+            body_bytes_max: REQUEST_BYTES_MAX,
             handler,
         }
     }
@@ -145,12 +148,18 @@ impl Endpoint {
     /// Takes up to `bytes` of anything.
     fn takes_bytes(mut self, bytes: usize) -> Self {
         self.handler = self.handler.layer(DefaultBodyLimit::max(bytes));
+        self.body_bytes_max = bytes;
         self.describe(|it| it.body = Content::Other("application/octet-stream"))
     }
 
     /// Answers with JSON.
     fn answers<A: JsonSchema>(self) -> Self {
         self.describe(|it| it.answer = Content::Json(SchemaOf::of::<A>()))
+    }
+
+    /// Answers with JSON, unless whoever asks has it already.
+    fn answers_unless_known<A: JsonSchema>(self) -> Self {
+        self.answers::<A>().describe(|it| it.is_tagged = true)
     }
 
     /// Answers with JSON and another status than 200, now and then.
@@ -173,6 +182,15 @@ impl Endpoint {
         self.describe(|it| it.answer = Content::Other(media_type))
     }
 
+    /// Returns how large the body may be of what is done once only, however often it is asked for
+    /// with the same key; nothing where keys mean nothing.
+    pub(crate) fn once(&self) -> Option<usize> {
+        let described = self.described.as_ref()?;
+        let is_act = matches!(self.method, "POST" | "DELETE") && self.needs != Needs::Nobody;
+        let is_short = matches!(described.answer, Content::Json(_));
+        (is_act && is_short).then_some(self.body_bytes_max)
+    }
+
     /// Whether it is a page, for people.
     fn is_page(&self) -> bool {
         self.described.is_none()
@@ -188,13 +206,14 @@ pub(crate) fn all() -> Vec<Endpoint> {
 
 /// Returns the router of everything, each route behind its guard.
 pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
-    let behind = |needs, what: String, page, handler: MethodRouter<Arc<Server>>| {
+    let behind = |needs, what: String, page, once, handler: MethodRouter<Arc<Server>>| {
         let server = Arc::clone(server);
         let state = Guard {
             server,
             needs,
             what,
             page,
+            once,
         };
         handler.layer(from_fn_with_state(state, guard))
     };
@@ -208,13 +227,14 @@ pub(crate) fn router(server: &Arc<Server>) -> Router<Arc<Server>> {
             }
         };
         let page = it.is_page();
-        router = router.route(it.path, behind(it.needs, what, page, it.handler));
+        router = router.route(it.path, behind(it.needs, what, page, it.once(), it.handler));
     }
     let nothing = routing::any(async || Failure::not_found("there is nothing at this path"));
     let nothing = behind(
         Needs::Known,
         "a path that leads to nothing".to_owned(),
         false,
+        None,
         nothing,
     );
     router.fallback_service(nothing.with_state(Arc::clone(server)))

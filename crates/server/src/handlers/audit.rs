@@ -89,7 +89,7 @@ pub(crate) async fn get(
 }
 
 /// Returns the position of the last event: positions have no holes, so it can be closed in on.
-pub(super) async fn last_position(log: &dyn EventLog) -> Result<u64, ReadError> {
+pub(crate) async fn last_position(log: &dyn EventLog) -> Result<u64, ReadError> {
     let (mut there, mut beyond) = (0, 1);
     while !log.read_all(beyond - 1, 1).await?.is_empty() {
         there = beyond;
@@ -114,7 +114,7 @@ fn matches(row: &Recorded, query: &AuditQuery, about: Option<&Reach>) -> bool {
 }
 
 /// Returns what an event is about, for who may see it.
-fn reach_of(row: &Recorded) -> Reach {
+pub(super) fn reach_of(row: &Recorded) -> Reach {
     match row.stream.kind() {
         Some(StreamKind::Application(name)) => Reach::Application(name),
         Some(StreamKind::Environment(id)) => Reach::Environment(id),
@@ -140,7 +140,7 @@ fn entry(row: &Recorded) -> AuditEntry {
 }
 
 /// Returns an event in words; `None` where it is not understood.
-fn sentence(row: &Recorded) -> Option<String> {
+pub(crate) fn sentence(row: &Recorded) -> Option<String> {
     let body = &row.body;
     Some(match row.stream.kind()? {
         StreamKind::Application(_) => serde_json::from_str::<ApplicationEvent>(body)

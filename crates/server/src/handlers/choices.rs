@@ -1,7 +1,7 @@
 //! What somebody could do to an environment now: every usual command, decided without being told.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use leadsman_api::{Choice, Choices, Command as Wish, Refused, Scope, Wanted};
 use leadsman_core::decide;
 use leadsman_engine::View;
@@ -12,14 +12,16 @@ use crate::access::Caller;
 use crate::extract::Path;
 use crate::problem::Failure;
 use crate::serve::Server;
+use crate::tag::tagged;
 
 pub(crate) async fn get(
     State(server): Shared,
     caller: Caller,
     Path(asked): AskedEnvironment,
-) -> Result<Json<Choices>, Failure> {
+) -> Result<Response, Failure> {
     let view = view(&server, &asked)?;
-    Ok(Json(choices(&server, &caller, &view)))
+    let choices = choices(&server, &caller, &view);
+    Ok(tagged(choices.version, choices))
 }
 
 /// Returns what `caller` could do.

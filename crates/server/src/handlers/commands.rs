@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use leadsman_api::{
-    Accepted, Closed as WishedClosed, Command as Wish, Moment, SEEN_HEADER, Scope as WishedScope,
+    Accepted, Closed as WishedClosed, Command as Wish, Moment, Scope as WishedScope,
 };
 use leadsman_core::id::{Digest, EnvironmentId, ItemName, ReleaseNumber, ServiceName};
 use leadsman_core::people::{Act, Role};
@@ -20,6 +20,7 @@ use crate::access::Caller;
 use crate::extract::{Path, Sent};
 use crate::problem::Failure;
 use crate::serve::Server;
+use crate::tag::seen;
 
 /// The most that a person says about an act, in bytes.
 const SAID_BYTES_MAX: usize = 2_000;
@@ -34,18 +35,6 @@ pub(crate) async fn post(
     let id = environment_id(&asked)?;
     let seen = seen(&headers)?;
     Ok(Json(tell(&server, &caller, &id, wish, seen).await?))
-}
-
-/// Returns the version of what was looked at, where that is said.
-fn seen(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
-    let Some(seen) = headers.get(SEEN_HEADER) else {
-        return Ok(None);
-    };
-    let seen = seen.to_str().ok().and_then(|seen| seen.parse().ok());
-    let seen = seen.ok_or_else(|| {
-        Failure::bad_request(format!("`{SEEN_HEADER}` is the number of a version"))
-    })?;
-    Ok(Some(seen))
 }
 
 /// Tells an environment what somebody asks of it who has looked at it at the version `seen`.

@@ -36,6 +36,7 @@ pub(crate) async fn history(
     let past = past(&server, &view.environment).await?;
     let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
     let before = query.before.unwrap_or(u64::MAX);
+    let first = past.events.first().map(|event| event.position);
     let events: Vec<WireEvent> = past
         .events
         .into_iter()
@@ -44,6 +45,8 @@ pub(crate) async fn history(
         .take(limit)
         .collect();
     let oldest = events.last().map_or(0, |event| event.at.0);
+    let last = events.last().map(|event| event.position);
+    let next = last.filter(|last| first.is_some_and(|first| first < *last));
     let mut deployments: Vec<Deployment> = past
         .deployments
         .into_values()
@@ -88,6 +91,7 @@ pub(crate) async fn history(
         releases,
         deployments,
         events,
+        next,
     }))
 }
 

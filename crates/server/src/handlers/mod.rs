@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod deliveries;
 pub(crate) mod diff;
 pub(crate) mod errors;
+pub(crate) mod events;
 pub(crate) mod history;
 pub(crate) mod logs;
 pub(crate) mod metrics;

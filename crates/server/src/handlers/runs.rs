@@ -110,12 +110,21 @@ pub(crate) async fn list(
     let now = server.runs.now();
     let runs = server.runs.list(application.as_ref()).await;
     let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
+    let name = |id: &RunId| format!("{}/{}", id.application, id.number.0);
+    let mut seen = runs.iter().filter(|known| sees(&caller, &known.run.id));
+    if let Some(before) = &query.before
+        && !seen.any(|known| name(&known.run.id) == *before)
+    {
+        return Err(Failure::not_found(format!("there is no run `{before}`")));
+    }
+    let mut seen = seen.peekable();
+    let page: Vec<_> = seen.by_ref().take(limit).collect();
+    let last = page.last().map(|known| name(&known.run.id));
     Ok(Json(RunList {
         at: crate::wire::moment(now),
-        runs: runs
-            .iter()
-            .filter(|known| sees(&caller, &known.run.id))
-            .take(limit)
+        next: last.filter(|_| seen.peek().is_some()),
+        runs: page
+            .into_iter()
             .map(|known| status(known, version, now))
             .collect(),
     }))

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use leadsman_api::{EnvironmentStatus, Moment, Overview, StatusQuery};
 
 use super::{AskedEnvironment, Shared, view};
@@ -11,6 +12,7 @@ use crate::access::Caller;
 use crate::extract::{Path, Query};
 use crate::problem::Failure;
 use crate::serve::Server;
+use crate::tag::{tagged, unless_known};
 use crate::wire;
 
 /// The longest that a client may wait for something to change.
@@ -19,8 +21,9 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) async fn overview(
     State(server): Shared,
     caller: Caller,
+    headers: HeaderMap,
     Query(query): Query<StatusQuery>,
-) -> Result<Json<Overview>, Failure> {
+) -> Result<Response, Failure> {
     if let (Some(after), Some(wait)) = (query.after, query.wait_ms) {
         let mut views = server.engine.views();
         let newer = views.wait_for(|views| views.version > after);
@@ -28,7 +31,10 @@ pub(crate) async fn overview(
         // Whether it changed or the time is over: the answer is how things stand.
         drop(tokio::time::timeout(wait, newer).await);
     }
-    Ok(Json(current(&server, &caller).await))
+    let overview = current(&server, &caller).await;
+    // What somebody sees changes with what they may.
+    let tag = format!("{}-{}", overview.version, server.engine.people().version);
+    Ok(unless_known(&headers, &tag, overview))
 }
 
 pub(crate) async fn current(server: &Server, caller: &Caller) -> Overview {
@@ -70,7 +76,8 @@ pub(crate) async fn status_of(server: &Server, view: &leadsman_engine::View) -> 
 pub(crate) async fn environment(
     State(server): Shared,
     Path(asked): AskedEnvironment,
-) -> Result<Json<EnvironmentStatus>, Failure> {
+) -> Result<Response, Failure> {
     let view = view(&server, &asked)?;
-    Ok(Json(status_of(&server, &view).await))
+    let status = status_of(&server, &view).await;
+    Ok(tagged(status.version, status))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use leadsman_api::{PROBLEM_TYPE, Problem};
+use leadsman_api::{PROBLEM_TYPE, Problem, path};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -220,13 +220,18 @@ fn document() -> Value {
 }
 
 fn operation(endpoint: &Endpoint, described: &Described, schemas: &mut Schemas) -> Value {
-    let acts = endpoint.method != "GET";
     let mut parameters = parameters::of_path(endpoint.path);
     if let Some(query) = described.query {
         parameters.extend(parameters::of_query(query, &mut schemas.requests));
     }
-    if acts {
+    if endpoint.once().is_some() {
         parameters.extend(parameters::of_acts());
+    }
+    if endpoint.path == path::COMMANDS {
+        parameters.push(parameters::if_match());
+    }
+    if described.is_tagged {
+        parameters.push(parameters::if_none_match());
     }
     let mut responses = Map::new();
     let answer = schemas.content(described.answer, false);
@@ -235,6 +240,10 @@ fn operation(endpoint: &Endpoint, described: &Described, schemas: &mut Schemas) 
     if let Some(status) = described.or_with {
         let says = status.canonical_reason().unwrap_or_default();
         responses.insert(status.as_str().to_owned(), success(says));
+    }
+    if described.is_tagged {
+        let says = "Nothing has changed since, but for figures that change all the time.";
+        responses.insert("304".to_owned(), json!({ "description": says }));
     }
     for status in problems(endpoint, described) {
         let problem = json!({ "$ref": "#/components/responses/Problem" });

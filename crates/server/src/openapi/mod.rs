@@ -15,6 +15,8 @@ pub(crate) struct Described {
     pub(crate) query: Option<SchemaOf>,
     pub(crate) body: Content,
     pub(crate) answer: Content,
+    /// Whether the answer has a tag, by which it is not sent again where nothing has changed.
+    pub(crate) is_tagged: bool,
     /// Which success there is beside 200.
     pub(crate) or_with: Option<StatusCode>,
 }
@@ -26,6 +28,7 @@ impl Described {
             query: None,
             body: Content::Nothing,
             answer: Content::Nothing,
+            is_tagged: false,
             or_with: None,
         }
     }

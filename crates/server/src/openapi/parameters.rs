@@ -110,6 +110,29 @@ pub(super) fn of_acts() -> Vec<Value> {
     vec![key, reason]
 }
 
+/// Returns the header that has a decision on something older refused.
+pub(super) fn if_match() -> Value {
+    json!({
+        "name": "if-match",
+        "in": "header",
+        "required": false,
+        "description": "The tag of what was looked at, as `ETag` had it. A decision is refused \
+                        (412) if anything has happened since that could change it.",
+        "schema": { "type": "string", "pattern": "^(W/)?\"[0-9]{1,18}\"$" },
+    })
+}
+
+/// Returns the header that has what was seen already not sent again.
+pub(super) fn if_none_match() -> Value {
+    json!({
+        "name": "if-none-match",
+        "in": "header",
+        "required": false,
+        "description": "The tag of what is known already, as `ETag` had it.",
+        "schema": { "type": "string", "pattern": "^(W/)?\"[0-9-]{1,40}\"$" },
+    })
+}
+
 /// Returns a schema as JSON.
 pub(super) fn value(schema: Schema) -> Value {
     schema.to_value()

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn problem(error: Error) -> Problem {
     match error {
-        Error::Refused(problem) => problem,
+        Error::Refused(problem) => *problem,
         other => unreachable!("control answers with a problem, not: {other:?}"),
     }
 }

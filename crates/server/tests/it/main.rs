@@ -2,9 +2,11 @@
 
 mod answers;
 mod console;
+mod events;
 #[cfg(test)]
 #[path = "../../../proxy/tests/it/exposition.rs"]
 mod exposition;
+mod keys;
 #[cfg(test)]
 mod metrics;
 mod network;

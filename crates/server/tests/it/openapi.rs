@@ -103,7 +103,9 @@ async fn it_is_published_to_anybody_and_so_is_what_codes_mean() {
     let problem: Value = serde_json::from_str(&answer.body).expect("it is JSON");
     assert_eq!(problem["type"], "/errors/L081");
     assert!(
-        answer.head.contains("content-type: application/problem+json"),
+        answer
+            .head
+            .contains("content-type: application/problem+json"),
         "{answer:?}"
     );
 }
@@ -136,7 +138,9 @@ async fn whatever_is_wrong_with_a_request_is_told_as_a_problem() {
         .await;
         assert_eq!(answer.status, status, "{method} {path}: {answer:?}");
         assert!(
-            answer.head.contains("content-type: application/problem+json"),
+            answer
+                .head
+                .contains("content-type: application/problem+json"),
             "{method} {path}: {answer:?}"
         );
         let problem: Value = serde_json::from_str(&answer.body).expect("it is JSON");

@@ -14,7 +14,7 @@ use crate::served::{Served, shipment};
 
 fn problem<T: std::fmt::Debug>(told: Result<T, Error>) -> Problem {
     match told {
-        Err(Error::Refused(problem)) => problem,
+        Err(Error::Refused(problem)) => *problem,
         other => unreachable!("control answers with a problem, not: {other:?}"),
     }
 }

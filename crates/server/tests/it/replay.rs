@@ -43,7 +43,7 @@ async fn replay(served: &Served, replay: &Replay) -> Result<Vec<ReplayLine>, Err
 
 fn problem(result: Result<Vec<ReplayLine>, Error>) -> Problem {
     match result {
-        Err(Error::Refused(problem)) => problem,
+        Err(Error::Refused(problem)) => *problem,
         other => unreachable!("it is refused, not: {other:?}"),
     }
 }

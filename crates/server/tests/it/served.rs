@@ -33,13 +33,17 @@ impl Served {
 
     /// The same, where people sign in with this provider.
     pub(crate) async fn start_with(provider: Option<Provider>) -> Self {
-        Box::pin(Self::begin(provider)).await
+        Box::pin(Self::on(World::start().await, provider)).await
     }
 
-    async fn begin(provider: Option<Provider>) -> Self {
+    /// Ends this server, and serves the same engine and its log by another one.
+    pub(crate) async fn again(self) -> Self {
+        Box::pin(Self::on(self.world, None)).await
+    }
+
+    async fn on(world: World, provider: Option<Provider>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let socket = folder.path().join("control.sock");
-        let world = World::start().await;
         let (end, ended) = watch::channel(false);
         let runs = world.runs(folder.path(), PathBuf::from("/nowhere")).await;
         let any = "127.0.0.1:0".parse().expect("it is an address");
