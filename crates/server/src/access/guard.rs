@@ -29,8 +29,24 @@ pub(crate) struct Guard {
     pub(crate) what: String,
     /// Whether it is a page, for people.
     pub(crate) page: bool,
-    /// How large a body may be of what is done once only, however often it is asked for.
-    pub(crate) once: Option<usize>,
+    /// What is done once only, however often it is asked for.
+    pub(crate) once: Option<Once>,
+}
+
+/// An act that is done once only for each key.
+#[derive(Clone, Copy)]
+pub(crate) struct Once {
+    /// By which method it is asked for; others are not known at its path.
+    pub(crate) method: &'static str,
+    /// How large its body may be.
+    pub(crate) body_bytes_max: usize,
+}
+
+impl Once {
+    fn is_meant(&self, request: &Request) -> bool {
+        let has_key = request.headers().contains_key(IDEMPOTENCY_KEY_HEADER);
+        has_key && request.method() == self.method
+    }
 }
 
 /// Lets through who may, and records whom it does not.
@@ -68,8 +84,9 @@ pub(crate) async fn guard(
                 }
                 request.extensions_mut().insert(caller.clone());
                 match guard.once {
-                    Some(bytes) if request.headers().contains_key(IDEMPOTENCY_KEY_HEADER) => {
-                        keys::once(Arc::clone(&server), caller, request, bytes, next).await
+                    Some(once) if once.is_meant(&request) => {
+                        let server = Arc::clone(&server);
+                        keys::once(server, caller, request, once.body_bytes_max, next).await
                     }
                     _ => next.run(request).await,
                 }

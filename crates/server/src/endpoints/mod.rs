@@ -18,7 +18,7 @@ use axum::routing::{self, MethodRouter};
 use leadsman_core::people::Act;
 use schemars::JsonSchema;
 
-use crate::access::guard::{Guard, guard};
+use crate::access::guard::{Guard, Once, guard};
 use crate::openapi::{Content, Described, SchemaOf};
 use crate::problem::Failure;
 use crate::serve::{REQUEST_BYTES_MAX, Server};
@@ -182,13 +182,16 @@ impl Endpoint {
         self.describe(|it| it.answer = Content::Other(media_type))
     }
 
-    /// Returns how large the body may be of what is done once only, however often it is asked for
-    /// with the same key; nothing where keys mean nothing.
-    pub(crate) fn once(&self) -> Option<usize> {
+    /// Returns what is done once only, however often it is asked for with the same key; nothing where
+    /// keys mean nothing.
+    pub(crate) fn once(&self) -> Option<Once> {
         let described = self.described.as_ref()?;
         let is_act = matches!(self.method, "POST" | "DELETE") && self.needs != Needs::Nobody;
         let is_short = matches!(described.answer, Content::Json(_));
-        (is_act && is_short).then_some(self.body_bytes_max)
+        (is_act && is_short).then_some(Once {
+            method: self.method,
+            body_bytes_max: self.body_bytes_max,
+        })
     }
 
     /// Whether it is a page, for people.

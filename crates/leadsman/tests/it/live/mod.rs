@@ -14,6 +14,7 @@ mod streaming;
 mod users;
 
 mod alerts;
+mod api;
 mod baseline;
 mod budget;
 mod by_hand;
