@@ -1,6 +1,7 @@
 //! The real program with real processes and real sockets: what a person does, and what happens to
 //! a machine.
 
+mod browser;
 mod certificate;
 mod client;
 mod machine;
@@ -41,6 +42,7 @@ mod people;
 mod pipeline;
 mod port;
 mod refused;
+mod release_day;
 mod replay;
 mod shared_folder;
 mod shipping;
