@@ -63,6 +63,7 @@ struct SideRow {
     role: &'static str,
     class: &'static str,
     release: u64,
+    address: String,
     weight: String,
     rate: String,
     errors: String,
@@ -91,6 +92,7 @@ struct Requests {
 
 struct RequestRow {
     release: u64,
+    address: String,
     from: Option<Said>,
     actor: String,
     since: Shown,
@@ -136,21 +138,22 @@ pub fn environment_deeds(status: &EnvironmentStatus, choices: &Choices) -> Part 
 
 /// Returns its other parts, which are the same for everybody who may see it.
 pub fn environment_parts(
-    status: &EnvironmentStatus,
+    environment: &EnvironmentStatus,
     events: &[Event],
     series: Option<&Series>,
 ) -> Vec<Part> {
-    let mut parts = vec![head(status), waits(status)];
-    if !status.requests.is_empty() {
-        parts.push(requests(status));
+    let mut parts = vec![head(environment), waits(environment)];
+    if !environment.requests.is_empty() {
+        parts.push(requests(environment));
     }
-    let services = status.services.iter();
+    let services = environment.services.iter();
     parts.extend(services.map(|status| {
         let mut drawn = series.into_iter().flat_map(|series| &series.services);
         let drawn = drawn.find(|it| it.service == status.name);
-        service(status, drawn)
+        service(&environment.application, status, drawn)
     }));
-    parts.push(timeline("What happened", events.iter().rev(), status.at));
+    let now = environment.at;
+    parts.push(timeline("What happened", events.iter().rev(), now));
     parts
 }
 
@@ -234,7 +237,7 @@ fn waits(status: &EnvironmentStatus) -> Part {
     Part::of("waits", &Waits { reasons })
 }
 
-fn service(status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
+fn service(application: &str, status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
     let sides = [
         ("stable", &status.stable),
         ("baseline", &status.baseline),
@@ -264,7 +267,10 @@ fn service(status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
         soak: moving.and_then(soak),
         verdict: rollout.and_then(judged),
         charts: series.map(charts).unwrap_or_default(),
-        sides: sides.iter().map(|(role, side)| row(role, side)).collect(),
+        sides: sides
+            .iter()
+            .map(|(role, side)| row(application, role, side))
+            .collect(),
     };
     Part::of(format!("service-{}", status.name), &service)
 }
@@ -276,7 +282,7 @@ const fn class(role: &'static str) -> &'static str {
     }
 }
 
-fn row(role: &'static str, side: &Side) -> SideRow {
+fn row(application: &str, role: &'static str, side: &Side) -> SideRow {
     let figures = side.figures.as_ref();
     let none = || "–".to_owned();
     let value = |value: Option<f64>, words: fn(f64) -> String| value.map_or_else(none, words);
@@ -285,6 +291,7 @@ fn row(role: &'static str, side: &Side) -> SideRow {
         role,
         class: class(role),
         release: side.release,
+        address: path::of_release(application, side.release),
         weight: percent(side.weight_percent),
         rate: value(figures.map(|it| it.requests_per_second), rate),
         errors: value(figures.and_then(|it| it.error_ratio), ratio),
@@ -363,6 +370,7 @@ fn requests(status: &EnvironmentStatus) -> Part {
     let now = status.at;
     let row = |request: &leadsman_api::Request| RequestRow {
         release: request.release,
+        address: path::of_release(&status.application, request.release),
         from: request.built_from.as_deref().map(said),
         actor: plain(&request.actor),
         since: shown(request.since, now),

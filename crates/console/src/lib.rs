@@ -10,6 +10,7 @@
 //!
 //! Read first: `page.rs` (what surrounds everything), `overview.rs`, `environment.rs`.
 
+mod ask;
 mod assets;
 mod audit;
 mod bar;
@@ -22,7 +23,9 @@ mod overview;
 mod page;
 pub mod path;
 mod problem;
+mod release;
 mod runs;
+pub mod settings;
 mod sign_in;
 mod timeline;
 mod words;
@@ -35,5 +38,6 @@ pub use history::history;
 pub use overview::{overview, overview_parts};
 pub use page::{Part, Visitor};
 pub use problem::problem;
+pub use release::{Against, release};
 pub use runs::{run, run_log, run_parts, runs};
 pub use sign_in::sign_in;

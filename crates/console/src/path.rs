@@ -21,6 +21,8 @@ pub const ENVIRONMENT_LIVE: &str = "/environments/{application}/{environment}/li
 pub const HISTORY: &str = "/environments/{application}/{environment}/history";
 /// `GET`: asks whether something is to be done. `POST`: it is.
 pub const DO: &str = "/environments/{application}/{environment}/do/{choice}";
+/// `GET`: one release.
+pub const RELEASE: &str = "/applications/{application}/releases/{release}";
 /// `GET`: the newest runs of the pipeline.
 pub const RUNS: &str = "/runs";
 /// `GET`: one run.
@@ -31,10 +33,33 @@ pub const RUN_LIVE: &str = "/runs/{application}/{number}/live";
 pub const RUN_LOG: &str = "/runs/{application}/{number}/logs/{job}";
 /// `GET`: who did what.
 pub const AUDIT: &str = "/audit";
+/// `GET`: one's own settings, with the tokens. `POST`: makes a token.
+pub const SETTINGS: &str = "/settings";
+/// `GET`: asks whether a token is to be revoked. `POST`: it is.
+pub const TOKEN_REVOKE: &str = "/settings/tokens/{number}/revoke";
+/// `GET`: who there is. `POST`: makes somebody known.
+pub const PEOPLE: &str = "/settings/people";
+/// `GET`: one person.
+pub const PERSON: &str = "/settings/people/{person}";
+/// `GET`: asks whether something about a person is to be changed. `POST`: it is.
+pub const PERSON_CHANGE: &str = "/settings/people/{person}/{change}";
+/// `GET`: what may begin runs from elsewhere.
+pub const WEBHOOKS: &str = "/settings/webhooks";
+/// `GET`: the times in which nothing enters.
+pub const FREEZES: &str = "/settings/freezes";
+/// `POST`: lets nothing enter an environment for a time.
+pub const FREEZE: &str = "/environments/{application}/{environment}/freezes";
+/// `GET`: asks whether a freeze is to be ended. `POST`: it is.
+pub const THAW: &str = "/environments/{application}/{environment}/freezes/{number}/thaw";
 
 /// Returns where a page about an environment is found.
 pub(crate) fn of_environment(template: &str, status: &EnvironmentStatus) -> String {
     fill(template, &[&status.application, &status.environment])
+}
+
+/// Returns where the page of a release is found.
+pub(crate) fn of_release(application: &str, release: u64) -> String {
+    fill(RELEASE, &[application, &release.to_string()])
 }
 
 /// Returns where a page about a run is found.

@@ -1,7 +1,10 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+mod browser;
 mod console;
+mod console_release;
+mod console_settings;
 mod events;
 #[cfg(test)]
 #[path = "../../../proxy/tests/it/exposition.rs"]
