@@ -6,7 +6,7 @@ use leadsman_api::words::{
 };
 use leadsman_api::{
     Choices, Deployment, EnvironmentStatus, Event, Moment, Phase, Rollout, RolloutStage, Schema,
-    Series, ServiceSeries, ServiceStatus, Side, Who,
+    Series, ServiceStatus, Side, Who,
 };
 
 use crate::bar::Bar;
@@ -50,6 +50,7 @@ struct Wait {
 #[template(path = "service.html")]
 struct Service {
     name: String,
+    address: Option<String>,
     progress: Option<String>,
     bar: Bar,
     sides: Vec<SideRow>,
@@ -150,7 +151,8 @@ pub fn environment_parts(
     parts.extend(services.map(|status| {
         let mut drawn = series.into_iter().flat_map(|series| &series.services);
         let drawn = drawn.find(|it| it.service == status.name);
-        service(&environment.application, status, drawn)
+        let charts = drawn.map(charts).unwrap_or_default();
+        service(environment, status, charts, false)
     }));
     let now = environment.at;
     parts.push(timeline("What happened", events.iter().rev(), now));
@@ -237,7 +239,13 @@ fn waits(status: &EnvironmentStatus) -> Part {
     Part::of("waits", &Waits { reasons })
 }
 
-fn service(application: &str, status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
+/// Returns the part with the sides of a service, as it is on the page of its environment or on its own.
+pub(crate) fn service(
+    environment: &EnvironmentStatus,
+    status: &ServiceStatus,
+    charts: Vec<Chart>,
+    is_own: bool,
+) -> Part {
     let sides = [
         ("stable", &status.stable),
         ("baseline", &status.baseline),
@@ -260,16 +268,23 @@ fn service(application: &str, status: &ServiceStatus, series: Option<&ServiceSer
     let moving = rollout.filter(|it| it.stage != RolloutStage::Promoted);
     let troubles = sides.iter().flat_map(|(role, side)| troubles(role, side));
     let service = Service {
-        name: status.name.clone(),
+        name: match is_own {
+            true => "Traffic".to_owned(),
+            false => status.name.clone(),
+        },
+        address: (!is_own).then(|| {
+            let (application, environment) = (&environment.application, &environment.environment);
+            path::fill(path::SERVICE, &[application, environment, &status.name])
+        }),
         progress: moving.map(progress),
         bar: Bar::of(&pieces, format!("Requests: {}", label.join(", "))),
         troubles: troubles.collect(),
         soak: moving.and_then(soak),
         verdict: rollout.and_then(judged),
-        charts: series.map(charts).unwrap_or_default(),
+        charts,
         sides: sides
             .iter()
-            .map(|(role, side)| row(application, role, side))
+            .map(|(role, side)| row(&environment.application, role, side))
             .collect(),
     };
     Part::of(format!("service-{}", status.name), &service)

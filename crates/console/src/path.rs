@@ -17,6 +17,10 @@ pub const ASSET: &str = "/assets/{version}/{name}";
 pub const ENVIRONMENT: &str = "/environments/{application}/{environment}";
 /// `GET`: the parts of it that change, as events.
 pub const ENVIRONMENT_LIVE: &str = "/environments/{application}/{environment}/live";
+/// `GET`: one service of it.
+pub const SERVICE: &str = "/environments/{application}/{environment}/services/{service}";
+/// `GET`: the parts of it that change, as events.
+pub const SERVICE_LIVE: &str = "/environments/{application}/{environment}/services/{service}/live";
 /// `GET`: what happened to it.
 pub const HISTORY: &str = "/environments/{application}/{environment}/history";
 /// `GET`: asks whether something is to be done. `POST`: it is.

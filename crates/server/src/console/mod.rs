@@ -8,6 +8,7 @@ pub(crate) mod freezes;
 pub(crate) mod live;
 pub(crate) mod releases;
 pub(crate) mod runs;
+pub(crate) mod services;
 pub(crate) mod settings;
 pub(crate) mod sign_in;
 

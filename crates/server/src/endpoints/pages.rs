@@ -5,7 +5,7 @@ use leadsman_core::people::Act;
 
 use super::Needs::{Everything, Known, Named, Nobody, Somewhere};
 use super::{COMMANDS, Endpoint, get, post};
-use crate::console::{self, deed, freezes, live, releases, runs, settings, sign_in};
+use crate::console::{self, deed, freezes, live, releases, runs, services, settings, sign_in};
 
 /// Returns all of them.
 pub(super) fn all() -> Vec<Endpoint> {
@@ -23,6 +23,8 @@ pub(super) fn all() -> Vec<Endpoint> {
         get(path::ASSET, Nobody, console::asset),
         get(path::ENVIRONMENT, see, console::environment),
         get(path::ENVIRONMENT_LIVE, see, live::environment),
+        get(path::SERVICE, see, services::one),
+        get(path::SERVICE_LIVE, see, live::service),
         get(path::HISTORY, see, console::history),
         get(path::RELEASE, anywhere, releases::one),
         get(path::RUNS, anywhere, runs::list),

@@ -1,5 +1,8 @@
 //! Pages as a browser asks for them.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::raw::{Answer, Ask, ask};
 use crate::served::Served;
 
@@ -65,11 +68,52 @@ impl<'a> Browser<'a> {
         ask(self.served.address, asked).await
     }
 
+    /// Listens to what changes of a page.
+    pub(crate) async fn listen(&self, path: &str) -> Listening {
+        let stream = TcpStream::connect(self.served.address).await;
+        let mut stream = stream.expect("it listens");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n{}\r\n\r\n",
+            self.served.address, self.cookie
+        );
+        stream.write_all(head.as_bytes()).await.expect("it reads");
+        Listening {
+            stream,
+            heard: String::new(),
+        }
+    }
+
     /// Opens the page that asks whether to do something, and returns what its form carries.
     pub(crate) async fn form(&self, choice: &str) -> (String, String) {
         let page = self.get(&format!("{PAGE}/do/{choice}")).await;
         assert_eq!(page.status, 200, "{page:?}");
         (value(&page.body, "seal"), value(&page.body, "seen"))
+    }
+}
+
+/// Somebody who looks at a page.
+pub(crate) struct Listening {
+    stream: TcpStream,
+    heard: String,
+}
+
+impl Listening {
+    /// Returns once they have been told something.
+    pub(crate) async fn until(&mut self, what: &str) {
+        let mut buffer = [0; 4096];
+        while !self.heard.contains(what) {
+            let count = self.stream.read(&mut buffer).await.expect("it goes on");
+            assert!(count > 0, "it ended: {}", self.heard);
+            self.heard
+                .push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+
+    /// Returns once they are told nothing more.
+    pub(crate) async fn until_it_ends(&mut self) {
+        let mut rest = Vec::new();
+        let read = self.stream.read_to_end(&mut rest).await;
+        read.expect("it ends");
     }
 }
 

@@ -144,37 +144,18 @@ async fn who_may_not_do_something_reads_why_and_who_signs_out_is_nobody() {
 
 #[tokio::test]
 async fn a_page_that_is_looked_at_is_told_what_changes() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     let served = shipped().await;
     let mia = Browser::signed_in(&served, "mia", "operator").await;
-    let mut stream = tokio::net::TcpStream::connect(served.address)
-        .await
-        .expect("it listens");
-    let head = format!(
-        "GET {PAGE}/live HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n{}\r\n\r\n",
-        served.address, mia.cookie
-    );
-    stream.write_all(head.as_bytes()).await.expect("it reads");
-    let mut heard = String::new();
-    let mut buffer = [0; 4096];
-    let mut until = async |what: &str| {
-        while !heard.contains(what) {
-            let count = stream.read(&mut buffer).await.expect("it goes on");
-            assert!(count > 0, "it ended: {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    until("release 1 serves").await;
+    let mut live = mia.listen(&format!("{PAGE}/live")).await;
+    live.until("release 1 serves").await;
     served.client.ship(&shipment(2)).await.expect("it differs");
-    until("release 2 on its way").await;
-    until("/do/pause").await;
+    live.until("release 2 on its way").await;
+    live.until("/do/pause").await;
     // Whoever is nobody any more is told nothing more.
     let remove = PeopleCommand::Remove {
         person: "mia".to_owned(),
     };
     served.client.about_people(&remove).await.expect("known");
-    until("event: again").await;
-    let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await.expect("it ends");
+    live.until("event: again").await;
+    live.until_it_ends().await;
 }

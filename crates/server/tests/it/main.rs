@@ -4,6 +4,7 @@ mod answers;
 mod browser;
 mod console;
 mod console_release;
+mod console_service;
 mod console_settings;
 mod events;
 #[cfg(test)]

@@ -160,6 +160,8 @@ fn table() -> Vec<Row> {
         ("GET {}", ALL),
         ("GET {}/live", ALL),
         ("GET {}/history", ALL),
+        ("GET {}/services/{service}", ALL),
+        ("GET {}/services/{service}/live", ALL),
         ("GET {}/do/{choice}", ALL),
         ("POST {}/do/{choice}", DECIDE),
         ("POST {}/freezes", OPERATE),
@@ -390,6 +392,7 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
             .replace("{webhook}", "nothing")
             .replace("{choice}", "pause")
             .replace("{job}", "unit")
+            .replace("{service}", "web")
             .replace("{person}", "nobody-there")
             .replace("{change}", "remove");
         for asking in &everybody {
