@@ -22,6 +22,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) hidden: Vec<(&'static str, String)>,
     /// Whether a reason goes with it.
     pub(crate) reason: Wanted,
+    /// What is asked for with it, where that is more than why.
+    pub(crate) reason_label: Option<&'static str>,
     /// Whether it takes something away.
     pub(crate) grave: bool,
 }
@@ -56,9 +58,10 @@ impl Ask<'_> {
             hidden: &self.hidden,
             asks: self.reason != Wanted::No,
             needs: self.reason == Wanted::Yes,
-            reason_label: match self.reason {
-                Wanted::Yes => "Why",
-                Wanted::Maybe | Wanted::No => "Note (may be left empty)",
+            reason_label: match (self.reason_label, self.reason) {
+                (Some(label), _) => label,
+                (None, Wanted::Yes) => "Why",
+                (None, Wanted::Maybe | Wanted::No) => "Note (may be left empty)",
             },
             grave: self.grave,
         };

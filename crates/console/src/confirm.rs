@@ -1,7 +1,7 @@
 //! The page before something is done to an environment: what exactly, in numbers.
 
 use leadsman_api::words::{percent, rate};
-use leadsman_api::{Choice, EnvironmentStatus, Side};
+use leadsman_api::{Choice, Command, EnvironmentStatus, Side};
 
 use crate::ask::Ask;
 use crate::deeds::{is_grave, label, path_of};
@@ -26,13 +26,31 @@ pub fn confirm(
         above: &[(name, path::of_environment(path::ENVIRONMENT, status))],
         hidden: vec![("seen", seen.to_string())],
         reason: choice.reason,
+        reason_label: matches!(choice.command, Command::Confirm { .. })
+            .then_some("What you looked at, or why it is so"),
         grave: is_grave(choice),
     };
     ask.page(visitor)
 }
 
-/// Says in numbers what a choice means for users' requests.
+/// Says in numbers what a choice means for users' requests, and of an item what it asks.
 fn numbers(status: &EnvironmentStatus, choice: &Choice) -> Vec<Said> {
+    if let Command::Confirm {
+        item,
+        when,
+        release,
+        ..
+    } = &choice.command
+    {
+        let lists = status.checklists.iter();
+        let lists = lists.filter(|list| Some(&list.when) == when.as_ref());
+        let lists = lists.filter(|list| Some(list.release) == *release);
+        let asked = lists.flat_map(|list| &list.items);
+        let asked = asked.filter(|asked| asked.name == *item);
+        return asked
+            .map(|asked| said(&format!("it asks: {}", asked.asks)))
+            .collect();
+    }
     let services = status.services.iter();
     let said = services.filter_map(|service| {
         let name = &service.name;

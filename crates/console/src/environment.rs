@@ -11,6 +11,7 @@ use leadsman_api::{
 
 use crate::bar::Bar;
 use crate::chart::{Chart, charts};
+use crate::checklist::checklist;
 use crate::deeds::deeds;
 use crate::overview::headline;
 use crate::page::{Page, Part, Visitor};
@@ -147,6 +148,8 @@ pub fn environment_parts(
     if !environment.requests.is_empty() {
         parts.push(requests(environment));
     }
+    let lists = environment.checklists.iter();
+    parts.extend(lists.map(|list| checklist(list, environment.at)));
     let services = environment.services.iter();
     parts.extend(services.map(|status| {
         let mut drawn = series.into_iter().flat_map(|series| &series.services);

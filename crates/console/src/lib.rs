@@ -15,6 +15,7 @@ mod assets;
 mod audit;
 mod bar;
 mod chart;
+mod checklist;
 mod confirm;
 mod deeds;
 mod environment;

@@ -7,6 +7,7 @@ use leadsman_api::{
     ReleaseStatus, Request, Standing,
 };
 
+use crate::checklist::list_words;
 use crate::page::{Page, Part, Visitor};
 use crate::path;
 use crate::words::{Said, Shown, Tone, phase, said, shown};
@@ -267,23 +268,12 @@ fn answered(answer: &ItemAnswer, now: Moment) -> Answered {
     Answered {
         tone,
         state,
-        when: list(&answer.when),
+        when: list_words(&answer.when),
         item: answer.item.clone(),
         asks: said(&answer.asks),
         said: said(&answer.said),
         by: plain(&answer.actor),
         at: shown(answer.at, now),
-    }
-}
-
-/// Returns what a checklist is called.
-pub(crate) fn list(when: &str) -> &'static str {
-    match when {
-        "before" => "before it gets traffic",
-        "during" => "before it gets all traffic",
-        "after" => "after it got all traffic",
-        "after_rollback" => "after it went back",
-        _ => "besides",
     }
 }
 

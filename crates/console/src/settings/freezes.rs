@@ -84,6 +84,7 @@ pub fn thaw(visitor: &Visitor, status: &EnvironmentStatus, freeze: &Freeze) -> S
         above: &[("Freezes and windows".to_owned(), path::FREEZES.to_owned())],
         hidden: Vec::new(),
         reason: Wanted::Yes,
+        reason_label: None,
         grave: false,
     };
     ask.page(visitor)

@@ -141,6 +141,7 @@ pub fn person_change(visitor: &Visitor, change: &PersonChange) -> String {
         above: &above,
         hidden: fields(&change.command),
         reason: Wanted::Maybe,
+        reason_label: None,
         grave: takes_away(&change.command),
     };
     ask.page(visitor)

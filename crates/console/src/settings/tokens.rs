@@ -151,6 +151,7 @@ pub fn revoke_token(visitor: &Visitor, token: &Token) -> String {
         above: &above(),
         hidden: Vec::new(),
         reason: Wanted::Maybe,
+        reason_label: None,
         grave: true,
     };
     ask.page(visitor)

@@ -3,6 +3,7 @@
 mod answers;
 mod browser;
 mod console;
+mod console_confirm;
 mod console_release;
 mod console_service;
 mod console_settings;
