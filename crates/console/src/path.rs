@@ -9,6 +9,10 @@ pub const OVERVIEW: &str = "/";
 pub const OVERVIEW_LIVE: &str = "/live";
 /// `GET`: where somebody says who they are. `POST`: they say it.
 pub const SIGN_IN: &str = "/sign-in";
+/// `GET`: leads to the provider that people sign in with.
+pub const SIGN_IN_PROVIDER: &str = "/sign-in/provider";
+/// `GET`: where the provider leads back to.
+pub const SIGN_IN_BACK: &str = "/sign-in/back";
 /// `POST`: they are somebody no more.
 pub const SIGN_OUT: &str = "/sign-out";
 /// `GET`: what pages refer to.

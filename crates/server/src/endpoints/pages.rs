@@ -19,6 +19,8 @@ pub(super) fn all() -> Vec<Endpoint> {
         get(path::OVERVIEW_LIVE, anywhere, live::overview),
         get(path::SIGN_IN, Nobody, sign_in::get),
         post(path::SIGN_IN, Nobody, sign_in::post),
+        get(path::SIGN_IN_PROVIDER, Nobody, sign_in::begin),
+        get(path::SIGN_IN_BACK, Nobody, sign_in::back),
         post(path::SIGN_OUT, Known, sign_in::out),
         get(path::ASSET, Nobody, console::asset),
         get(path::ENVIRONMENT, see, console::environment),

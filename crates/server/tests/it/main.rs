@@ -7,6 +7,7 @@ mod console_confirm;
 mod console_release;
 mod console_service;
 mod console_settings;
+mod console_sign_in;
 mod events;
 #[cfg(test)]
 #[path = "../../../proxy/tests/it/exposition.rs"]
