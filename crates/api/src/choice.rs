@@ -19,7 +19,8 @@ pub struct Choices {
 /// Something that somebody could do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Choice {
-    /// What it is called: letters, digits and `-`, such as `promote` or `approve-7`.
+    /// What it is called: letters, digits and `-`, such as `promote`, `approve-7` or
+    /// `confirm-7-before-announced`.
     pub name: String,
     /// The command. Where a reason is expected, it has yet to be filled in.
     pub command: Command,

@@ -34,6 +34,7 @@ pub mod path;
 mod people;
 mod plan;
 mod problem;
+mod release;
 mod replay;
 mod report;
 mod run;
@@ -62,6 +63,7 @@ pub use plan::{
     PlannedTraffic,
 };
 pub use problem::{PROBLEM_TYPE, Problem};
+pub use release::{ItemAnswer, ReleaseIn, ReleaseReport, ReleaseService, ReleaseStatus};
 pub use replay::{
     RecordedVerdict, Replay, ReplayLine, ReplayedRollout, ReplayedStep, ReplayedWindow,
 };
@@ -77,6 +79,7 @@ pub use status::{
     Approval, Certificate, Closing, Deployment, EnvironmentStatus, Evidence, Figures, Finding,
     Freeze, Instance, InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason,
     Request, Rollout, RolloutStage, Schema, ServiceStatus, Side, StatusQuery, Verdict, Who,
+    Windows,
 };
 pub use system::{Artifact, System};
 pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};

@@ -20,6 +20,8 @@ pub const SHIP: &str = "/v1/ship";
 pub const PLAN: &str = "/v1/plan";
 /// `HEAD`: status 200 or 404. `PUT` of the packed bytes: [`Artifact`](crate::Artifact).
 pub const ARTIFACT: &str = "/v1/artifacts/{digest}";
+/// `GET`: [`ReleaseStatus`](crate::ReleaseStatus).
+pub const RELEASE: &str = "/v1/applications/{application}/releases/{release}";
 /// `POST` of a report with [`ReportQuery`](crate::ReportQuery):
 /// [`ReportAccepted`](crate::ReportAccepted).
 pub const REPORTS: &str = "/v1/applications/{application}/releases/{release}/reports";

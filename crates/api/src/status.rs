@@ -88,6 +88,9 @@ pub struct EnvironmentStatus {
     /// The maintenance window of the week that is on, in words; not there where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maintenance: Option<String>,
+    /// The windows of the week; not there where releases may always enter, and nothing is worked on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
     /// The checklists that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checklists: Vec<Checklist>,
@@ -223,6 +226,23 @@ pub struct Freeze {
     pub actor: String,
     /// The releases that may enter all the same.
     pub except: Vec<u64>,
+}
+
+/// The windows of the week, by the rules of the release that serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Windows {
+    /// By whose clock, as the time zone database calls it.
+    pub time_zone: String,
+    /// When releases may enter, such as `Mon-Fri 09:00-16:00`; always, where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entry: Vec<String>,
+    /// When the environment is worked on, likewise; never, where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maintenance: Vec<String>,
+    /// Whether the time to enter is right.
+    pub open: bool,
+    /// Until when that is so; `None` where it does not change.
+    pub until: Option<Moment>,
 }
 
 /// What asked for a deployment.

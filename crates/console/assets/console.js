@@ -26,8 +26,18 @@ function put(name, html) {
     return;
   }
   waiting.delete(name);
+  // Who has scrolled in what a program writes stays where they are; else the newest line is in sight.
+  const before = new Map();
+  for (const log of part.querySelectorAll(".log")) before.set(log.getAttribute("aria-label"), [atEnd(log), log.scrollTop]);
   part.innerHTML = html;
+  for (const log of part.querySelectorAll(".log")) {
+    const [end, top] = before.get(log.getAttribute("aria-label")) ?? [true, 0];
+    log.scrollTop = end ? log.scrollHeight : top;
+  }
   tellTimes(part);
+}
+function atEnd(log) {
+  return log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
 }
 document.addEventListener("focusout", () => setTimeout(() => {
   for (const [name, html] of [...waiting]) put(name, html);
@@ -47,4 +57,5 @@ function listen(address) {
 }
 
 tellTimes(document);
+for (const log of document.querySelectorAll(".log")) log.scrollTop = log.scrollHeight;
 if (document.body.dataset.live) listen(document.body.dataset.live);

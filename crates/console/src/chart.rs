@@ -1,7 +1,7 @@
 //! Figures over time, drawn: both sides, the limit, and how sure one can be.
 
 use askama::Template;
-use leadsman_api::words::{duration, latency, percent, whole_seconds};
+use leadsman_api::words::{duration, latency, percent, rate, whole_seconds};
 use leadsman_api::{Counted, Point, ServiceSeries};
 
 /// Where the picture begins and ends, in its own units.
@@ -36,11 +36,13 @@ impl askama::filters::HtmlSafe for Chart {}
 /// Between what a value lies, as far as one can be sure.
 type Range = fn(&Counted) -> Option<[f64; 2]>;
 
+/// What a side came to in so many milliseconds; `None` where nothing was counted.
+type Value = fn(&Counted, u64) -> Option<f64>;
+
 /// What is drawn of a point.
 struct Drawn {
     title: &'static str,
-    /// The value of a side; `None` where nothing was counted.
-    value: fn(&Counted) -> Option<f64>,
+    value: Value,
     /// How sure one can be of it.
     range: Option<Range>,
     limit: Option<f64>,
@@ -53,7 +55,7 @@ struct Drawn {
 pub(crate) fn charts(series: &ServiceSeries) -> Vec<Chart> {
     let errors = Drawn {
         title: "Errors since the step began (band: where the true share is, with 95 %)",
-        value: errors,
+        value: |counted, _| errors(counted),
         range: Some(wilson),
         limit: series.error_limit,
         words: |share| percent(share * 100.0),
@@ -62,7 +64,7 @@ pub(crate) fn charts(series: &ServiceSeries) -> Vec<Chart> {
     };
     let slow = Drawn {
         title: "95th percentile of latency",
-        value: |counted| counted.p95_ms,
+        value: |counted, _| counted.p95_ms,
         range: None,
         limit: series.p95_limit_ms,
         words: latency,
@@ -71,6 +73,23 @@ pub(crate) fn charts(series: &ServiceSeries) -> Vec<Chart> {
     let errors = chart(&since_step(&series.points), &errors);
     let slow = chart(&series.points, &slow);
     errors.into_iter().chain(slow).collect()
+}
+
+/// Returns all charts of a service: requests, errors and latency.
+pub(crate) fn all_charts(series: &ServiceSeries) -> Vec<Chart> {
+    let requests = Drawn {
+        title: "Requests per second",
+        value: |counted, span_ms| {
+            let seconds = span_ms as f64 / 1000.0;
+            (span_ms > 0).then(|| counted.requests as f64 / seconds)
+        },
+        range: None,
+        limit: None,
+        words: rate,
+        least: 1.0,
+    };
+    let requests = chart(&series.points, &requests);
+    requests.into_iter().chain(charts(series)).collect()
 }
 
 /// Returns each point with all that was counted since its step began. A few requests say little by
@@ -124,8 +143,9 @@ fn chart(points: &[Point], drawn: &Drawn) -> Option<Chart> {
     let begin = first.at.0.saturating_sub(first.span_ms);
     let span = last.at.0.saturating_sub(begin).max(1) as f64;
     let x = |at: u64| LEFT + at.saturating_sub(begin) as f64 / span * (RIGHT - LEFT);
-    let canary = |point: &Point| (drawn.value)(&point.canary);
-    let stable = |point: &Point| point.stable.as_ref().and_then(drawn.value);
+    let value = |counted: &Counted, point: &Point| (drawn.value)(counted, point.span_ms);
+    let canary = |point: &Point| value(&point.canary, point);
+    let stable = |point: &Point| value(point.stable.as_ref()?, point);
     let values = points.iter().flat_map(|it| [canary(it), stable(it)]);
     let highest = values.flatten().fold(drawn.least, f64::max);
     // A limit far above everything would press all that matters to the ground.
@@ -279,6 +299,30 @@ mod tests {
         );
         assert_eq!(wilson(&counted(0, 0)), None);
         assert!(wilson(&counted(10, 0)).unwrap()[0].abs() < 1e-12);
+    }
+
+    #[test]
+    fn requests_are_drawn_by_the_second_also_where_there_were_none() {
+        let mut long = point(4, 5.0, 30, 0);
+        long.span_ms = 3000;
+        let series = ServiceSeries {
+            service: "web".to_owned(),
+            error_limit: None,
+            p95_limit_ms: None,
+            points: vec![point(1, 5.0, 40, 0), long, point(5, 5.0, 0, 0)],
+        };
+        let charts = all_charts(&series);
+        assert_eq!(charts.len(), 3);
+        let requests = &charts[0];
+        assert_eq!(requests.canary.len(), 1, "nobody is a number, too");
+        assert!(
+            requests
+                .label
+                .ends_with("lately 0.0/s on the new release and 100/s on stable"),
+            "{}",
+            requests.label
+        );
+        assert_eq!(requests.grid[2].2, "200/s");
     }
 
     #[test]

@@ -1,29 +1,13 @@
-//! The page before something is done: what exactly, in numbers.
+//! The page before something is done to an environment: what exactly, in numbers.
 
-use askama::Template;
 use leadsman_api::words::{percent, rate};
-use leadsman_api::{Choice, EnvironmentStatus, Side, Wanted};
+use leadsman_api::{Choice, Command, EnvironmentStatus, Side};
 
+use crate::ask::Ask;
 use crate::deeds::{is_grave, label, path_of};
-use crate::page::{Page, Part, Visitor};
+use crate::page::Visitor;
 use crate::path;
 use crate::words::{Said, said};
-
-#[derive(Template)]
-#[template(path = "confirm.html")]
-struct Confirm<'a> {
-    visitor: &'a Visitor,
-    name: &'a str,
-    label: String,
-    follows: Said,
-    numbers: Vec<Said>,
-    action: String,
-    back: &'a str,
-    seen: u64,
-    asks: bool,
-    needs: bool,
-    grave: bool,
-}
 
 /// Returns the page on which somebody confirms a choice that was made at the version `seen`.
 pub fn confirm(
@@ -32,35 +16,41 @@ pub fn confirm(
     choice: &Choice,
     seen: u64,
 ) -> String {
-    let back = path::of_environment(path::ENVIRONMENT, status);
     let name = format!("{}/{}", status.application, status.environment);
-    let title = format!("{}?", label(choice));
-    let confirm = Confirm {
-        visitor,
-        name: &name,
+    let follows = choice.follows.as_deref().unwrap_or_default();
+    let ask = Ask {
         label: label(choice),
-        follows: said(choice.follows.as_deref().unwrap_or_default()),
-        numbers: numbers(status, choice),
+        sentence: said(&format!("{name}: {follows}.")),
+        points: numbers(status, choice),
         action: path_of(status, choice),
-        back: &back,
-        seen,
-        asks: choice.reason != Wanted::No,
-        needs: choice.reason == Wanted::Yes,
+        above: &[(name, path::of_environment(path::ENVIRONMENT, status))],
+        hidden: vec![("seen", seen.to_string())],
+        reason: choice.reason,
+        reason_label: matches!(choice.command, Command::Confirm { .. })
+            .then_some("What you looked at, or why it is so"),
         grave: is_grave(choice),
     };
-    let part = Part::of("confirm", &confirm);
-    Page {
-        title: &title,
-        visitor: Some(visitor),
-        live: None,
-        above: &[(name.clone(), back.clone())],
-        parts: &[part],
-    }
-    .whole()
+    ask.page(visitor)
 }
 
-/// Says in numbers what a choice means for users' requests.
+/// Says in numbers what a choice means for users' requests, and of an item what it asks.
 fn numbers(status: &EnvironmentStatus, choice: &Choice) -> Vec<Said> {
+    if let Command::Confirm {
+        item,
+        when,
+        release,
+        ..
+    } = &choice.command
+    {
+        let lists = status.checklists.iter();
+        let lists = lists.filter(|list| Some(&list.when) == when.as_ref());
+        let lists = lists.filter(|list| Some(list.release) == *release);
+        let asked = lists.flat_map(|list| &list.items);
+        let asked = asked.filter(|asked| asked.name == *item);
+        return asked
+            .map(|asked| said(&format!("it asks: {}", asked.asks)))
+            .collect();
+    }
     let services = status.services.iter();
     let said = services.filter_map(|service| {
         let name = &service.name;

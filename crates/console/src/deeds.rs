@@ -1,7 +1,7 @@
 //! What somebody can do, and what they cannot, and why.
 
 use askama::Template;
-use leadsman_api::{Choice, Choices, EnvironmentStatus};
+use leadsman_api::{Choice, Choices, Command, EnvironmentStatus};
 
 use crate::page::Part;
 use crate::path;
@@ -54,6 +54,12 @@ pub(crate) fn path_of(status: &EnvironmentStatus, choice: &Choice) -> String {
 
 /// Returns a choice as it stands on its button.
 pub(crate) fn label(choice: &Choice) -> String {
+    if let Command::Confirm { item, release, .. } = &choice.command {
+        return match release {
+            Some(release) => format!("Confirm {item} of release {release}"),
+            None => format!("Confirm {item}"),
+        };
+    }
     let (verb, release) = match choice.name.split_once('-') {
         Some((verb @ ("approve" | "reject"), release)) => (verb, Some(release)),
         _ => (&*choice.name, None),

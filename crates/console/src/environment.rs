@@ -6,11 +6,12 @@ use leadsman_api::words::{
 };
 use leadsman_api::{
     Choices, Deployment, EnvironmentStatus, Event, Moment, Phase, Rollout, RolloutStage, Schema,
-    Series, ServiceSeries, ServiceStatus, Side, Who,
+    Series, ServiceStatus, Side, Who,
 };
 
 use crate::bar::Bar;
 use crate::chart::{Chart, charts};
+use crate::checklist::checklist;
 use crate::deeds::deeds;
 use crate::overview::headline;
 use crate::page::{Page, Part, Visitor};
@@ -50,6 +51,7 @@ struct Wait {
 #[template(path = "service.html")]
 struct Service {
     name: String,
+    address: Option<String>,
     progress: Option<String>,
     bar: Bar,
     sides: Vec<SideRow>,
@@ -63,6 +65,7 @@ struct SideRow {
     role: &'static str,
     class: &'static str,
     release: u64,
+    address: String,
     weight: String,
     rate: String,
     errors: String,
@@ -91,6 +94,7 @@ struct Requests {
 
 struct RequestRow {
     release: u64,
+    address: String,
     from: Option<Said>,
     actor: String,
     since: Shown,
@@ -136,21 +140,25 @@ pub fn environment_deeds(status: &EnvironmentStatus, choices: &Choices) -> Part 
 
 /// Returns its other parts, which are the same for everybody who may see it.
 pub fn environment_parts(
-    status: &EnvironmentStatus,
+    environment: &EnvironmentStatus,
     events: &[Event],
     series: Option<&Series>,
 ) -> Vec<Part> {
-    let mut parts = vec![head(status), waits(status)];
-    if !status.requests.is_empty() {
-        parts.push(requests(status));
+    let mut parts = vec![head(environment), waits(environment)];
+    if !environment.requests.is_empty() {
+        parts.push(requests(environment));
     }
-    let services = status.services.iter();
+    let lists = environment.checklists.iter();
+    parts.extend(lists.map(|list| checklist(list, environment.at)));
+    let services = environment.services.iter();
     parts.extend(services.map(|status| {
         let mut drawn = series.into_iter().flat_map(|series| &series.services);
         let drawn = drawn.find(|it| it.service == status.name);
-        service(status, drawn)
+        let charts = drawn.map(charts).unwrap_or_default();
+        service(environment, status, charts, false)
     }));
-    parts.push(timeline("What happened", events.iter().rev(), status.at));
+    let now = environment.at;
+    parts.push(timeline("What happened", events.iter().rev(), now));
     parts
 }
 
@@ -234,7 +242,13 @@ fn waits(status: &EnvironmentStatus) -> Part {
     Part::of("waits", &Waits { reasons })
 }
 
-fn service(status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
+/// Returns the part with the sides of a service, as it is on the page of its environment or on its own.
+pub(crate) fn service(
+    environment: &EnvironmentStatus,
+    status: &ServiceStatus,
+    charts: Vec<Chart>,
+    is_own: bool,
+) -> Part {
     let sides = [
         ("stable", &status.stable),
         ("baseline", &status.baseline),
@@ -257,14 +271,24 @@ fn service(status: &ServiceStatus, series: Option<&ServiceSeries>) -> Part {
     let moving = rollout.filter(|it| it.stage != RolloutStage::Promoted);
     let troubles = sides.iter().flat_map(|(role, side)| troubles(role, side));
     let service = Service {
-        name: status.name.clone(),
+        name: match is_own {
+            true => "Traffic".to_owned(),
+            false => status.name.clone(),
+        },
+        address: (!is_own).then(|| {
+            let (application, environment) = (&environment.application, &environment.environment);
+            path::fill(path::SERVICE, &[application, environment, &status.name])
+        }),
         progress: moving.map(progress),
         bar: Bar::of(&pieces, format!("Requests: {}", label.join(", "))),
         troubles: troubles.collect(),
         soak: moving.and_then(soak),
         verdict: rollout.and_then(judged),
-        charts: series.map(charts).unwrap_or_default(),
-        sides: sides.iter().map(|(role, side)| row(role, side)).collect(),
+        charts,
+        sides: sides
+            .iter()
+            .map(|(role, side)| row(&environment.application, role, side))
+            .collect(),
     };
     Part::of(format!("service-{}", status.name), &service)
 }
@@ -276,7 +300,7 @@ const fn class(role: &'static str) -> &'static str {
     }
 }
 
-fn row(role: &'static str, side: &Side) -> SideRow {
+fn row(application: &str, role: &'static str, side: &Side) -> SideRow {
     let figures = side.figures.as_ref();
     let none = || "–".to_owned();
     let value = |value: Option<f64>, words: fn(f64) -> String| value.map_or_else(none, words);
@@ -285,6 +309,7 @@ fn row(role: &'static str, side: &Side) -> SideRow {
         role,
         class: class(role),
         release: side.release,
+        address: path::of_release(application, side.release),
         weight: percent(side.weight_percent),
         rate: value(figures.map(|it| it.requests_per_second), rate),
         errors: value(figures.and_then(|it| it.error_ratio), ratio),
@@ -363,6 +388,7 @@ fn requests(status: &EnvironmentStatus) -> Part {
     let now = status.at;
     let row = |request: &leadsman_api::Request| RequestRow {
         release: request.release,
+        address: path::of_release(&status.application, request.release),
         from: request.built_from.as_deref().map(said),
         actor: plain(&request.actor),
         since: shown(request.since, now),

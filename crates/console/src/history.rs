@@ -19,6 +19,7 @@ struct Table {
 struct Row {
     began: Shown,
     release: u64,
+    address: String,
     tone: Tone,
     came_to: &'static str,
     took: String,
@@ -36,7 +37,8 @@ pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
             &[&history.application, &history.environment],
         ),
     )];
-    let rows = history.deployments.iter().map(|it| row(it, now)).collect();
+    let rows = history.deployments.iter();
+    let rows = rows.map(|it| row(&history.application, it, now)).collect();
     let title = format!("History of {name}");
     let events = history.events.iter();
     Page {
@@ -52,7 +54,7 @@ pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
     .whole()
 }
 
-fn row(deployment: &Deployment, now: Moment) -> Row {
+fn row(application: &str, deployment: &Deployment, now: Moment) -> Row {
     let (came_to, tone) = phase(deployment.phase);
     let over = deployment.phase.is_over() || deployment.phase.is_promoted();
     let end = if over { deployment.since } else { now };
@@ -63,6 +65,7 @@ fn row(deployment: &Deployment, now: Moment) -> Row {
     Row {
         began: shown(deployment.started_at, now),
         release: deployment.release,
+        address: path::of_release(application, deployment.release),
         tone,
         came_to,
         took: duration(whole_seconds(took)),

@@ -10,10 +10,12 @@
 //!
 //! Read first: `page.rs` (what surrounds everything), `overview.rs`, `environment.rs`.
 
+mod ask;
 mod assets;
 mod audit;
 mod bar;
 mod chart;
+mod checklist;
 mod confirm;
 mod deeds;
 mod environment;
@@ -22,7 +24,10 @@ mod overview;
 mod page;
 pub mod path;
 mod problem;
+mod release;
 mod runs;
+mod service;
+pub mod settings;
 mod sign_in;
 mod timeline;
 mod words;
@@ -35,5 +40,7 @@ pub use history::history;
 pub use overview::{overview, overview_parts};
 pub use page::{Part, Visitor};
 pub use problem::problem;
+pub use release::{Against, release};
 pub use runs::{run, run_log, run_parts, runs};
+pub use service::{Written, service, service_parts};
 pub use sign_in::sign_in;

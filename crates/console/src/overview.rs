@@ -1,5 +1,7 @@
 //! The first page: every environment, what serves there, what moves and what waits for whom.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use leadsman_api::words::percent;
 use leadsman_api::{EnvironmentStatus, Overview, Phase, RolloutStage, Who};
@@ -26,6 +28,10 @@ struct Application<'a> {
 )]
 struct Nothing;
 
+#[derive(Template)]
+#[template(source = "<h1>Overview</h1>", ext = "html")]
+struct Title;
+
 struct Card {
     name: String,
     address: String,
@@ -34,6 +40,7 @@ struct Card {
     more: Option<Said>,
     moving: Vec<Moving>,
     waits: Vec<Wait>,
+    releases: Vec<(u64, String)>,
 }
 
 struct Moving {
@@ -72,7 +79,8 @@ pub fn overview_parts(overview: &Overview) -> Vec<Part> {
         let template = Application { application, cards };
         Part::of(format!("application-{application}"), &template)
     };
-    of_one.map(part).collect()
+    let title = std::iter::once(Part::of("title", &Title));
+    title.chain(of_one.map(part)).collect()
 }
 
 fn card(status: &EnvironmentStatus) -> Card {
@@ -101,7 +109,19 @@ fn card(status: &EnvironmentStatus) -> Card {
         let release = deployment.release;
         Some(said(&format!("Release {release} {words}: {cause}")))
     });
+    let on_its_way = status.deployment.as_ref().map(|it| it.release);
+    let requested = status.requests.iter().map(|it| it.release);
+    let releases: BTreeSet<u64> = status
+        .serves
+        .into_iter()
+        .chain(on_its_way)
+        .chain(requested)
+        .collect();
+    let releases = releases.into_iter();
     Card {
+        releases: releases
+            .map(|release| (release, path::of_release(&status.application, release)))
+            .collect(),
         name: status.environment.clone(),
         address: of_environment(path::ENVIRONMENT, status),
         tone,

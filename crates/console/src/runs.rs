@@ -30,7 +30,7 @@ struct Row {
     began: Shown,
     took: String,
     over_budget: bool,
-    release: String,
+    release: Option<(u64, String)>,
 }
 
 #[derive(Template)]
@@ -167,7 +167,9 @@ fn row(run: &RunStatus, now: Moment) -> Row {
         began: shown(run.started_at, now),
         took: long(run.took_ms),
         over_budget: run.over_budget,
-        release: run.release.map(|it| it.to_string()).unwrap_or_default(),
+        release: run
+            .release
+            .map(|it| (it, path::of_release(&run.application, it))),
     }
 }
 

@@ -137,6 +137,7 @@ mod tests {
                 requests: Vec::new(),
                 freezes: Vec::new(),
                 maintenance: None,
+                windows: None,
                 checklists: Vec::new(),
                 services: Vec::new(),
                 reasons: Vec::new(),

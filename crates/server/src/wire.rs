@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leadsman_api as api;
 use leadsman_core::checklist::{Asks, ItemState, OpenItem, underway};
-use leadsman_core::entry::{Approval, Freeze, Request};
+use leadsman_core::entry::{Approval, Freeze, Opening, Request, Window};
 use leadsman_core::id::{ReleaseNumber, RevisionId, ServiceName};
 use leadsman_core::route::Certificate;
 use leadsman_core::time::Timestamp;
@@ -50,6 +50,7 @@ pub(crate) fn status(view: &View) -> api::EnvironmentStatus {
         maintenance: environment
             .weekly_maintenance(view.at)
             .map(|works| works.to_string()),
+        windows: windows(environment, view.at),
         checklists: checklists(view),
         services: services(view),
         reasons: reasons(view),
@@ -113,7 +114,8 @@ fn requests(view: &View) -> Vec<api::Request> {
     environment.requests.iter().map(wire).collect()
 }
 
-fn gate(gate: &GateResult) -> api::GateStatus {
+/// Returns what a gate says on the wire.
+pub(crate) fn gate(gate: &GateResult) -> api::GateStatus {
     api::GateStatus {
         name: gate.name.clone(),
         outcome: match gate.outcome {
@@ -165,7 +167,8 @@ fn item(open: &OpenItem<'_>) -> api::ChecklistItem {
     }
 }
 
-fn approval(approval: &Approval) -> api::Approval {
+/// Returns consent on the wire.
+pub(crate) fn approval(approval: &Approval) -> api::Approval {
     api::Approval {
         actor: approval.by.clone(),
         at: moment(approval.at),
@@ -183,6 +186,27 @@ fn freeze((number, freeze): (&u64, &Freeze)) -> api::Freeze {
         actor: freeze.by.clone(),
         except: freeze.except.iter().map(|release| release.0).collect(),
     }
+}
+
+/// Returns the windows of the week by the rules of the release that serves.
+fn windows(environment: &Environment, now: Timestamp) -> Option<api::Windows> {
+    let rules = environment.entry_in_force()?;
+    let calendar = &rules.calendar;
+    if calendar.windows.is_empty() && rules.maintenance.is_empty() {
+        return None;
+    }
+    let words = |windows: &[Window]| windows.iter().map(ToString::to_string).collect();
+    let (open, until) = match calendar.at(now) {
+        Opening::Open { closes } => (true, closes),
+        Opening::Closed { opens, .. } => (false, opens),
+    };
+    Some(api::Windows {
+        time_zone: calendar.time_zone.clone(),
+        entry: words(&calendar.windows),
+        maintenance: words(&rules.maintenance),
+        open,
+        until: until.map(moment),
+    })
 }
 
 /// Returns where an environment is found.

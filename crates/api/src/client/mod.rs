@@ -25,9 +25,10 @@ use serde::de::DeserializeOwned;
 use crate::path::{self, fill, with_query};
 use crate::{
     Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, EventsQuery, History,
-    HistoryQuery, LogLine, LoggedEvent, LogsQuery, Overview, Plan, Replay, ReplayLine,
-    ReportAccepted, ReportQuery, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery,
-    RunRequest, RunStatus, RunsQuery, Shipment, Shipped, StatusQuery, System, Why,
+    HistoryQuery, LogLine, LoggedEvent, LogsQuery, Overview, Plan, ReleaseStatus, Replay,
+    ReplayLine, ReportAccepted, ReportQuery, RunAccepted, RunCommand, RunLine, RunList,
+    RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Shipment, Shipped, StatusQuery,
+    System, Why,
 };
 
 pub use error::Error;
@@ -276,6 +277,12 @@ impl Client {
         request.content = Content::Stream(body, size);
         request.patience = None;
         self.json(request).await
+    }
+
+    /// Says all that is known of a release.
+    pub async fn release(&self, application: &str, release: u64) -> Result<ReleaseStatus, Error> {
+        let path = fill(path::RELEASE, &[application, &release.to_string()]);
+        self.get("release", path).await
     }
 
     /// Hands in a report on a release. When this returns `Ok`, what it says is recorded for good.

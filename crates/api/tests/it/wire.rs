@@ -33,6 +33,7 @@ fn status() -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        windows: None,
         checklists: Vec::new(),
         services: vec![ServiceStatus {
             closed: None,

@@ -109,6 +109,7 @@ pub(crate) fn serving() -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        windows: None,
         checklists: Vec::new(),
         services: vec![
             ServiceStatus {

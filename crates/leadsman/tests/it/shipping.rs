@@ -65,6 +65,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        windows: None,
         checklists: Vec::new(),
         services: vec![web],
         reasons: Vec::new(),

@@ -22,6 +22,7 @@ fn environment(name: &str) -> EnvironmentStatus {
         requests: Vec::new(),
         freezes: Vec::new(),
         maintenance: None,
+        windows: None,
         checklists: Vec::new(),
         services: Vec::new(),
         reasons: Vec::new(),

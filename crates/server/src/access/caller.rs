@@ -121,6 +121,15 @@ impl Caller {
         })
     }
 
+    /// Returns the same caller, who gives a reason on a page.
+    #[must_use]
+    pub(crate) fn saying(mut self, why: &str) -> Self {
+        if let Some(asked) = &mut self.by.asked {
+            asked.why = reason(why);
+        }
+        self
+    }
+
     /// Returns the permit for `act` on `about`.
     ///
     /// # Errors

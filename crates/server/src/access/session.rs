@@ -15,34 +15,61 @@ use super::token;
 /// What the cookie is called.
 const NAME: &str = "leadsman";
 
+/// What the cookie is called that a sign-in has while the provider is asked.
+const SIGN_IN: &str = "leadsman-sign-in";
+
+/// Where that one is sent to.
+const SIGN_IN_PATH: &str = "/sign-in";
+
 /// For how long somebody is signed in.
 pub(crate) const LIFE: Duration = Duration::from_secs(8 * 3600);
 
 /// Returns the token of the session that a request comes with.
 pub(crate) fn of(headers: &HeaderMap) -> Option<&str> {
+    named(headers, NAME)
+}
+
+/// Returns the claim of the sign-in that this browser has begun.
+pub(crate) fn claim(headers: &HeaderMap) -> Option<&str> {
+    named(headers, SIGN_IN)
+}
+
+fn named<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let cookies = headers.get_all(COOKIE).iter();
     let cookies = cookies.filter_map(|cookies| cookies.to_str().ok());
     let mut cookies = cookies.flat_map(|cookies| cookies.split(';'));
     cookies.find_map(|cookie| {
         let (name, value) = cookie.trim().split_once('=')?;
-        (name == NAME).then_some(value)
+        (name == wanted).then_some(value)
     })
 }
 
 /// Returns what has a browser send the token with every request for a page.
 pub(crate) fn begins(token: &str, life: Duration, tls: bool) -> HeaderValue {
-    cookie(token, life, tls)
+    cookie(NAME, token, "/", life, tls)
 }
 
 /// Returns what has a browser forget it.
 pub(crate) fn ends(tls: bool) -> HeaderValue {
-    cookie("", Duration::ZERO, tls)
+    cookie(NAME, "", "/", Duration::ZERO, tls)
 }
 
-fn cookie(value: &str, life: Duration, tls: bool) -> HeaderValue {
+/// Returns what has a browser send the claim of a sign-in with the way back. It has to be `Lax`: the
+/// way back is a link on a page of the provider.
+pub(crate) fn sign_in_begins(claim: &str, life: Duration, tls: bool) -> HeaderValue {
+    cookie(SIGN_IN, claim, SIGN_IN_PATH, life, tls)
+}
+
+/// Returns what has a browser forget it.
+pub(crate) fn sign_in_ends(tls: bool) -> HeaderValue {
+    cookie(SIGN_IN, "", SIGN_IN_PATH, Duration::ZERO, tls)
+}
+
+fn cookie(name: &str, value: &str, path: &str, life: Duration, tls: bool) -> HeaderValue {
     let secure = if tls { "; Secure" } else { "" };
     let seconds = life.as_secs();
-    let text = format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
+    let text =
+        format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     let mut value = HeaderValue::try_from(text).expect("a token is made of letters and digits");
     value.set_sensitive(true);
     value

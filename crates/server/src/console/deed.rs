@@ -65,6 +65,7 @@ pub(crate) async fn done(
             *note = Some(decided.reason).filter(|it| !it.trim().is_empty());
         }
         Command::Reject { why, .. } => *why = decided.reason,
+        Command::Confirm { said, .. } => *said = decided.reason,
         _ => {}
     }
     let id = environment_id(&asked)?;

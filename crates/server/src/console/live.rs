@@ -20,8 +20,9 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::services::{self, AskedService, Chosen};
 use crate::access::{Caller, Looking};
-use crate::extract::Path;
+use crate::extract::{Path, Query};
 use crate::handlers::choices::choices;
 use crate::handlers::history::of_newest;
 use crate::handlers::runs::{AskedRun, now, run_id};
@@ -42,6 +43,9 @@ const WAITING: usize = 32;
 
 /// How often a page of nothing new says that it is still there.
 const ALIVE: Duration = Duration::from_secs(15);
+
+/// What was counted, as it was read last.
+type Read = Mutex<Option<(Option<Arc<Series>>, Instant)>>;
 
 /// The pages of environments that somebody looks at, as they were made last.
 #[derive(Default)]
@@ -86,6 +90,39 @@ pub(crate) async fn environment(
     let parts = move |server: Arc<Server>, caller: Caller| {
         let (asked, deeds) = (asked.clone(), Arc::clone(&deeds));
         async move { of_environment(&server, &caller, &asked, &deeds).await.ok() }
+    };
+    Ok(stream(server, looking, parts))
+}
+
+pub(crate) async fn service(
+    State(server): Shared,
+    looking: Looking,
+    Path(asked): AskedService,
+    Query(chosen): Query<Chosen>,
+) -> Result<Live, Failure> {
+    services::there(&server, &asked)?;
+    let read: Arc<Read> = Arc::default();
+    let parts = move |server: Arc<Server>, caller: Caller| {
+        let (asked, chosen, read) = (asked.clone(), chosen.clone(), Arc::clone(&read));
+        async move {
+            let view = services::there(&server, &asked).ok()?;
+            if !caller.sees(&view.environment.id) {
+                return None;
+            }
+            let known = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let series = match known.filter(|(_, at)| at.elapsed() < SERIES_EVERY) {
+                Some((series, _)) => series,
+                None => {
+                    let series = services::counted(&server, &view).await.ok()?;
+                    let series = series.map(Arc::new);
+                    let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
+                    *read = Some((series.clone(), Instant::now()));
+                    series
+                }
+            };
+            let parts = services::parts(&server, &view, &asked.2, &chosen, series.as_deref());
+            parts.await.ok()
+        }
     };
     Ok(stream(server, looking, parts))
 }

@@ -4,8 +4,12 @@
 //! is about requests: who looks, by which session, and what a form asks for.
 
 pub(crate) mod deed;
+pub(crate) mod freezes;
 pub(crate) mod live;
+pub(crate) mod releases;
 pub(crate) mod runs;
+pub(crate) mod services;
+pub(crate) mod settings;
 pub(crate) mod sign_in;
 
 use axum::Extension;
@@ -185,10 +189,54 @@ pub(crate) fn in_words(
         answer.headers_mut().insert(SET_COOKIE, session::ends(tls));
         return answer;
     }
-    let back = match from.split_once("/do/") {
-        Some((environment, _)) => environment,
-        None => path::OVERVIEW,
-    };
-    let page = leadsman_console::problem(visitor, &problem, back);
+    let page = leadsman_console::problem(visitor, &problem, back(from));
     html(response.status(), page)
+}
+
+/// Returns where somebody goes on for whom the page at `from` came to nothing.
+fn back(from: &str) -> &str {
+    if let Some((environment, _)) = from.split_once("/do/") {
+        return environment;
+    }
+    if from.starts_with("/environments/") && from.contains("/freezes") {
+        return path::FREEZES;
+    }
+    match from.strip_prefix(path::PEOPLE) {
+        Some("") => path::PEOPLE,
+        // A change of somebody, who may not be there.
+        Some(_) => from
+            .rsplit_once('/')
+            .map_or(path::PEOPLE, |(above, _)| above),
+        None if from.starts_with(path::SETTINGS) => path::SETTINGS,
+        None => path::OVERVIEW,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_got_nothing_goes_on_where_they_came_from() {
+        for (from, leads) in [
+            (
+                "/environments/shop/production/do/pause",
+                "/environments/shop/production",
+            ),
+            ("/environments/shop/production/freezes", "/settings/freezes"),
+            (
+                "/environments/shop/production/freezes/3/thaw",
+                "/settings/freezes",
+            ),
+            ("/environments/shop/production/history", "/"),
+            ("/settings", "/settings"),
+            ("/settings/tokens/3/revoke", "/settings"),
+            ("/settings/people", "/settings/people"),
+            ("/settings/people/mia", "/settings/people"),
+            ("/settings/people/mia/grant", "/settings/people/mia"),
+            ("/runs/shop/3", "/"),
+        ] {
+            assert_eq!(back(from), leads, "{from}");
+        }
+    }
 }

@@ -5,10 +5,10 @@ use leadsman_api::{
     Accepted, Artifact, Audit, AuditQuery, BeginSignIn, BegunSignIn, Changed, Choices, Command,
     CreatedToken, CreatedWebhook, Delivered, Diff, DiffQuery, EnvironmentStatus, EventsQuery,
     FinishSignIn, History, HistoryQuery, LogLine, LoggedEvent, LogsQuery, NewToken, NewWebhook,
-    Overview, People, PeopleCommand, Plan, Replay, ReplayLine, ReportAccepted, ReportQuery,
-    RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus,
-    RunsQuery, Series, SeriesQuery, Shipment, Shipped, StatusQuery, System, Tokens, Webhooks, Why,
-    path,
+    Overview, People, PeopleCommand, Plan, ReleaseStatus, Replay, ReplayLine, ReportAccepted,
+    ReportQuery, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest,
+    RunStatus, RunsQuery, Series, SeriesQuery, Shipment, Shipped, StatusQuery, System, Tokens,
+    Webhooks, Why, path,
 };
 use leadsman_core::people::Act;
 
@@ -16,8 +16,8 @@ use super::Needs::{Everything, Known, Named, Nobody, Somewhere};
 use super::{COMMANDS, Endpoint, delete, get, post, put};
 use crate::handlers::{
     artifacts, audit, choices, commands, deliveries, diff, errors, events, history, logs, metrics,
-    openapi, people, plan, replay, reports, run_logs, runs, series, ship, sign_in, status, system,
-    tokens, webhooks,
+    openapi, people, plan, releases, replay, reports, run_logs, runs, series, ship, sign_in,
+    status, system, tokens, webhooks,
 };
 
 /// How large an artifact may be: the limit is there to stop what never ends.
@@ -125,6 +125,9 @@ fn of_releases() -> Vec<Endpoint> {
             .says("Bring an artifact; it is kept once its digest is the one in the path")
             .takes_bytes(ARTIFACT_BYTES_MAX)
             .answers::<Artifact>(),
+        get(path::RELEASE, Somewhere(&[Act::See]), releases::get)
+            .says("All that is known of a release: what it is, and how it fared where")
+            .answers::<ReleaseStatus>(),
         post(path::REPORTS, Named(&[Act::Report]), reports::post)
             .says("Hand in a report on a release")
             .asks::<ReportQuery>()

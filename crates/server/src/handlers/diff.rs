@@ -12,12 +12,14 @@ use leadsman_core::people::Act;
 use leadsman_core::project::units;
 use leadsman_core::weight::Weight;
 use leadsman_core::{Environment, Refusal, ReleaseContent};
+use leadsman_engine::ReleaseRecord;
 use serde_json::Value;
 
 use super::{AskedEnvironment, Shared, view};
 use crate::access::Caller;
 use crate::extract::{Path, Query};
 use crate::problem::Failure;
+use crate::serve::Server;
 
 pub(crate) async fn get(
     State(server): Shared,
@@ -54,14 +56,40 @@ fn content(
         return Ok(("what runs".to_owned(), running(environment)));
     };
     let release = ReleaseNumber(number);
-    let known = environment
-        .releases
-        .get(&release)
-        .ok_or_else(|| Refusal::UnknownRelease {
-            release,
-            environment: environment.id.clone(),
-        })?;
-    Ok((release.to_string(), Some((*known.content).clone())))
+    let known = known(environment, release).ok_or_else(|| Refusal::UnknownRelease {
+        release,
+        environment: environment.id.clone(),
+    })?;
+    Ok((release.to_string(), Some((**known).clone())))
+}
+
+/// Returns what a release is that an environment has seen, or that waits to enter.
+fn known(environment: &Environment, release: ReleaseNumber) -> Option<&Arc<ReleaseContent>> {
+    let waits = environment.requests.get(&release).map(|it| &it.content);
+    let known = environment.releases.get(&release).map(|it| &it.content);
+    waits.or(known)
+}
+
+/// Returns how a release differs from what runs in an environment, also where it has not been asked
+/// for there; `None` where it cannot be there.
+pub(crate) fn from_what_runs(
+    server: &Server,
+    environment: &Environment,
+    record: &ReleaseRecord,
+) -> Option<Diff> {
+    let content = match known(environment, record.number) {
+        Some(content) => Arc::clone(content),
+        None => {
+            let name = environment.id.environment.clone();
+            let preview = server.engine.preview(&record.made_of, Some(name));
+            preview.ok()?.1
+        }
+    };
+    Some(Diff {
+        from: "what runs".to_owned(),
+        to: record.number.to_string(),
+        changes: changes(running(environment).as_ref(), Some(&content)),
+    })
 }
 
 /// Returns what runs as if it were one release. Of a service on its way it is the revision that

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use leadsman_api::{Deployment, Event as WireEvent, History, HistoryQuery, Release, Standing, Why};
 use leadsman_core::Standing as Known;
+use leadsman_core::time::Timestamp;
 use leadsman_core::{Environment, Event, evolve};
 use leadsman_store::{Recorded, StreamName};
 
@@ -20,10 +21,10 @@ use crate::wire;
 const LIMIT: u32 = 100;
 
 /// One environment's past, folded.
-struct Past {
+pub(super) struct Past {
     state: Environment,
     /// Every deployment, as it is now or was when it ended.
-    deployments: BTreeMap<u64, Deployment>,
+    pub(super) deployments: BTreeMap<u64, Deployment>,
     events: Vec<WireEvent>,
 }
 
@@ -33,7 +34,7 @@ pub(crate) async fn history(
     Query(query): Query<HistoryQuery>,
 ) -> Result<Json<History>, Failure> {
     let view = view(&server, &asked)?;
-    let past = past(&server, &view.environment).await?;
+    let past = past(&server, &view.environment, |_, _| {}).await?;
     let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
     let before = query.before.unwrap_or(u64::MAX);
     let first = past.events.first().map(|event| event.position);
@@ -111,13 +112,18 @@ pub(crate) async fn of_newest(
     server: &Server,
     view: &leadsman_engine::View,
 ) -> Result<Vec<WireEvent>, Failure> {
-    let mut events = past(server, &view.environment).await?.events;
+    let mut events = past(server, &view.environment, |_, _| {}).await?.events;
     let last = view.environment.last_deployment.0;
     events.retain(|event| event.deployment == Some(last));
     Ok(events)
 }
 
-async fn past(server: &Server, environment: &Environment) -> Result<Past, Failure> {
+/// Folds what happened to an environment; `look` sees each event before it is folded.
+pub(super) async fn past(
+    server: &Server,
+    environment: &Environment,
+    mut look: impl FnMut(Timestamp, &Event),
+) -> Result<Past, Failure> {
     let stream = StreamName::from(&environment.id);
     let read = server.engine.log().read_stream(&stream, 0).await;
     let recorded = read.map_err(leadsman_engine::Error::NotRead)?;
@@ -127,15 +133,20 @@ async fn past(server: &Server, environment: &Environment) -> Result<Past, Failur
         events: Vec::with_capacity(recorded.len()),
     };
     for recorded in recorded {
-        past.fold(&recorded)?;
+        past.fold(&recorded, &mut look)?;
     }
     Ok(past)
 }
 
 impl Past {
-    fn fold(&mut self, recorded: &Recorded) -> Result<(), Failure> {
+    fn fold(
+        &mut self,
+        recorded: &Recorded,
+        look: &mut impl FnMut(Timestamp, &Event),
+    ) -> Result<(), Failure> {
         let event: Event = serde_json::from_str(&recorded.body)
             .map_err(|error| Failure::internal("an event of the past is not readable", error))?;
+        look(recorded.at, &event);
         let before = self
             .state
             .deployment

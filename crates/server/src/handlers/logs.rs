@@ -49,7 +49,7 @@ pub(crate) async fn get(
 }
 
 /// Returns the instances that were asked for.
-async fn wanted(
+pub(crate) async fn wanted(
     shelf: &dyn Shelf,
     environment: &EnvironmentId,
     query: &LogsQuery,

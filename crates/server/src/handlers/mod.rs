@@ -14,6 +14,7 @@ pub(crate) mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod people;
 pub(crate) mod plan;
+pub(crate) mod releases;
 pub(crate) mod replay;
 pub(crate) mod reports;
 pub(crate) mod run_logs;

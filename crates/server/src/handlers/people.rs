@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use leadsman_api as api;
 use leadsman_core::id::TeamName;
-use leadsman_core::people::{Act, Command, Grant, Identity, PersonName, Reach};
+use leadsman_core::people::{Act, Command, Grant, Identity, Person, PersonName, Reach};
 
 use super::Shared;
 use crate::access::Caller;
@@ -20,16 +20,21 @@ pub(crate) async fn get(
 ) -> Result<Json<api::People>, Failure> {
     caller.may(Act::People, &Reach::Everything)?;
     let known = server.engine.people();
-    let people = known.people.iter().map(|(name, person)| api::Person {
+    let people = known.people.iter();
+    Ok(Json(api::People {
+        people: people.map(|(name, person)| shown(name, person)).collect(),
+    }))
+}
+
+/// Returns a person as they are told.
+pub(crate) fn shown(name: &PersonName, person: &Person) -> api::Person {
+    api::Person {
         name: name.to_string(),
         identities: person.identities.iter().map(ToString::to_string).collect(),
         grants: person.grants.iter().map(wire_grant).collect(),
         teams: person.teams.iter().map(ToString::to_string).collect(),
         added_at: wire::moment(person.added_at),
-    });
-    Ok(Json(api::People {
-        people: people.collect(),
-    }))
+    }
 }
 
 pub(crate) async fn post(

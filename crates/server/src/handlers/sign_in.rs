@@ -14,7 +14,7 @@ use crate::access::Peer;
 use crate::extract::Sent;
 use crate::problem::Failure;
 use crate::serve::Server;
-use crate::sign_in::{Claims, SignIn};
+use crate::sign_in::{Begun, Claims, SignIn, Way};
 
 /// How long somebody stays signed in: a working day.
 const LIFE: Duration = Duration::from_secs(8 * 3600);
@@ -28,18 +28,27 @@ pub(crate) async fn begin(
     Sent(wish): Sent<api::BeginSignIn>,
 ) -> Result<Json<api::BegunSignIn>, Failure> {
     counted(&server, &peer)?;
-    let from = match peer {
-        Peer::Address(address) => Some(address.ip().to_canonical()),
-        Peer::User { .. } => None,
+    let way = Way {
+        redirect: format!("http://127.0.0.1:{}/", wish.port),
+        to: String::new(),
     };
-    let begun = provided(&server)?
-        .begin(wish.port, from, server.engine.now())
-        .await?;
+    let begun = begun(&server, &peer, way).await?;
     Ok(Json(api::BegunSignIn {
         url: begun.url,
         state: begun.state,
         claim: begun.claim,
     }))
+}
+
+/// Begins a sign-in for somebody at the other end of the connection.
+pub(crate) async fn begun(server: &Server, peer: &Peer, way: Way) -> Result<Begun, Failure> {
+    let from = match peer {
+        Peer::Address(address) => Some(address.ip().to_canonical()),
+        Peer::User { .. } => None,
+    };
+    provided(server)?
+        .begin(way, from, server.engine.now())
+        .await
 }
 
 pub(crate) async fn finish(
@@ -48,16 +57,37 @@ pub(crate) async fn finish(
     Sent(wish): Sent<api::FinishSignIn>,
 ) -> Result<Json<api::CreatedToken>, Failure> {
     counted(&server, &peer)?;
+    let name = "sign-in".to_owned();
+    let signed = signed(&server, &peer, &wish, name).await?;
+    Ok(Json(tokens::make(&server, signed.new, signed.by).await?))
+}
+
+/// Somebody who has signed in.
+pub(crate) struct Signed {
+    /// The token that they get.
+    pub(crate) new: tokens::New,
+    /// In whose name it is made.
+    pub(crate) by: By,
+    /// What they want to see then.
+    pub(crate) to: String,
+}
+
+/// Ends a sign-in; returns who it was, with a token for them that is called `name`.
+pub(crate) async fn signed(
+    server: &Server,
+    peer: &Peer,
+    wish: &api::FinishSignIn,
+    name: String,
+) -> Result<Signed, Failure> {
     if wish.code.0.len() > CODE_BYTES_MAX {
         return Err(Failure::bad_request(
             "no provider gives a code of that length",
         ));
     }
-    let sign_in = provided(&server)?;
+    let sign_in = provided(server)?;
     let now = server.engine.now();
-    let claims = sign_in
-        .finish(&wish.state, &wish.claim, &wish.code.0, now)
-        .await?;
+    let finished = sign_in.finish(&wish.state, &wish.claim, &wish.code.0, now);
+    let (claims, to) = finished.await?;
     let person = recognised(&server.engine.people(), &claims)
         .ok_or_else(|| Failure::sign_in(&format!("nobody here is {}", called(&claims))))?;
     let by = By {
@@ -69,16 +99,16 @@ pub(crate) async fn finish(
     };
     let new = tokens::New {
         person,
-        name: "sign-in".to_owned(),
+        name,
         narrowing: Narrowing::default(),
         life: LIFE,
         sign_in: true,
         grants: sign_in.grants(&claims.groups),
     };
-    Ok(Json(tokens::make(&server, new, by).await?))
+    Ok(Signed { new, by, to })
 }
 
-fn provided(server: &Server) -> Result<&SignIn, Failure> {
+pub(crate) fn provided(server: &Server) -> Result<&SignIn, Failure> {
     server.sign_in.as_ref().ok_or_else(Failure::no_sign_in)
 }
 
@@ -103,7 +133,7 @@ fn called(claims: &Claims) -> String {
 }
 
 /// Nobody has to be known for it, so each one counts.
-fn counted(server: &Server, peer: &Peer) -> Result<(), Failure> {
+pub(crate) fn counted(server: &Server, peer: &Peer) -> Result<(), Failure> {
     match peer {
         Peer::User { .. } => Ok(()),
         Peer::Address(address) => server.failed(address.ip()),

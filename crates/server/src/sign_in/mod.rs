@@ -1,8 +1,10 @@
 //! Signing in by a provider of OpenID Connect: the authorization-code flow with PKCE.
 //!
 //! Control is the client of the provider, so that a secret and the decision whom a token names
-//! stay here. The command line only opens a port of its machine for the way back. Each sign-in has
-//! a state, a nonce, a verifier and a claim of its own, is used once, and ends after ten minutes.
+//! stay here. The command line only opens a port of its machine for the way back; a browser comes back
+//! to a page. Each sign-in has a state, a nonce, a verifier and a claim of its own, is used once, and
+//! ends after ten minutes. Only who began it has its claim: the command line keeps it, and a browser has
+//! it in a cookie, so that nobody can have others end a sign-in that is not theirs.
 
 mod jwt;
 mod pending;
@@ -23,6 +25,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 pub(crate) use jwt::Claims;
 use jwt::KeySet;
+pub(crate) use pending::PATIENCE;
 use pending::{Pending, Pendings};
 
 use crate::access::token::random_hex;
@@ -83,6 +86,14 @@ struct Tokens {
     id_token: String,
 }
 
+/// Where a sign-in leads.
+pub(crate) struct Way {
+    /// Where the provider leads back to.
+    pub(crate) redirect: String,
+    /// What whoever signs in wants to see then; nothing for who sees no pages.
+    pub(crate) to: String,
+}
+
 /// A sign-in that has begun.
 pub(crate) struct Begun {
     pub(crate) url: String,
@@ -105,10 +116,10 @@ impl SignIn {
         granted.flatten().cloned().collect()
     }
 
-    /// Begins a sign-in that comes back to `port` of the machine that it is begun on.
+    /// Begins a sign-in.
     pub(crate) async fn begin(
         &self,
-        port: u16,
+        Way { redirect, to }: Way,
         from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Begun, Failure> {
@@ -118,7 +129,6 @@ impl SignIn {
                 .map_err(|error| Failure::internal("the machine gave no random bits", error))
         };
         let (state, nonce, verifier, claim) = (random()?, random()?, random()?, random()?);
-        let redirect = format!("http://127.0.0.1:{port}/");
         let challenge = ring::digest::digest(&ring::digest::SHA256, verifier.as_bytes());
         // Some know groups by themselves, and refuse to be asked for what they do not know.
         let wanted = !self.provider.groups.is_empty();
@@ -147,6 +157,7 @@ impl SignIn {
             verifier,
             claim,
             redirect,
+            to,
             from,
             begun_at: now,
         };
@@ -154,14 +165,15 @@ impl SignIn {
         Ok(begun)
     }
 
-    /// Ends a sign-in with the code that the provider gave; returns who signed in.
+    /// Ends a sign-in with the code that the provider gave; returns who signed in, and what they want
+    /// to see then.
     pub(crate) async fn finish(
         &self,
         state: &str,
         claim: &Secret,
         code: &str,
         now: Timestamp,
-    ) -> Result<Claims, Failure> {
+    ) -> Result<(Claims, String), Failure> {
         let pending = self.pendings().take(state, &claim.0, now);
         let pending = pending
             .ok_or_else(|| Failure::sign_in("there is no such sign-in, or it took too long"))?;
@@ -183,9 +195,10 @@ impl SignIn {
             let keys = self.keys(&found, now, true).await?;
             verified = jwt::verify(&tokens.id_token, &keys, expected);
         }
-        verified.map_err(|why| {
+        let claims = verified.map_err(|why| {
             Failure::sign_in(&format!("the provider's token is not accepted: {why}"))
-        })
+        })?;
+        Ok((claims, pending.to))
     }
 
     /// Returns what the provider is asked for a token.

@@ -9,7 +9,7 @@ use leadsman_core::time::Timestamp;
 use crate::access::token::sha256;
 
 /// How long somebody may take to sign in.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How many may be signing in at once, in all and from one address. Of more the oldest gives way, so
 /// that nobody is locked out by who begins many and ends none.
@@ -23,6 +23,8 @@ pub(super) struct Pending {
     /// By what whoever began it is known when they end it.
     pub(super) claim: String,
     pub(super) redirect: String,
+    /// What whoever signs in wants to see then.
+    pub(super) to: String,
     pub(super) from: Option<IpAddr>,
     pub(super) begun_at: Timestamp,
 }
@@ -76,6 +78,7 @@ mod tests {
             verifier: String::new(),
             claim: "claim".to_owned(),
             redirect: String::new(),
+            to: String::new(),
             from: Some(IpAddr::from([10, 0, 0, from])),
             begun_at: Timestamp::from_millis(seconds * 1_000),
         }

@@ -2,86 +2,9 @@
 
 use leadsman_api::{Command, PeopleCommand};
 
-use crate::raw::{Answer, Ask, ask};
+use crate::browser::{Browser, FORM, PAGE, header, value};
+use crate::raw::{Ask, ask};
 use crate::served::{Served, shipment};
-
-const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
-const PAGE: &str = "/environments/shop/production";
-
-/// Somebody with a browser.
-struct Browser<'a> {
-    served: &'a Served,
-    cookie: String,
-}
-
-impl<'a> Browser<'a> {
-    async fn signed_in(served: &'a Served, person: &str, role: &str) -> Self {
-        let token = served.token_of(person, role, None).await;
-        let nobody = Browser {
-            served,
-            cookie: String::new(),
-        };
-        let body = format!("to=%2Fenvironments%2Fshop%2Fproduction&token={token}");
-        let answer = nobody.post("/sign-in", &body).await;
-        assert_eq!(answer.status, 303, "{answer:?}");
-        assert!(answer.head.contains(&format!("location: {PAGE}")));
-        let cookie = header(&answer, "set-cookie");
-        assert!(
-            cookie.ends_with("; HttpOnly; SameSite=Lax"),
-            "{cookie}: without TLS, to this machine alone"
-        );
-        let cookie = cookie.split(';').next().expect("a cookie has a value");
-        assert!(!cookie.contains(&token), "a session has a token of its own");
-        Self {
-            served,
-            cookie: format!("Cookie: {cookie}"),
-        }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        let asked = Ask {
-            path,
-            headers: &[&self.cookie],
-            ..Ask::default()
-        };
-        ask(self.served.address, asked).await
-    }
-
-    async fn post(&self, path: &str, body: &str) -> Answer {
-        let headers: Vec<&str> = [FORM, &self.cookie]
-            .into_iter()
-            .filter(|line| !line.is_empty())
-            .collect();
-        let asked = Ask {
-            method: "POST",
-            path,
-            body,
-            headers: &headers,
-            ..Ask::default()
-        };
-        ask(self.served.address, asked).await
-    }
-
-    /// Opens the page that asks whether to do something, and returns what its form carries.
-    async fn form(&self, choice: &str) -> (String, String) {
-        let page = self.get(&format!("{PAGE}/do/{choice}")).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        (value(&page.body, "seal"), value(&page.body, "seen"))
-    }
-}
-
-fn header(answer: &Answer, name: &str) -> String {
-    let mut lines = answer.head.lines();
-    let found = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
-    found.unwrap_or_default().to_owned()
-}
-
-/// Returns the value of a hidden field.
-fn value(page: &str, name: &str) -> String {
-    let before = format!("name=\"{name}\" value=\"");
-    let (_, rest) = page.split_once(&before).expect("the field is there");
-    rest.split('"').next().expect("it ends").to_owned()
-}
 
 async fn shipped() -> Served {
     let served = Served::start().await;
@@ -221,37 +144,18 @@ async fn who_may_not_do_something_reads_why_and_who_signs_out_is_nobody() {
 
 #[tokio::test]
 async fn a_page_that_is_looked_at_is_told_what_changes() {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-
     let served = shipped().await;
     let mia = Browser::signed_in(&served, "mia", "operator").await;
-    let mut stream = tokio::net::TcpStream::connect(served.address)
-        .await
-        .expect("it listens");
-    let head = format!(
-        "GET {PAGE}/live HTTP/1.1\r\nConnection: close\r\nHost: {}\r\n{}\r\n\r\n",
-        served.address, mia.cookie
-    );
-    stream.write_all(head.as_bytes()).await.expect("it reads");
-    let mut heard = String::new();
-    let mut buffer = [0; 4096];
-    let mut until = async |what: &str| {
-        while !heard.contains(what) {
-            let count = stream.read(&mut buffer).await.expect("it goes on");
-            assert!(count > 0, "it ended: {heard}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    until("release 1 serves").await;
+    let mut live = mia.listen(&format!("{PAGE}/live")).await;
+    live.until("release 1 serves").await;
     served.client.ship(&shipment(2)).await.expect("it differs");
-    until("release 2 on its way").await;
-    until("/do/pause").await;
+    live.until("release 2 on its way").await;
+    live.until("/do/pause").await;
     // Whoever is nobody any more is told nothing more.
     let remove = PeopleCommand::Remove {
         person: "mia".to_owned(),
     };
     served.client.about_people(&remove).await.expect("known");
-    until("event: again").await;
-    let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).await.expect("it ends");
+    live.until("event: again").await;
+    live.until_it_ends().await;
 }

@@ -1,7 +1,13 @@
 //! The API over its real socket, on an engine among fakes.
 
 mod answers;
+mod browser;
 mod console;
+mod console_confirm;
+mod console_release;
+mod console_service;
+mod console_settings;
+mod console_sign_in;
 mod events;
 #[cfg(test)]
 #[path = "../../../proxy/tests/it/exposition.rs"]

@@ -44,7 +44,7 @@ fn new(name: &str, person: Option<&str>) -> NewToken {
 }
 
 /// Lets somebody sign in, and returns the token that came of it.
-async fn signed_in(served: &Served, person: &str, digit: &str) -> String {
+pub(crate) async fn signed_in(served: &Served, person: &str, digit: &str) -> String {
     let token = format!("lmt_{}", digit.repeat(64));
     let hash = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
     let hash = hash.as_ref().try_into().expect("it has 32 bytes");

@@ -93,6 +93,12 @@ fn table() -> Vec<Row> {
         ),
         ("GET /v1/audit", "", Anything, "operator approver admin"),
         (
+            "GET /v1/applications/{application}/releases/{release}",
+            "",
+            Anything,
+            ALL,
+        ),
+        (
             "POST /v1/applications/{application}/releases/{release}/reports",
             "<testsuite/>",
             Shop,
@@ -122,13 +128,45 @@ fn table() -> Vec<Row> {
         ("GET /runs/{application}/{number}/live", "", Shop, ALL),
         ("GET /runs/{application}/{number}/logs/{job}", "", Shop, ALL),
         ("GET /audit", "", Anything, "operator approver admin"),
+        (
+            "GET /applications/{application}/releases/{release}",
+            "",
+            Anything,
+            ALL,
+        ),
+        ("GET /settings", "", Anything, ALL),
+        ("POST /settings", "", Anything, ALL),
+        ("GET /settings/tokens/{number}/revoke", "", Anything, ALL),
+        ("POST /settings/tokens/{number}/revoke", "", Anything, ALL),
+        ("GET /settings/people", "", Everything, ADMIN),
+        ("POST /settings/people", "", Everything, ADMIN),
+        ("GET /settings/people/{person}", "", Everything, ADMIN),
+        (
+            "GET /settings/people/{person}/{change}",
+            "",
+            Everything,
+            ADMIN,
+        ),
+        (
+            "POST /settings/people/{person}/{change}",
+            "",
+            Everything,
+            ADMIN,
+        ),
+        ("GET /settings/webhooks", "", Everything, ADMIN),
+        ("GET /settings/freezes", "", Anything, ALL),
     ]);
     for (what, roles) in [
         ("GET {}", ALL),
         ("GET {}/live", ALL),
         ("GET {}/history", ALL),
+        ("GET {}/services/{service}", ALL),
+        ("GET {}/services/{service}/live", ALL),
         ("GET {}/do/{choice}", ALL),
         ("POST {}/do/{choice}", DECIDE),
+        ("POST {}/freezes", OPERATE),
+        ("GET {}/freezes/{number}/thaw", OPERATE),
+        ("POST {}/freezes/{number}/thaw", OPERATE),
     ] {
         let endpoint: &str = what.replace("{}", PAGE).leak();
         rows.push((endpoint, "", Production, roles));
@@ -353,7 +391,10 @@ async fn every_endpoint_is_denied_to_every_role_but_what_is_listed() {
             .replace("{number}", "9999")
             .replace("{webhook}", "nothing")
             .replace("{choice}", "pause")
-            .replace("{job}", "unit");
+            .replace("{job}", "unit")
+            .replace("{service}", "web")
+            .replace("{person}", "nobody-there")
+            .replace("{change}", "remove");
         for asking in &everybody {
             let answer = ask(
                 served.address,

@@ -12,13 +12,14 @@ use leadsman_testkit::World;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::shelf::EmptyShelf;
+use crate::shelf::TestShelf;
 
 /// A server that ends when this is dropped.
 pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) socket: PathBuf,
     pub(crate) world: World,
+    pub(crate) shelf: Arc<TestShelf>,
     /// Where it is served over TCP.
     pub(crate) address: SocketAddr,
     _end: watch::Sender<bool>,
@@ -49,10 +50,11 @@ impl Served {
         let any = "127.0.0.1:0".parse().expect("it is an address");
         let network = Network::bind(any, None).expect("a port is free");
         let address = network.url()["http://".len()..].parse();
+        let shelf = Arc::new(TestShelf::default());
         let server = Setup {
             runs,
             engine: world.engine.clone(),
-            shelf: Arc::new(EmptyShelf),
+            shelf: shelf.clone(),
             state: folder.path().to_owned(),
             started_at: Timestamp::from_millis(7),
             version: "1.2.3",
@@ -72,6 +74,7 @@ impl Served {
             client,
             socket,
             world,
+            shelf,
             address: address.expect("it is one"),
             _end: end,
             _folder: folder,

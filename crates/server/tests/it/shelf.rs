@@ -1,13 +1,26 @@
-//! A shelf on which nothing lies.
+//! A shelf without artifacts, on which instances have written what a test says.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use leadsman_core::id::{Digest, InstanceId};
-use leadsman_server::{BoxFuture, Lines, Shelf, ShelfError};
+use leadsman_server::{BoxFuture, Line, Lines, Shelf, ShelfError};
 use tokio::sync::mpsc;
 
-pub(crate) struct EmptyShelf;
+#[derive(Default)]
+pub(crate) struct TestShelf(Mutex<BTreeMap<InstanceId, Vec<String>>>);
 
-impl Shelf for EmptyShelf {
+impl TestShelf {
+    /// Has an instance write a line.
+    pub(crate) fn writes(&self, instance: &InstanceId, line: &str) {
+        let mut all = self.0.lock().expect("nobody panics with it");
+        let lines = all.entry(instance.clone()).or_default();
+        lines.push(line.to_owned());
+    }
+}
+
+impl Shelf for TestShelf {
     fn artifact<'a>(
         &'a self,
         _digest: &'a Digest,
@@ -24,15 +37,27 @@ impl Shelf for EmptyShelf {
     }
 
     fn logged(&self) -> BoxFuture<'_, Result<Vec<InstanceId>, ShelfError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let all = self.0.lock().expect("nobody panics with it");
+        let ids = all.keys().cloned().collect();
+        Box::pin(async { Ok(ids) })
     }
 
+    /// Nothing more is written to what is followed.
     fn lines<'a>(
         &'a self,
-        _instance: &'a InstanceId,
-        _tail: usize,
+        instance: &'a InstanceId,
+        tail: usize,
         _follow: bool,
     ) -> BoxFuture<'a, Result<Lines, ShelfError>> {
-        Box::pin(async { Ok(mpsc::channel(1).1) })
+        let all = self.0.lock().expect("nobody panics with it");
+        let lines = all.get(instance).cloned().unwrap_or_default();
+        let last = lines.len().saturating_sub(tail);
+        Box::pin(async move {
+            let (sender, receiver) = mpsc::channel(lines.len().max(1));
+            for text in lines.into_iter().skip(last) {
+                sender.send(Line { text }).await.expect("there is room");
+            }
+            Ok(receiver)
+        })
     }
 }

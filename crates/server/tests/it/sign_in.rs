@@ -13,10 +13,10 @@ use crate::raw::{Ask, ask};
 use crate::served::Served;
 
 /// A Leadsman with a provider, and somebody who is known by both.
-struct World {
-    served: Served,
-    provider: Provider,
-    signer: Signer,
+pub(crate) struct World {
+    pub(crate) served: Served,
+    pub(crate) provider: Provider,
+    pub(crate) signer: Signer,
 }
 
 /// Where a sign-in has come to: what the provider was told of it.
@@ -26,7 +26,7 @@ struct Begun {
 }
 
 impl World {
-    async fn new(signer: Signer) -> Self {
+    pub(crate) async fn new(signer: Signer) -> Self {
         let provider = Provider::start().await;
         let grant = leadsman_core::people::Grant {
             role: leadsman_core::people::Role::Operator,
@@ -94,7 +94,7 @@ impl World {
         self.served.world.engine.now().as_millis() / 1_000
     }
 
-    fn claims(&self, nonce: &str) -> Value {
+    pub(crate) fn claims(&self, nonce: &str) -> Value {
         json!({
             "iss": self.provider.issuer(), "sub": "s-1", "aud": "leadsman", "nonce": nonce,
             "iat": self.now(), "exp": self.now() + 60,
@@ -102,7 +102,7 @@ impl World {
         })
     }
 
-    fn header(&self) -> Value {
+    pub(crate) fn header(&self) -> Value {
         json!({ "alg": self.signer.algorithm(), "typ": "JWT", "kid": "k1" })
     }
 
