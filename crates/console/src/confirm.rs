@@ -1,10 +1,10 @@
 //! The page before something is done: what exactly, in numbers.
 
 use askama::Template;
-use leadsman_api::words::{percent, rate};
-use leadsman_api::{Choice, EnvironmentStatus, Side, Wanted};
+use leadsman_api::words::{is_grave, label, means};
+use leadsman_api::{Choice, EnvironmentStatus, Wanted};
 
-use crate::deeds::{is_grave, label, path_of};
+use crate::deeds::path_of;
 use crate::page::{Page, Part, Visitor};
 use crate::path;
 use crate::words::{Said, said};
@@ -40,7 +40,7 @@ pub fn confirm(
         name: &name,
         label: label(choice),
         follows: said(choice.follows.as_deref().unwrap_or_default()),
-        numbers: numbers(status, choice),
+        numbers: means(status, choice).iter().map(|it| said(it)).collect(),
         action: path_of(status, choice),
         back: &back,
         seen,
@@ -57,61 +57,4 @@ pub fn confirm(
         parts: &[part],
     }
     .whole()
-}
-
-/// Says in numbers what a choice means for users' requests.
-fn numbers(status: &EnvironmentStatus, choice: &Choice) -> Vec<Said> {
-    let services = status.services.iter();
-    let said = services.filter_map(|service| {
-        let name = &service.name;
-        let line = match &*choice.name {
-            "abort" => {
-                let (canary, stable) = (service.canary.as_ref()?, service.stable.as_ref());
-                format!("{} go {}", taken(canary), to(stable))
-            }
-            "rollback" => {
-                let from = service.canary.as_ref().or(service.stable.as_ref())?;
-                let back = match &service.canary {
-                    Some(_) => service.stable.as_ref(),
-                    None => service.warm.as_ref(),
-                };
-                format!("{} go {}", taken(from), to(back))
-            }
-            "promote" | "promote-all" => {
-                let canary = service.canary.as_ref()?;
-                format!("release {} has {} so far", canary.release, share(canary))
-            }
-            _ => return None,
-        };
-        Some(said(&format!("`{name}`: {line}")))
-    });
-    said.collect()
-}
-
-/// Says which requests go elsewhere.
-fn taken(side: &Side) -> String {
-    format!("the {} that release {} has", share(side), side.release)
-}
-
-/// Says how many of all requests a side has.
-fn share(side: &Side) -> String {
-    let percent = percent(side.weight_percent);
-    match &side.figures {
-        Some(figures) => {
-            let rate = rate(figures.requests_per_second);
-            format!("{percent} of requests ({rate})")
-        }
-        None => format!("{percent} of requests"),
-    }
-}
-
-/// Says where requests go, and who is there to take them.
-fn to(side: Option<&Side>) -> String {
-    match side {
-        Some(side) => {
-            let (release, ready, wanted) = (side.release, side.ready(), side.wanted);
-            format!("to release {release}, which has {ready} of {wanted} instances ready")
-        }
-        None => "to an earlier release, whose instances are started first".to_owned(),
-    }
 }
