@@ -11,6 +11,7 @@ mod service;
 mod small_disk;
 mod story;
 mod streaming;
+mod terminal;
 mod users;
 
 mod alerts;
@@ -49,4 +50,5 @@ mod traffic;
 mod tripwire;
 mod upgrade;
 mod waiting;
+mod watching;
 mod webhooks;
