@@ -385,6 +385,9 @@ pub struct Rollout {
     pub steps: u16,
     /// The share of requests that this step gives to the new revision, in percent.
     pub weight_percent: f64,
+    /// What every step gives to it, the first one first; empty from a control that does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights_percent: Vec<f64>,
     /// How long this step is held; `None` rests on readiness alone.
     pub soak_ms: Option<u64>,
     /// How much of that time has counted so far.

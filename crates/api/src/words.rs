@@ -1,6 +1,10 @@
 //! Numbers and texts as people read them: the same in a terminal and on a page.
 
-use crate::{Origin, Outcome};
+mod choice;
+
+use crate::{Origin, Outcome, Phase};
+
+pub use choice::{is_grave, label, means};
 
 /// Rounds milliseconds down to whole seconds, unless nothing would be left.
 pub const fn whole_seconds(millis: u64) -> u64 {
@@ -107,6 +111,21 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
         Outcome::Inconclusive => "inconclusive",
         Outcome::NoData => "no data",
         Outcome::SourceError => "source error",
+    }
+}
+
+/// Returns where a deployment is, as in "release 4 is on its way" without the first three words.
+pub const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Moving => "on its way",
+        Phase::Paused => "paused",
+        Phase::Returning => "goes back",
+        Phase::Frozen => "frozen",
+        Phase::Settling => "settling",
+        Phase::Settled => "serves",
+        Phase::RolledBack => "went back",
+        Phase::Superseded => "superseded",
+        Phase::Abandoned => "given up",
     }
 }
 

@@ -1,7 +1,8 @@
 //! What somebody can do, and what they cannot, and why.
 
 use askama::Template;
-use leadsman_api::{Choice, Choices, Command, EnvironmentStatus};
+use leadsman_api::words::{is_grave, label};
+use leadsman_api::{Choice, Choices, EnvironmentStatus};
 
 use crate::page::Part;
 use crate::path;
@@ -50,39 +51,4 @@ pub(crate) fn deeds(status: &EnvironmentStatus, choices: &Choices) -> Part {
 pub(crate) fn path_of(status: &EnvironmentStatus, choice: &Choice) -> String {
     let (application, environment) = (&status.application, &status.environment);
     path::fill(path::DO, &[application, environment, &choice.name])
-}
-
-/// Returns a choice as it stands on its button.
-pub(crate) fn label(choice: &Choice) -> String {
-    if let Command::Confirm { item, release, .. } = &choice.command {
-        return match release {
-            Some(release) => format!("Confirm {item} of release {release}"),
-            None => format!("Confirm {item}"),
-        };
-    }
-    let (verb, release) = match choice.name.split_once('-') {
-        Some((verb @ ("approve" | "reject"), release)) => (verb, Some(release)),
-        _ => (&*choice.name, None),
-    };
-    let verb = match verb {
-        "promote" => "Go on to the next step",
-        "promote-all" => "Give it all requests",
-        "pause" => "Pause",
-        "resume" => "Resume",
-        "abort" => "Abort",
-        "rollback" => "Roll back",
-        "retry" => "Try again",
-        "approve" => "Approve",
-        "reject" => "Reject",
-        other => other,
-    };
-    match release {
-        Some(release) => format!("{verb} release {release}"),
-        None => verb.to_owned(),
-    }
-}
-
-/// Whether it takes something away.
-pub(crate) fn is_grave(choice: &Choice) -> bool {
-    matches!(&*choice.name, "abort" | "rollback") || choice.name.starts_with("reject-")
 }

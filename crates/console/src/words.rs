@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::tz::TimeZone;
-use leadsman_api::words::plain;
+use leadsman_api::words::{self, plain};
 use leadsman_api::{Moment, Outcome, Phase};
 
 /// A moment as a page shows it. The script writes it by the clock of whoever looks; without one it
@@ -108,18 +108,16 @@ impl Tone {
     }
 }
 
+/// Returns where a deployment is, and how that is shown.
 pub(crate) const fn phase(phase: Phase) -> (&'static str, Tone) {
-    match phase {
-        Phase::Moving => ("on its way", Tone::Busy),
-        Phase::Paused => ("paused", Tone::Care),
-        Phase::Returning => ("goes back", Tone::Care),
-        Phase::Frozen => ("frozen", Tone::Bad),
-        Phase::Settling => ("settling", Tone::Good),
-        Phase::Settled => ("serves", Tone::Good),
-        Phase::RolledBack => ("went back", Tone::Bad),
-        Phase::Superseded => ("superseded", Tone::Plain),
-        Phase::Abandoned => ("given up", Tone::Bad),
-    }
+    let tone = match phase {
+        Phase::Moving => Tone::Busy,
+        Phase::Paused | Phase::Returning => Tone::Care,
+        Phase::Frozen | Phase::RolledBack | Phase::Abandoned => Tone::Bad,
+        Phase::Settling | Phase::Settled => Tone::Good,
+        Phase::Superseded => Tone::Plain,
+    };
+    (words::phase(phase), tone)
 }
 
 pub(crate) const fn outcome(outcome: Outcome) -> Tone {

@@ -104,6 +104,11 @@ impl Context {
         }
     }
 
+    /// Returns why all this is done, where that was said.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
     /// Whether a control elsewhere was named.
     pub(crate) const fn is_remote(&self) -> bool {
         matches!(self.named, Some(Named::Remote(_)))

@@ -33,6 +33,7 @@ mod reports;
 mod shipment;
 mod target;
 mod wait;
+mod watch;
 mod whole;
 
 use std::process::ExitCode;

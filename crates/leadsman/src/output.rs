@@ -66,6 +66,15 @@ impl Output {
         self.json
     }
 
+    /// Whether data is coloured: on a terminal unless `NO_COLOR` is set, if nothing else was said.
+    pub(crate) fn is_coloured(self) -> bool {
+        match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+            ColorChoice::Always | ColorChoice::AlwaysAnsi => true,
+            ColorChoice::Never => false,
+        }
+    }
+
     /// Prints data: `text`, which ends with a line end, if it is not empty.
     pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
         let mut stdout = AutoStream::new(io::stdout().lock(), self.color);

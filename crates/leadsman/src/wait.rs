@@ -9,7 +9,7 @@ use crate::output::Output;
 
 /// How long a question waits for a change. Figures change all the time, so it is also how often
 /// they are looked at.
-const WAIT: Duration = Duration::from_secs(1);
+pub(crate) const WAIT: Duration = Duration::from_secs(1);
 
 /// How long control may be away before it is given up on. A restart takes about a second.
 const ABSENCE: Duration = Duration::from_secs(60);

@@ -398,6 +398,9 @@ fn rollout(view: &View, rollout: &Rollout) -> api::Rollout {
         step: u16::try_from(number).unwrap_or(u16::MAX),
         steps: u16::try_from(steps).unwrap_or(u16::MAX),
         weight_percent: percent(step.map_or_else(|| rollout.weight(), |step| step.weight)),
+        weights_percent: (0..steps)
+            .map(|index| percent(rollout.step(index).weight))
+            .collect(),
         soak_ms: step.and_then(|step| step.soak).map(millis),
         soaked_ms: millis(soaked),
         verdict: verdict.map(wire_verdict),

@@ -24,11 +24,11 @@ use serde::de::DeserializeOwned;
 
 use crate::path::{self, fill, with_query};
 use crate::{
-    Accepted, Artifact, Command, Diff, DiffQuery, EnvironmentStatus, EventsQuery, History,
+    Accepted, Artifact, Choices, Command, Diff, DiffQuery, EnvironmentStatus, EventsQuery, History,
     HistoryQuery, LogLine, LoggedEvent, LogsQuery, Overview, Plan, ReleaseStatus, Replay,
     ReplayLine, ReportAccepted, ReportQuery, RunAccepted, RunCommand, RunLine, RunList,
-    RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Shipment, Shipped, StatusQuery,
-    System, Why,
+    RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Series, SeriesQuery, Shipment,
+    Shipped, StatusQuery, System, Why,
 };
 
 pub use error::Error;
@@ -161,6 +161,25 @@ impl Client {
     /// Says how one environment stands and what happened to its newest deployment.
     pub async fn why(&self, application: &str, environment: &str) -> Result<Why, Error> {
         self.get("why", fill(path::WHY, &[application, environment]))
+            .await
+    }
+
+    /// Says what could be done to one environment now.
+    pub async fn choices(&self, application: &str, environment: &str) -> Result<Choices, Error> {
+        let path = fill(path::CHOICES, &[application, environment]);
+        self.get("choices", path).await
+    }
+
+    /// Says how the sides of every service have been doing in one deployment.
+    pub async fn series(
+        &self,
+        application: &str,
+        environment: &str,
+        query: &SeriesQuery,
+    ) -> Result<Series, Error> {
+        let deployment = query.deployment.map(|number| number.to_string());
+        let path = fill(path::SERIES, &[application, environment]);
+        self.get("series", with_query(&path, &[("deployment", deployment)]))
             .await
     }
 

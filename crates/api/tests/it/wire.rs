@@ -72,6 +72,7 @@ fn status() -> EnvironmentStatus {
                 step: 2,
                 steps: 4,
                 weight_percent: 12.5,
+                weights_percent: vec![5.0, 12.5, 50.0, 100.0],
                 soak_ms: Some(600_000),
                 soaked_ms: 252_000,
                 verdict: Some(Verdict {
@@ -158,6 +159,12 @@ fn a_status_reads_as_documented() {
                 "step": 2,
                 "steps": 4,
                 "weight_percent": 12.5,
+                "weights_percent": [
+                  5.0,
+                  12.5,
+                  50.0,
+                  100.0
+                ],
                 "soak_ms": 600000,
                 "soaked_ms": 252000,
                 "verdict": {

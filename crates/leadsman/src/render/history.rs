@@ -63,7 +63,7 @@ pub(super) fn output(event: &Event) -> String {
 }
 
 /// Returns what happened, and who caused it if it was a person.
-pub(super) fn happened(event: &Event) -> String {
+pub(crate) fn happened(event: &Event) -> String {
     let sentence = clean(&event.sentence);
     if event.actor == "leadsman" {
         sentence

@@ -50,7 +50,7 @@ pub(super) fn freezes(status: &EnvironmentStatus, clock: &Clock) -> String {
 }
 
 /// Says when a freeze or a maintenance window is, and why.
-pub(super) fn freeze(freeze: &Freeze, clock: &Clock) -> String {
+pub(crate) fn freeze(freeze: &Freeze, clock: &Clock) -> String {
     let Freeze {
         number,
         from,

@@ -147,6 +147,7 @@ pub(crate) fn soaking() -> EnvironmentStatus {
         step: 2,
         steps: 4,
         weight_percent: 25.0,
+        weights_percent: vec![5.0, 25.0, 50.0, 100.0],
         soak_ms: Some(600_000),
         soaked_ms: 252_000,
         verdict: Some(Verdict {

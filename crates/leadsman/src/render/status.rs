@@ -120,7 +120,7 @@ fn headline(status: &EnvironmentStatus) -> String {
 }
 
 /// Says how the newest deployment ended, where a person should know.
-fn aftermath(deployment: &Deployment, clock: &Clock) -> Option<String> {
+pub(crate) fn aftermath(deployment: &Deployment, clock: &Clock) -> Option<String> {
     let release = deployment.release;
     let what = match deployment.phase {
         Phase::RolledBack => format!("release {release} went back"),
@@ -145,7 +145,7 @@ fn aftermath(deployment: &Deployment, clock: &Clock) -> Option<String> {
 }
 
 /// Returns a reason with since when and who can move it.
-pub(super) fn reason(reason: &Reason, clock: &Clock) -> String {
+pub(crate) fn reason(reason: &Reason, clock: &Clock) -> String {
     let since = clock.short(reason.since);
     let sentence = clean(&reason.sentence);
     let commands: Vec<_> = reason
@@ -249,7 +249,7 @@ fn certificates(status: &EnvironmentStatus, clock: &Clock) -> String {
 }
 
 /// Says that a service is closed, and how it is opened.
-fn closed(closing: &Closing, clock: &Clock) -> String {
+pub(crate) fn closed(closing: &Closing, clock: &Clock) -> String {
     let (what, command) = match closing.how {
         Closed::Held => ("its requests are held", "hold"),
         Closed::Maintenance => ("in maintenance", "maintenance"),
@@ -259,7 +259,7 @@ fn closed(closing: &Closing, clock: &Clock) -> String {
 }
 
 /// Returns what runs of a service, what comes in first.
-fn sides(service: &ServiceStatus) -> impl Iterator<Item = (&'static str, &Side)> {
+pub(crate) fn sides(service: &ServiceStatus) -> impl Iterator<Item = (&'static str, &Side)> {
     let stable = if service.canary.is_some() {
         "stable"
     } else {
@@ -276,7 +276,7 @@ fn sides(service: &ServiceStatus) -> impl Iterator<Item = (&'static str, &Side)>
 }
 
 /// Says how far the rollout of a service is, in one line.
-pub(super) fn progress(rollout: &Rollout) -> String {
+pub(crate) fn progress(rollout: &Rollout) -> String {
     let Rollout {
         step,
         steps,
@@ -339,7 +339,7 @@ fn traffic(side: &Side) -> String {
 }
 
 /// Says of each instance that is not as it should be what stands in its way.
-pub(super) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)> {
+pub(crate) fn troubles(side: &Side) -> impl Iterator<Item = (&Instance, String)> {
     side.instances
         .iter()
         .filter(|instance| {

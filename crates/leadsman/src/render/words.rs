@@ -7,6 +7,8 @@ pub(crate) use leadsman_api::words::{
     count, duration, latency, origin, outcome, percent, rate, ratio, size, whole_seconds,
 };
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 /// How wide a page is: what fits every terminal.
 pub(crate) const PAGE: usize = 80;
 
@@ -95,9 +97,14 @@ pub(crate) fn clean(text: &str) -> String {
     plain(&anstream::adapter::strip_str(text).to_string())
 }
 
-/// Breaks `text` into lines of at most [`PAGE`] columns where it has spaces; the first one begins
-/// with `first`, the others with as many spaces. Ends with a line end.
+/// Breaks `text` into lines that fit a [`PAGE`]; see [`wrapped_to`].
 pub(crate) fn wrapped(first: &str, text: &str) -> String {
+    wrapped_to(PAGE, first, text)
+}
+
+/// Breaks `text` into lines of at most so many columns where it has spaces; the first one begins
+/// with `first`, the others with as many spaces. Ends with a line end.
+pub(crate) fn wrapped_to(columns: usize, first: &str, text: &str) -> String {
     let indent = width(first);
     let mut lines = first.to_owned();
     let mut column = indent;
@@ -108,7 +115,7 @@ pub(crate) fn wrapped(first: &str, text: &str) -> String {
         let unit = words.next_if(|next| ["%", "ms", "s"].contains(next));
         let word = &unit.map_or_else(|| word.to_owned(), |unit| format!("{word} {unit}"));
         let length = width(word);
-        if index > 0 && column + 1 + length > PAGE {
+        if index > 0 && column + 1 + length > columns {
             lines.push('\n');
             lines.push_str(&" ".repeat(indent));
             column = indent;
@@ -126,10 +133,7 @@ pub(crate) fn wrapped(first: &str, text: &str) -> String {
 
 /// Returns how many columns a text takes, styles left out.
 pub(crate) fn width(text: &str) -> usize {
-    anstream::adapter::strip_str(text)
-        .to_string()
-        .chars()
-        .count()
+    anstream::adapter::strip_str(text).to_string().width()
 }
 
 /// Cuts a line to at most `columns` columns. A line that has to be cut loses its styles.
@@ -138,7 +142,14 @@ pub(crate) fn cut(line: &str, columns: usize) -> String {
         return line.to_owned();
     }
     let plain = anstream::adapter::strip_str(line).to_string();
-    let mut cut: String = plain.chars().take(columns.saturating_sub(1)).collect();
+    let mut room = columns.saturating_sub(1);
+    let fits = |letter: &char| {
+        let wide = letter.width().unwrap_or(0);
+        let fits = wide <= room;
+        room = room.saturating_sub(wide);
+        fits
+    };
+    let mut cut: String = plain.chars().take_while(fits).collect();
     cut.push('…');
     cut
 }
@@ -177,6 +188,8 @@ mod tests {
         assert!(text.lines().nth(1).unwrap().starts_with("    word"));
         assert_eq!(cut("123456", 4), "123…");
         assert_eq!(cut("1234", 4), "1234");
+        assert_eq!(cut("漢字漢", 5), "漢字…");
+        assert_eq!(cut("漢字漢", 4), "漢…");
     }
 
     #[test]

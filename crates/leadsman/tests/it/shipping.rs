@@ -25,6 +25,7 @@ fn look(version: u64, phase: Phase, stage: RolloutStage, cause: Option<&str>) ->
         step: 1,
         steps: 2,
         weight_percent: 5.0,
+        weights_percent: vec![5.0, 100.0],
         soak_ms: Some(10_000),
         soaked_ms: 0,
         verdict: None,

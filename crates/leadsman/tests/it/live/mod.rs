@@ -12,6 +12,7 @@ mod service;
 mod small_disk;
 mod story;
 mod streaming;
+mod terminal;
 mod users;
 
 mod alerts;
@@ -52,4 +53,5 @@ mod traffic;
 mod tripwire;
 mod upgrade;
 mod waiting;
+mod watching;
 mod webhooks;
