@@ -12,6 +12,8 @@ pub struct AuditQuery {
     pub actor: Option<String>,
     /// Only what happened at this moment or later.
     pub since: Option<u64>,
+    /// Only what happened before this moment.
+    pub until: Option<u64>,
     /// Only events of this kind, such as `denied`.
     pub kind: Option<String>,
     /// Only what is about this application or environment.

@@ -282,6 +282,34 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// Every phase, in the order in which they are listed.
+    pub const ALL: [Self; 9] = [
+        Self::Moving,
+        Self::Paused,
+        Self::Returning,
+        Self::Frozen,
+        Self::Settling,
+        Self::Settled,
+        Self::RolledBack,
+        Self::Superseded,
+        Self::Abandoned,
+    ];
+
+    /// Returns it as it is written on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moving => "moving",
+            Self::Paused => "paused",
+            Self::Returning => "returning",
+            Self::Frozen => "frozen",
+            Self::Settling => "settling",
+            Self::Settled => "settled",
+            Self::RolledBack => "rolled_back",
+            Self::Superseded => "superseded",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
     /// Whether the release has all traffic by it.
     pub const fn is_promoted(self) -> bool {
         matches!(self, Self::Settling | Self::Settled)

@@ -2,20 +2,20 @@
 
 use askama::Template;
 use leadsman_api::words::plain;
-use leadsman_api::{Audit, AuditQuery, Moment};
+use leadsman_api::{Audit, Moment};
 
 use crate::page::{Page, Part, Visitor};
 use crate::path;
+use crate::search::AuditSearch;
 use crate::words::{Said, Shown, said, shown};
 
 #[derive(Template)]
 #[template(path = "audit.html")]
 struct Table {
-    actor: String,
-    kind: String,
-    about: String,
+    search: AuditSearch,
     rows: Vec<Row>,
     older: Option<String>,
+    newest: Option<String>,
 }
 
 struct Row {
@@ -28,8 +28,8 @@ struct Row {
     why: Said,
 }
 
-/// Returns the page of what was found in the audit by `query`.
-pub fn audit(visitor: &Visitor, audit: &Audit, query: &AuditQuery, now: Moment) -> String {
+/// Returns the page of what was found in the audit by `search`.
+pub fn audit(visitor: &Visitor, audit: &Audit, search: &AuditSearch, now: Moment) -> String {
     let rows = audit.entries.iter().map(|entry| {
         let token = entry.token.iter().map(|token| format!("token {token}"));
         let from: Vec<String> = entry.from.iter().cloned().chain(token).collect();
@@ -43,22 +43,15 @@ pub fn audit(visitor: &Visitor, audit: &Audit, query: &AuditQuery, now: Moment) 
             why: said(entry.why.as_deref().unwrap_or_default()),
         }
     });
-    let older = audit.next.map(|before| {
-        let asked = [
-            ("before", Some(before.to_string())),
-            ("actor", query.actor.clone()),
-            ("kind", query.kind.clone()),
-            ("about", query.about.clone()),
-        ];
-        path::with_query(path::AUDIT, &asked)
-    });
-    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    let older = audit
+        .next
+        .map(|before| search.address(path::AUDIT, Some(before)));
+    let is_newest = search.before.trim().is_empty();
     let table = Table {
-        actor: given(&query.actor),
-        kind: given(&query.kind),
-        about: given(&query.about),
+        search: search.clone(),
         rows: rows.collect(),
         older,
+        newest: (!is_newest).then(|| search.address(path::AUDIT, None)),
     };
     Page {
         title: "Audit",

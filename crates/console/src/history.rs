@@ -2,10 +2,11 @@
 
 use askama::Template;
 use leadsman_api::words::{duration, origin, plain, whole_seconds};
-use leadsman_api::{Deployment, History, Moment};
+use leadsman_api::{Deployment, History, Moment, Phase};
 
 use crate::page::{Page, Part, Visitor};
 use crate::path;
+use crate::search::HistorySearch;
 use crate::timeline::timeline;
 use crate::words::{Said, Shown, Tone, phase, said, shown};
 
@@ -13,7 +14,17 @@ use crate::words::{Said, Shown, Tone, phase, said, shown};
 #[template(path = "history.html")]
 struct Table {
     name: String,
+    here: String,
+    search: HistorySearch,
+    phases: Vec<(&'static str, &'static str, bool)>,
     rows: Vec<Row>,
+}
+
+#[derive(Template)]
+#[template(path = "pages.html")]
+struct Pages {
+    older: Option<String>,
+    newest: Option<String>,
 }
 
 struct Row {
@@ -27,8 +38,13 @@ struct Row {
     why: Said,
 }
 
-/// Returns the page of what was deployed to an environment.
-pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
+/// Returns the page of what was deployed to an environment, as far as `search` asks for it.
+pub fn history(
+    visitor: &Visitor,
+    history: &History,
+    search: &HistorySearch,
+    now: Moment,
+) -> String {
     let name = format!("{}/{}", history.application, history.environment);
     let above = [(
         name.clone(),
@@ -40,6 +56,25 @@ pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
     let rows = history.deployments.iter();
     let rows = rows.map(|it| row(&history.application, it, now)).collect();
     let title = format!("History of {name}");
+    let here = path::fill(path::HISTORY, &[&history.application, &history.environment]);
+    let phases = Phase::ALL.map(|it| {
+        let (words, _) = phase(it);
+        (it.as_str(), words, it.as_str() == search.phase.trim())
+    });
+    let is_newest = search.before.trim().is_empty();
+    let pages = Pages {
+        older: history
+            .next
+            .map(|before| search.address(&here, Some(before))),
+        newest: (!is_newest).then(|| search.address(&here, None)),
+    };
+    let table = Table {
+        name,
+        here,
+        search: search.clone(),
+        phases: phases.into(),
+        rows,
+    };
     let events = history.events.iter();
     Page {
         title: &title,
@@ -47,8 +82,9 @@ pub fn history(visitor: &Visitor, history: &History, now: Moment) -> String {
         live: None,
         above: &above,
         parts: &[
-            Part::of("deployments", &Table { name, rows }),
+            Part::of("deployments", &table),
             timeline("What happened, the newest first", events, now),
+            Part::of("pages", &pages),
         ],
     }
     .whole()

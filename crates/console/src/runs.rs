@@ -8,6 +8,7 @@ use leadsman_api::{JobStatus, Moment, RunList, RunStatus};
 
 use crate::page::{Page, Part, Visitor};
 use crate::path;
+use crate::search::RunsSearch;
 use crate::words::{Said, Shown, Tone, said, shown};
 
 /// How many characters of a commit's name are shown.
@@ -17,6 +18,9 @@ const COMMIT: usize = 10;
 #[template(path = "runs.html")]
 struct Table {
     rows: Vec<Row>,
+    application: String,
+    older: Option<String>,
+    newest: Option<String>,
 }
 
 struct Row {
@@ -70,15 +74,22 @@ struct Log {
     cut: bool,
 }
 
-/// Returns the page of the newest runs.
-pub fn runs(visitor: &Visitor, list: &RunList) -> String {
-    let rows = list.runs.iter().map(|run| row(run, list.at)).collect();
+/// Returns the page of the runs that `search` asks for.
+pub fn runs(visitor: &Visitor, list: &RunList, search: &RunsSearch) -> String {
+    let older = list.next.as_deref();
+    let is_newest = search.before.trim().is_empty();
+    let table = Table {
+        rows: list.runs.iter().map(|run| row(run, list.at)).collect(),
+        application: search.application.clone(),
+        older: older.map(|before| search.address(path::RUNS, Some(before))),
+        newest: (!is_newest).then(|| search.address(path::RUNS, None)),
+    };
     Page {
         title: "Runs",
         visitor: Some(visitor),
         live: None,
         above: &[],
-        parts: &[Part::of("runs", &Table { rows })],
+        parts: &[Part::of("runs", &table)],
     }
     .whole()
 }

@@ -193,6 +193,12 @@ impl Client {
         let pairs = [
             ("limit", query.limit.map(|limit| limit.to_string())),
             ("before", query.before.map(|before| before.to_string())),
+            ("release", query.release.map(|release| release.to_string())),
+            ("commit", query.commit.clone()),
+            ("actor", query.actor.clone()),
+            ("phase", query.phase.map(|phase| phase.as_str().to_owned())),
+            ("since", query.since.map(|since| since.to_string())),
+            ("until", query.until.map(|until| until.to_string())),
         ];
         let path = fill(path::HISTORY, &[application, environment]);
         self.get("history", with_query(&path, &pairs)).await

@@ -76,6 +76,7 @@ impl Client {
         let pairs = [
             ("actor", query.actor.clone()),
             ("since", query.since.map(|since| since.to_string())),
+            ("until", query.until.map(|until| until.to_string())),
             ("kind", query.kind.clone()),
             ("about", query.about.clone()),
             ("people", query.people.map(|people| people.to_string())),

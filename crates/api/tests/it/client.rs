@@ -344,7 +344,7 @@ async fn a_shipment_and_a_history_go_where_they_belong() {
     let control = Control::answering(&[&answer("200 OK", "not JSON")]);
     let query = HistoryQuery {
         limit: Some(5),
-        before: None,
+        ..HistoryQuery::default()
     };
     let error = Client::new(control.socket())
         .history("shop", "a", &query)

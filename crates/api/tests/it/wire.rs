@@ -6,6 +6,14 @@ use leadsman_api::{
     Phase, Problem, Reason, Rollout, RolloutStage, ServiceStatus, Side, Verdict, Who,
 };
 
+#[test]
+fn a_phase_is_asked_for_as_it_is_told() {
+    for phase in Phase::ALL {
+        let told = serde_json::to_value(phase).unwrap();
+        assert_eq!(told, phase.as_str());
+    }
+}
+
 fn status() -> EnvironmentStatus {
     EnvironmentStatus {
         certificates: Vec::new(),

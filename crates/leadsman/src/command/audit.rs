@@ -120,6 +120,7 @@ async fn list(context: &Context, args: &List) -> Result<(), Failure> {
         people: args.people.then_some(true),
         before: args.before,
         limit: Some(args.limit),
+        ..AuditQuery::default()
     };
     let page = context.client().audit(&query).await?;
     context

@@ -28,6 +28,7 @@ pub(crate) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let query = HistoryQuery {
         limit: Some(args.limit),
         before: args.before,
+        ..HistoryQuery::default()
     };
     let answer = client
         .history(&target.application, &target.environment, &query)

@@ -162,7 +162,7 @@ impl Scene {
     pub(super) async fn facts(&self, deployment: u64) -> anyhow::Result<Facts> {
         let query = HistoryQuery {
             limit: Some(EVENTS),
-            before: None,
+            ..HistoryQuery::default()
         };
         let history = self
             .client

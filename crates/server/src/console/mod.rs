@@ -21,8 +21,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use leadsman_api::{AuditQuery, HistoryQuery, Problem};
-use leadsman_console::{ASSETS, Visitor, path};
+use leadsman_api::Problem;
+use leadsman_console::{ASSETS, AuditSearch, HistorySearch, Unclear, Visitor, path};
 
 use crate::access::{Caller, session};
 use crate::extract::{Path, Query};
@@ -74,11 +74,12 @@ pub(crate) async fn history(
     state: Shared,
     Extension(visitor): Extension<Visitor>,
     asked: AskedEnvironment,
-    query: Query<HistoryQuery>,
+    Query(search): Query<HistorySearch>,
 ) -> Result<Response, Failure> {
     let now = crate::wire::moment(state.0.engine.now());
+    let query = Query(search.query().map_err(unclear)?);
     let history = crate::handlers::history::history(state, asked, query).await?;
-    let page = leadsman_console::history(&visitor, &history, now);
+    let page = leadsman_console::history(&visitor, &history, &search, now);
     Ok(html(StatusCode::OK, page))
 }
 
@@ -86,16 +87,17 @@ pub(crate) async fn audit(
     state: Shared,
     caller: Caller,
     Extension(visitor): Extension<Visitor>,
-    Query(mut query): Query<AuditQuery>,
+    Query(search): Query<AuditSearch>,
 ) -> Result<Response, Failure> {
-    // A field that was left empty asks for nothing.
-    for given in [&mut query.actor, &mut query.kind, &mut query.about] {
-        *given = given.take().filter(|text| !text.trim().is_empty());
-    }
     let now = crate::wire::moment(state.0.engine.now());
-    let audit = crate::handlers::audit::get(state, caller, Query(query.clone())).await?;
-    let page = leadsman_console::audit(&visitor, &audit, &query, now);
+    let query = Query(search.query().map_err(unclear)?);
+    let audit = crate::handlers::audit::get(state, caller, query).await?;
+    let page = leadsman_console::audit(&visitor, &audit, &search, now);
     Ok(html(StatusCode::OK, page))
+}
+
+fn unclear(unclear: Unclear) -> Failure {
+    Failure::bad_request(unclear.0)
 }
 
 pub(crate) async fn asset(Path((version, name)): Path<(String, String)>) -> Response {
@@ -201,6 +203,9 @@ fn back(from: &str) -> &str {
     if from.starts_with("/environments/") && from.contains("/freezes") {
         return path::FREEZES;
     }
+    if from.ends_with("/history") || matches!(from, path::AUDIT | path::RUNS) {
+        return from;
+    }
     match from.strip_prefix(path::PEOPLE) {
         Some("") => path::PEOPLE,
         // A change of somebody, who may not be there.
@@ -228,7 +233,11 @@ mod tests {
                 "/environments/shop/production/freezes/3/thaw",
                 "/settings/freezes",
             ),
-            ("/environments/shop/production/history", "/"),
+            (
+                "/environments/shop/production/history",
+                "/environments/shop/production/history",
+            ),
+            ("/audit", "/audit"),
             ("/settings", "/settings"),
             ("/settings/tokens/3/revoke", "/settings"),
             ("/settings/people", "/settings/people"),

@@ -4,8 +4,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use leadsman_api::RunsQuery;
-use leadsman_console::Visitor;
+use leadsman_console::{RunsSearch, Visitor};
 
 use super::html;
 use crate::access::Caller;
@@ -21,12 +20,12 @@ pub(crate) async fn list(
     state: Shared,
     caller: Caller,
     Extension(visitor): Extension<Visitor>,
-    query: Query<RunsQuery>,
+    Query(search): Query<RunsSearch>,
 ) -> Result<Response, Failure> {
-    let list = listed(state, caller, query).await?;
+    let list = listed(state, caller, Query(search.query())).await?;
     Ok(html(
         StatusCode::OK,
-        leadsman_console::runs(&visitor, &list),
+        leadsman_console::runs(&visitor, &list, &search),
     ))
 }
 

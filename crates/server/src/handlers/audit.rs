@@ -69,8 +69,9 @@ pub(crate) async fn get(
                 break 'pages;
             }
             before = row.position;
-            let late_enough = query.since.is_none_or(|since| at >= since);
-            if late_enough
+            let in_time = query.since.is_none_or(|since| at >= since)
+                && query.until.is_none_or(|until| at < until);
+            if in_time
                 && matches(row, &query, about.as_ref())
                 && caller.can(Act::Audit, &reach_of(row))
             {

@@ -1,13 +1,17 @@
 //! What happened, and why things are as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
-use leadsman_api::{Deployment, Event as WireEvent, History, HistoryQuery, Release, Standing, Why};
+use leadsman_api::{
+    Deployment, Event as WireEvent, History, HistoryQuery, Moment, Release, Standing, Why,
+};
 use leadsman_core::Standing as Known;
+use leadsman_core::id::ReleaseNumber;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Environment, Event, evolve};
+use leadsman_engine::Application;
 use leadsman_store::{Recorded, StreamName};
 
 use super::status::status_of;
@@ -36,29 +40,51 @@ pub(crate) async fn history(
     let view = view(&server, &asked)?;
     let past = past(&server, &view.environment, |_, _| {}).await?;
     let limit = usize::try_from(query.limit.unwrap_or(LIMIT)).unwrap_or(usize::MAX);
+    let application = server.engine.releases(&past.state.id.application).await;
+    let application = application.ok();
+    let sought = |deployment: &Deployment| is_sought(&query, deployment, application.as_ref());
+    let sought: BTreeSet<u64> = past
+        .deployments
+        .iter()
+        .filter(|(_, deployment)| sought(deployment))
+        .map(|(number, _)| *number)
+        .collect();
+    let in_time = |at: Moment| {
+        query.since.is_none_or(|since| at.0 >= since)
+            && query.until.is_none_or(|until| at.0 < until)
+    };
+    let of_some = asks_for_some(&query);
+    let mut events = past.events;
+    events.retain(|event| {
+        let is_of_them = event.deployment.is_some_and(|it| sought.contains(&it));
+        in_time(event.at) && (!of_some || is_of_them)
+    });
     let before = query.before.unwrap_or(u64::MAX);
-    let first = past.events.first().map(|event| event.position);
-    let events: Vec<WireEvent> = past
-        .events
+    let first = events.first().map(|event| event.position);
+    let events: Vec<WireEvent> = events
         .into_iter()
         .rev()
         .filter(|event| event.position < before)
         .take(limit)
         .collect();
-    let oldest = events.last().map_or(0, |event| event.at.0);
     let last = events.last().map(|event| event.position);
     let next = last.filter(|last| first.is_some_and(|first| first < *last));
+    // Behind the first page those that began while the events of the page happened.
+    let newest = events.first().map_or(0, |event| event.at.0);
+    let oldest = events.last().map_or(0, |event| event.at.0);
+    let on_page = |began: u64| query.before.is_none() || (oldest..=newest).contains(&began);
     let mut deployments: Vec<Deployment> = past
         .deployments
         .into_values()
         .rev()
-        .filter(|deployment| query.before.is_none() || deployment.started_at.0 >= oldest)
+        .filter(|deployment| sought.contains(&deployment.number))
+        .filter(|deployment| in_time(deployment.started_at) && on_page(deployment.started_at.0))
         .take(limit)
         .collect();
     let mut releases = Vec::new();
-    if let Ok(application) = server.engine.releases(&past.state.id.application).await {
+    if let Some(application) = application {
         for deployment in &mut deployments {
-            let number = leadsman_core::id::ReleaseNumber(deployment.release);
+            let number = ReleaseNumber(deployment.release);
             let record = application.releases.get(&number);
             deployment.note = record.and_then(|record| record.made_of.note.clone());
         }
@@ -94,6 +120,36 @@ pub(crate) async fn history(
         events,
         next,
     }))
+}
+
+/// Whether only some deployments are looked for.
+const fn asks_for_some(query: &HistoryQuery) -> bool {
+    query.release.is_some()
+        || query.commit.is_some()
+        || query.actor.is_some()
+        || query.phase.is_some()
+}
+
+/// Whether a deployment is one of them, whenever it began.
+fn is_sought(
+    query: &HistoryQuery,
+    deployment: &Deployment,
+    application: Option<&Application>,
+) -> bool {
+    let number = ReleaseNumber(deployment.release);
+    let record = application.and_then(|application| application.releases.get(&number));
+    let commit = record.and_then(|record| record.made_of.source.commit.as_deref());
+    let of_commit = |wanted: &String| {
+        let wanted = wanted.trim().to_lowercase();
+        commit.is_some_and(|commit| commit.to_lowercase().starts_with(&wanted))
+    };
+    query.release.is_none_or(|it| it == deployment.release)
+        && query.commit.as_ref().is_none_or(of_commit)
+        && query
+            .actor
+            .as_ref()
+            .is_none_or(|it| *it == deployment.actor)
+        && query.phase.is_none_or(|it| it == deployment.phase)
 }
 
 pub(crate) async fn why(

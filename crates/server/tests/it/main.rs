@@ -5,6 +5,7 @@ mod browser;
 mod console;
 mod console_confirm;
 mod console_release;
+mod console_search;
 mod console_service;
 mod console_settings;
 mod console_sign_in;
