@@ -25,4 +25,5 @@ mod rights;
 mod served;
 mod shelf;
 mod sign_in;
+mod subscriptions;
 mod webhooks;
