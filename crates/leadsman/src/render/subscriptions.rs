@@ -169,7 +169,11 @@ mod tests {
                 },
             ],
         };
-        expect![[""]].assert_eq(&plain(&list(&listed, &clock())));
+        expect![[r#"
+            archive  hooks.example.org               cdevents  everything                                                cannot be told for 2h
+            chat     https://hooks.example.org/T0/x  leadsman  deployment_promoted, rollback_started of shop/production
+            old      hooks.example.org               leadsman  everything                                                ended 2026-09-21 14:13:20
+        "#]].assert_eq(&plain(&list(&listed, &clock())));
     }
 
     #[test]
@@ -195,10 +199,20 @@ mod tests {
                 delivery("shop/production/7", Some(204), None),
             ],
         };
-        expect![[""]].assert_eq(&plain(&deliveries(&answer, &clock())));
+        expect![[r#"
+            cannot be told for 1m; tried again in 2m30s
+            3 events were given up, because they could not be told for too long
+            2026-09-21 14:12:20  -    12 ms  shop/production/8  deployment_paused  no connection: refused
+            2026-09-21 14:12:20  500  12 ms  shop/production/8  deployment_paused  it answered with 500
+            2026-09-21 14:12:20  204  12 ms  shop/production/7  deployment_paused
+        "#]].assert_eq(&plain(&deliveries(&answer, &clock())));
         (answer.next_at, answer.ended_at) = (None, Some(Moment(NOW)));
         (answer.given_up, answer.deliveries) = (0, Vec::new());
-        expect![[""]].assert_eq(&plain(&deliveries(&answer, &clock())));
+        expect![[r#"
+            ended 2026-09-21 14:13:20: the address answered that it is gone
+            nothing was sent yet
+        "#]]
+        .assert_eq(&plain(&deliveries(&answer, &clock())));
     }
 
     #[test]
@@ -214,8 +228,16 @@ mod tests {
             },
             answer: Some("no\nsuch \u{1b}[2Jchannel".to_owned()),
         };
-        expect![[""]].assert_eq(&plain(&tested(&came)));
+        expect![[r#"
+            answered with 400 after 12 ms
+              no
+              such channel
+        "#]]
+        .assert_eq(&plain(&tested(&came)));
         (came.delivery.status, came.answer) = (None, None);
-        expect![[""]].assert_eq(&plain(&tested(&came)));
+        expect![[r#"
+            not answered after 12 ms
+        "#]]
+        .assert_eq(&plain(&tested(&came)));
     }
 }

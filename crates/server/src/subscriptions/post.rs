@@ -94,6 +94,14 @@ impl Sent {
 }
 
 impl Post {
+    /// Makes one that trusts only whom a test has made.
+    #[cfg(test)]
+    pub(super) fn trusting(connector: TlsConnector) -> Self {
+        Self {
+            connector: Mutex::new(Some(connector)),
+        }
+    }
+
     /// Sends a request, and waits `patience` for what comes of it.
     pub(crate) async fn send(&self, letter: Letter<'_>, patience: Duration) -> Sent {
         let begun = Instant::now();

@@ -3,6 +3,7 @@
 mod receiver;
 mod schema;
 mod telling;
+mod tls;
 mod told;
 
 use std::sync::atomic::{AtomicU64, Ordering};
