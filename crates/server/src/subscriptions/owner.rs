@@ -27,7 +27,7 @@ const LOOK_APART: Duration = Duration::from_millis(50);
 const UNWELL: Duration = Duration::from_secs(5);
 
 /// How many events are read at once to see how long the log is.
-const ROWS: usize = 32;
+const ROWS: usize = 8;
 
 /// The name under which the audit knows what nobody asked for.
 const LEADSMAN: &str = "leadsman";
@@ -63,6 +63,7 @@ impl Owner {
             kept,
             post: Post::default(),
             pace: Pace::default(),
+            turn: Arc::default(),
         });
         Self {
             telling,

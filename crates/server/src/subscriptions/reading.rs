@@ -2,7 +2,8 @@
 //!
 //! Which deployment an event of an environment belongs to, and what served before, follows from
 //! the events before it. So the state of each environment is folded along, and read from the
-//! beginning where it is not known.
+//! beginning where it is not known. Only so much of it is remembered as that takes, and only one
+//! reader at a time begins at the beginning: what all subscriptions need of memory is bounded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use leadsman_core::people::Reach;
 use leadsman_core::run::{RunEvent, RunId};
 use leadsman_core::{ApplicationEvent, Environment, Event, evolve};
 use leadsman_store::{EventLog, ReadError, Recorded, StreamKind, StreamName};
+use tokio::sync::Mutex;
 
 use super::kept::Kept;
 use super::notice::{Happened, Message};
@@ -26,6 +28,8 @@ const ENVIRONMENTS_MAX: usize = 32;
 pub(crate) struct Reader {
     log: Arc<dyn EventLog>,
     source: Arc<str>,
+    /// Held by who begins at the beginning of a stream.
+    turn: Arc<Mutex<()>>,
     environments: BTreeMap<EnvironmentId, Environment>,
 }
 
@@ -44,11 +48,12 @@ pub(crate) enum Error {
 }
 
 impl Reader {
-    /// Reads `log` for somebody who knows this Leadsman as `source`.
-    pub(crate) fn new(log: Arc<dyn EventLog>, source: Arc<str>) -> Self {
+    /// Reads `log` for somebody who knows this Leadsman as `source`. All readers share a `turn`.
+    pub(crate) fn new(log: Arc<dyn EventLog>, source: Arc<str>, turn: Arc<Mutex<()>>) -> Self {
         Self {
             log,
             source,
+            turn,
             environments: BTreeMap::new(),
         }
     }
@@ -101,7 +106,7 @@ impl Reader {
         // What ends a deployment belongs to it.
         let is_end = matches!(event, Event::DeploymentEnded { .. });
         let ended = is_end.then(|| before.deployment.clone()).flatten();
-        let after = evolve(before, row.at, &event);
+        let after = lean(evolve(before, row.at, &event));
         let deployment = ended.as_ref().or(after.deployment.as_ref());
         let (release, service) = about::environment(&event);
         let on_its_way = deployment.filter(|_| about::is_of_deployment(&event));
@@ -142,15 +147,25 @@ impl Reader {
             Some(known) if known.version + 1 == row.version => return Ok(known),
             Some(_) | None => {}
         }
+        let _turn = self.turn.lock().await;
         let mut state = Environment::new(id.clone());
         for earlier in self.log.read_stream(&row.stream, 0).await? {
             if earlier.version >= row.version {
                 break;
             }
-            state = evolve(state, earlier.at, &understood(&earlier)?);
+            state = lean(evolve(state, earlier.at, &understood(&earlier)?));
         }
         Ok(state)
     }
+}
+
+/// Leaves of a state what tells which deployment is under way and what served before it. Neither
+/// depends on the rest, which grows with all that was ever shipped.
+fn lean(mut state: Environment) -> Environment {
+    state.releases.clear();
+    state.promotions.clear();
+    state.requests.clear();
+    state
 }
 
 fn of_application(row: &Recorded, name: &ApplicationName) -> Result<Happened, Error> {

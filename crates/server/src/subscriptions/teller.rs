@@ -12,7 +12,7 @@ use http::StatusCode;
 use leadsman_core::time::Timestamp;
 use leadsman_store::{BoxFuture, EventLog, Recorded};
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::kept::{Error as KeptError, Kept, Subscriptions};
 use super::notice::Message;
@@ -22,8 +22,8 @@ use super::progress::{Delivery, Progress};
 use super::reading::{Error as ReadingError, Reader};
 use crate::problem::words;
 
-/// How many events are read at once.
-const ROWS: usize = 32;
+/// How many events are read at once: each may be as large as the project file that it holds.
+const ROWS: usize = 8;
 
 /// How many events that it wants to know nothing of are passed over before that is kept.
 const PASSED_OVER_MAX: u64 = 1_000;
@@ -52,6 +52,8 @@ pub(crate) struct Telling {
     pub(crate) kept: Arc<Subscriptions>,
     pub(crate) post: Post,
     pub(crate) pace: Pace,
+    /// What readers of the log take turns with.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 impl Telling {
@@ -135,7 +137,11 @@ impl Teller {
         }
         Ok(Self {
             kept_position: progress.position,
-            reader: Reader::new(telling.world.log(), Arc::clone(source)),
+            reader: Reader::new(
+                telling.world.log(),
+                Arc::clone(source),
+                Arc::clone(&telling.turn),
+            ),
             telling: Arc::clone(telling),
             kept: kept.clone(),
             progress,

@@ -35,6 +35,10 @@ impl Drop for Receiver {
 
 impl Receiver {
     async fn start() -> Self {
+        Self::answering(StatusCode::ACCEPTED).await
+    }
+
+    async fn answering(status: StatusCode) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
@@ -45,7 +49,7 @@ impl Receiver {
             let mut got = into.lock().expect("nobody panics with it");
             got.push((headers, body));
             sender.send_replace(got.len());
-            (StatusCode::ACCEPTED, "thank you")
+            (status, "thank you")
         };
         let app = axum::Router::new().fallback(take);
         let serving = tokio::spawn(async move { drop(axum::serve(listener, app).await) });
@@ -354,4 +358,45 @@ async fn one_that_was_removed_is_not_there() {
         audit.contains(&"subscription `chat` removed".to_owned()),
         "{audit:?}"
     );
+}
+
+#[tokio::test]
+async fn one_whose_address_is_gone_has_ended_which_the_audit_says() {
+    let served = Served::start().await;
+    let gone = Receiver::answering(StatusCode::GONE).await;
+    let there = Receiver::start().await;
+    let shipped = served.client.ship(&shipment(1)).await;
+    shipped.expect("it is the first");
+    add(&served, &gone.wanted("gone")).await;
+    add(&served, &there.wanted("there")).await;
+    freeze(&served).await;
+    let ended = async {
+        loop {
+            let deliveries = served.client.deliveries("gone").await.expect("it answers");
+            if let Some(at) = deliveries.ended_at {
+                return at;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = tokio::time::timeout(DEADLINE, ended).await;
+    let ended = ended.expect("it ends");
+    // What happens then is told to the other alone, also after tellers were counted anew.
+    let told = there.until(1).await.len();
+    let another = Receiver::start().await;
+    add(&served, &another.wanted("another")).await;
+    freeze(&served).await;
+    there.until(told + 1).await;
+    another.until(1).await;
+    assert_eq!(gone.until(1).await.len(), 1);
+    let query = SubscriptionsQuery::default();
+    let listed = served.client.subscriptions(&query).await;
+    let listed = listed.expect("it answers").subscriptions;
+    let ends: Vec<_> = listed.iter().map(|it| (&*it.name, it.ended_at)).collect();
+    assert_eq!(
+        ends,
+        [("another", None), ("gone", Some(ended)), ("there", None)]
+    );
+    let sentence = "subscription `gone` ended: its address answered with 410";
+    assert!(audit(&served).await.iter().any(|it| it == sentence));
 }

@@ -45,6 +45,7 @@ impl Control {
                 answer: Duration::from_secs(30),
                 ..Pace::default()
             },
+            turn: Arc::default(),
         };
         Self {
             world,

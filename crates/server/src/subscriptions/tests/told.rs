@@ -20,7 +20,7 @@ const SOURCE: &str = "urn:leadsman:00";
 
 /// Returns everything that is told of a log in these words.
 async fn told(world: &Fake, format: Format) -> Vec<Value> {
-    let mut reader = Reader::new(world.log(), Arc::from(SOURCE));
+    let mut reader = Reader::new(world.log(), Arc::from(SOURCE), Arc::default());
     let kept = Kept {
         format,
         ..kept("chat", "https://example.org/")
@@ -95,7 +95,7 @@ async fn what_is_told_is_the_same_wherever_reading_begins() {
     let rows = world.log.read_all(0, usize::MAX).await.unwrap();
     let kept = kept("chat", "https://example.org/");
     for (row, expected) in rows.iter().zip(&whole) {
-        let mut fresh = Reader::new(world.log(), Arc::from(SOURCE));
+        let mut fresh = Reader::new(world.log(), Arc::from(SOURCE), Arc::default());
         let messages = fresh.messages(row, &kept).await.unwrap();
         let body: Value = serde_json::from_slice(&messages[0].body).unwrap();
         assert_eq!(body, *expected);
