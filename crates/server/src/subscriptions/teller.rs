@@ -20,6 +20,7 @@ use super::pace::Pace;
 use super::post::{Letter, Post, Sent};
 use super::progress::{Delivery, Progress};
 use super::reading::{Error as ReadingError, Reader};
+use crate::handlers::audit::last_position;
 use crate::problem::words;
 
 /// How many events are read at once: each may be as large as the project file that it holds.
@@ -116,7 +117,7 @@ impl Teller {
     ) {
         let name = kept.name.clone();
         let mut teller = loop {
-            match Self::begin(&telling, &kept, &source) {
+            match Self::begin(&telling, &kept, &source).await {
                 Ok(teller) => break teller,
                 Err(Stop::Over) => return,
                 Err(Stop::Unwell(why)) => unwell(&name, &why).await,
@@ -130,18 +131,18 @@ impl Teller {
         }
     }
 
-    fn begin(telling: &Arc<Telling>, kept: &Kept, source: &Arc<str>) -> Result<Self, Stop> {
-        let progress = telling.kept.progress(kept)?;
+    async fn begin(telling: &Arc<Telling>, kept: &Kept, source: &Arc<str>) -> Result<Self, Stop> {
+        let mut progress = telling.kept.progress(kept)?;
         if progress.ended_at.is_some() {
             return Err(Stop::Over);
         }
+        // An older log may have taken the place of the one that was told: what it has was told.
+        let log = telling.world.log();
+        let end = last_position(&*log).await.map_err(ReadingError::from)?;
+        progress.position = progress.position.min(end);
         Ok(Self {
             kept_position: progress.position,
-            reader: Reader::new(
-                telling.world.log(),
-                Arc::clone(source),
-                Arc::clone(&telling.turn),
-            ),
+            reader: Reader::new(log, Arc::clone(source), Arc::clone(&telling.turn)),
             telling: Arc::clone(telling),
             kept: kept.clone(),
             progress,

@@ -181,6 +181,37 @@ async fn who_begins_anew_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_older_than_what_was_told_is_told_of_what_comes_to_it() {
+    let receiver = Receiver::start(&[]).await;
+    let mut control = Control::new();
+    let chat = kept("chat", &receiver.url());
+    control.telling.kept.add(&chat).unwrap();
+    let mut progress = control.progress(&chat);
+    progress.position = 70;
+    control
+        .telling
+        .kept
+        .keep_progress("chat", &progress)
+        .unwrap();
+    control.record("shop/production", PAUSED).await;
+    control.tell(&chat);
+    // It has begun where the log ended then, or else it would be told of the first one, too.
+    let narrow = kept("narrow", &receiver.url());
+    control.add(&narrow);
+    assert_eq!(ids(&receiver.until(1).await), ["shop/production/1"]);
+    control.record("shop/production", RESUMED).await;
+    let got = receiver.until(3).await;
+    assert_eq!(
+        ids(&got),
+        [
+            "shop/production/1",
+            "shop/production/2",
+            "shop/production/2"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn whatever_fails_is_tried_again_before_anything_else_is_told() {
     let elsewhere = Receiver::start(&[]).await;
     let receiver = Receiver::start(&[
