@@ -42,6 +42,7 @@ mod series;
 mod ship;
 mod sign_in;
 mod status;
+mod subscription;
 mod system;
 mod webhook;
 pub mod words;
@@ -80,6 +81,10 @@ pub use status::{
     Freeze, Instance, InstanceState, Moment, Origin, Outcome, Overview, Phase, Queued, Reason,
     Request, Rollout, RolloutStage, Schema, ServiceStatus, Side, StatusQuery, Verdict, Who,
     Windows,
+};
+pub use subscription::{
+    CreatedSubscription, Deliveries, Delivery, NewSubscription, Notice, NoticeData, Subscription,
+    Subscriptions, SubscriptionsQuery, Tested,
 };
 pub use system::{Artifact, System};
 pub use webhook::{CreatedWebhook, Delivered, NewWebhook, Webhook, Webhooks};

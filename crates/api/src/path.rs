@@ -74,6 +74,19 @@ pub const WEBHOOKS: &str = "/v1/webhooks";
 pub const WEBHOOK: &str = "/v1/webhooks/{webhook}";
 /// `POST` of what GitHub or GitLab tell, with their signature: [`Delivered`](crate::Delivered).
 pub const DELIVERIES: &str = "/v1/webhooks/{webhook}/deliveries";
+/// `GET` with [`SubscriptionsQuery`](crate::SubscriptionsQuery):
+/// [`Subscriptions`](crate::Subscriptions). `POST` of a
+/// [`NewSubscription`](crate::NewSubscription):
+/// [`CreatedSubscription`](crate::CreatedSubscription).
+pub const SUBSCRIPTIONS: &str = "/v1/subscriptions";
+/// `DELETE`: removes the subscription; [`Changed`](crate::Changed).
+pub const SUBSCRIPTION: &str = "/v1/subscriptions/{subscription}";
+/// `POST`: makes another secret; [`CreatedSubscription`](crate::CreatedSubscription).
+pub const SUBSCRIPTION_SECRET: &str = "/v1/subscriptions/{subscription}/secret";
+/// `POST`: sends a notice that tells of nothing; [`Tested`](crate::Tested).
+pub const SUBSCRIPTION_TEST: &str = "/v1/subscriptions/{subscription}/test";
+/// `GET`: [`Deliveries`](crate::Deliveries).
+pub const SUBSCRIPTION_DELIVERIES: &str = "/v1/subscriptions/{subscription}/deliveries";
 /// `GET` with [`AuditQuery`](crate::AuditQuery): [`Audit`](crate::Audit).
 pub const AUDIT: &str = "/v1/audit";
 

@@ -125,6 +125,7 @@ pub(crate) enum Subcommand {
     Token(command::token::Args),
     Login(command::login::Args),
     Webhook(command::webhook::Args),
+    Subscription(command::subscription::Args),
     Audit(command::audit::Args),
     Evidence(command::evidence::Args),
     State(command::state::Args),
@@ -211,6 +212,9 @@ impl Subcommand {
             Self::Token(args) => context.block_on(command::token::run(context, &args)),
             Self::Login(args) => context.block_on(command::login::run(context, &args)),
             Self::Webhook(args) => context.block_on(command::webhook::run(context, &args)),
+            Self::Subscription(args) => {
+                context.block_on(command::subscription::run(context, &args))
+            }
             Self::Up(args) => context.block_on(command::up::run(context, &args)),
             Self::Down(args) => context.block_on(command::down::run(context, &args)),
             Self::Plan(args) => context.block_on(command::plan::run(context, &args)),

@@ -58,6 +58,7 @@ pub(crate) enum Code {
     NoEvidence,
     EvidenceBroken,
     SignInWrong,
+    NotTold,
 }
 
 impl Code {
@@ -116,6 +117,7 @@ impl Code {
         Self::NoEvidence,
         Self::EvidenceBroken,
         Self::SignInWrong,
+        Self::NotTold,
     ];
 
     /// Returns the code as it is written.
@@ -173,6 +175,7 @@ impl Code {
             Self::NoEvidence => "L123",
             Self::EvidenceBroken => "L124",
             Self::SignInWrong => "L143",
+            Self::NotTold => "L151",
         }
     }
 }

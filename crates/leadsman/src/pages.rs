@@ -82,6 +82,8 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("L141", include_str!("../../../docs/errors/L141.md")),
     ("L142", include_str!("../../../docs/errors/L142.md")),
     ("L143", include_str!("../../../docs/errors/L143.md")),
+    ("L150", include_str!("../../../docs/errors/L150.md")),
+    ("L151", include_str!("../../../docs/errors/L151.md")),
     ("P001", include_str!("../../../docs/errors/P001.md")),
     ("P002", include_str!("../../../docs/errors/P002.md")),
     ("P003", include_str!("../../../docs/errors/P003.md")),

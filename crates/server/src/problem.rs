@@ -14,6 +14,7 @@ use leadsman_engine::{Error as EngineError, RunError};
 
 use crate::access::attempts::WITHIN;
 use crate::shelf::ShelfError;
+use crate::subscriptions::kept as subscribed;
 use crate::webhooks::kept;
 use crate::webhooks::signed::Unverified;
 
@@ -21,7 +22,7 @@ use crate::webhooks::signed::Unverified;
 pub const CODES: &[&str] = &[
     "L012", "L015", "L031", "L033", "L034", "L080", "L081", "L082", "L083", "L084", "L085", "L086",
     "L087", "L088", "L089", "L100", "L101", "L102", "L103", "L104", "L130", "L131", "L132", "L133",
-    "L134", "L135", "L140", "L141", "L142",
+    "L134", "L135", "L140", "L141", "L142", "L150",
 ];
 
 /// That something was denied or refused, for the audit. It goes with the answer as far as the
@@ -166,6 +167,14 @@ impl Failure {
         let message = format!("the webhook cannot be added: {}", why.into());
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L134", message)
             .hint("see what it may be with `leadsman webhook add --help`")
+            .said(true)
+    }
+
+    /// A subscription cannot be what it is wanted to be.
+    pub(crate) fn subscription_unusable(why: impl Into<String>) -> Self {
+        let message = format!("the subscription cannot be added: {}", why.into());
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "L150", message)
+            .hint("see what it may be with `leadsman subscription add --help`")
             .said(true)
     }
 
@@ -501,6 +510,28 @@ impl From<kept::Error> for Failure {
     }
 }
 
+impl From<subscribed::Error> for Failure {
+    fn from(error: subscribed::Error) -> Self {
+        match error {
+            subscribed::Error::Known(_) | subscribed::Error::TooMany => {
+                Self::new(StatusCode::CONFLICT, "L150", error.to_string())
+                    .hint("see what there is with `leadsman subscription list`")
+                    .said(true)
+            }
+            subscribed::Error::Unknown(_) => Self::not_found(error.to_string())
+                .hint("see what there is with `leadsman subscription list`"),
+            subscribed::Error::NotKept { .. } => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "L085", words(&error))
+                    .hint("make room on the disk that holds the state folder, then ask again")
+            }
+            subscribed::Error::NotRead { .. } => Self::internal(
+                "what is kept of subscriptions cannot be read",
+                words(&error),
+            ),
+        }
+    }
+}
+
 impl From<ShelfError> for Failure {
     fn from(error: ShelfError) -> Self {
         match error {
@@ -547,7 +578,7 @@ impl IntoResponse for Failure {
 }
 
 /// Returns an error with all that caused it.
-fn words(error: &dyn std::error::Error) -> String {
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -27,6 +27,8 @@ use crate::network::{self, Beside, Door, Network};
 use crate::problem::Failure;
 use crate::shelf::Shelf;
 use crate::sign_in::{Provider, SignIn};
+use crate::subscriptions::teller::Telling;
+use crate::subscriptions::{Owner, Subscriptions};
 use crate::webhooks::Webhooks;
 
 /// How large any other request may be: a project file of 1 MiB and what goes with it.
@@ -106,6 +108,10 @@ pub(crate) struct Server {
     pub(crate) deliveries: Deliveries,
     /// The keys of acts that may be asked for again.
     pub(crate) keys: Keys,
+    /// The subscriptions that were added.
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    /// What tells them.
+    pub(crate) telling: Arc<Telling>,
     /// The pages that are looked at.
     pub(crate) watched: console::live::Watched,
     /// Becomes true when this is served no more.
@@ -168,6 +174,9 @@ impl Setup {
         std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600)).map_err(bound)?;
         let owner = std::fs::metadata(socket).map_err(bound)?.uid();
         let webhooks = Webhooks::of(&self.state);
+        let subscriptions = Arc::new(Subscriptions::of(&self.state));
+        let (engine, runs) = (self.engine.clone(), self.runs.clone());
+        let tellers = Owner::new(engine, runs, Arc::clone(&subscriptions));
         let server = Arc::new(Server {
             engine: self.engine,
             runs: self.runs,
@@ -184,6 +193,8 @@ impl Setup {
             webhooks,
             deliveries: Deliveries::default(),
             keys: Keys::default(),
+            subscriptions,
+            telling: tellers.telling(),
             watched: console::live::Watched::default(),
             ended: ended.clone(),
             attempts: Mutex::default(),
@@ -193,6 +204,7 @@ impl Setup {
         // Ends with this function, whichever way that ends.
         let mut beside = JoinSet::new();
         let doors = self.network.map(Door::Network).into_iter();
+        beside.spawn(tellers.run(ended.clone()));
         for door in doors.chain(self.beside.map(Door::Beside)) {
             beside.spawn(network::serve(door, app.clone(), ended.clone()));
         }

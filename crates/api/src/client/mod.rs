@@ -8,6 +8,7 @@ mod error;
 mod lines;
 mod people;
 mod place;
+mod subscriptions;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;

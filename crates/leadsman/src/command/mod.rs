@@ -53,6 +53,7 @@ pub(crate) mod sign_in;
 pub(crate) mod socket;
 pub(crate) mod state;
 pub(crate) mod status;
+pub(crate) mod subscription;
 pub(crate) mod thaw;
 pub(crate) mod token;
 pub(crate) mod up;

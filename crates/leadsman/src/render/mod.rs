@@ -14,6 +14,7 @@ pub(crate) mod replay;
 pub(crate) mod requests;
 pub(crate) mod runs;
 pub(crate) mod status;
+pub(crate) mod subscriptions;
 pub(crate) mod table;
 pub(crate) mod why;
 pub(crate) mod words;

@@ -17,58 +17,60 @@ fn help_shows_what_there_is() {
         Usage: leadsman [OPTIONS] <COMMAND>
 
         Commands:
-          init         Write a first project file from what lies in this folder; nothing is ever overwritten
-          check        Check the project file and show every problem in one go
-          schema       Print the JSON Schema of the project file
-          up           Run Leadsman: control in the foreground, the data plane and the instances beside it
-          down         End Leadsman and everything that it runs, in order
-          plan         Say what shipping would do, before anything moves
-          run          Take a commit through the pipeline, and watch it until it is over
-          runs         List runs of the pipeline, the newest first
-          hook         Have Git tell Leadsman of what is pushed
-          ship         Ship what the project file describes, and watch it until it has all traffic or went
-                       back
-          status       Show how everything stands
-          why          Say why things are as they are: what is waited for, since when, and who can move it
-          requests     List the releases that wait to enter, what each still lacks, and the freezes
-          report       Hand reports on a release in: its gates are evaluated on what they say
-          checklist    List what has to be looked at before, during and after releases, and what is done of
-                       it
-          confirm      Confirm an item of a checklist, in your name
-          approve      Consent to a release that waits to enter the environment
-          reject       Refuse a release that waits to enter the environment
-          freeze       Let nothing enter the environment for a time, or one release all the same
-          thaw         End a freeze: what waits for it may enter
-          pause        Hold the deployment where it is; it is still judged, and still goes back if it fails
-          resume       Let a paused deployment go on
-          promote      Let the present step pass without waiting for the judge
-          abort        Take what is on its way back to what served before
-          retry        Bring the release that failed last in once more, or try a blocked way back again
-          rollback     Go back to the previous release, or to a named one
-          hold         Have requests of users wait while something behind the service changes, or let them
-                       in again
-          maintenance  Answer requests of users with `maintenance` of the project file instead, or plan a
-                       maintenance window
-          history      List what was deployed and what became of it
-          replay       Judge a past rollout again, by the limits it was held to or by others
-          diff         Show how two releases differ, or a release and what runs, or two environments
-          judge        Judge windows from standard input, one JSON object a line; say a verdict after each
-          load         Make requests at a rate, or as so many users, and measure how they are answered
-          facts        Read reports on tests, coverage, findings, components, load and numbers, and say what
-                       they say
-          gate         Say whether the gates of an environment would be open with the reports at hand
-          logs         Print what instances wrote
-          people       See who may do what, and change it
-          token        Make tokens, by which programs act for people, and end them
-          login        Sign in at a Leadsman on another machine
-          webhook      Have GitHub or GitLab tell Leadsman of what is pushed there
-          audit        Work with the audit log
-          evidence     Write everything that let a release pass to one file, or verify such a file
-          state        Back up the state of Leadsman, or take it to another machine
-          explain      Explain a code such as `L001`, or list all of them
-          demo         Play the whole story on this machine: good releases, bad ones, a crash
-          completions  Print a script that lets a shell complete the command line
-          man          Write the manual pages, one for each subcommand, into a folder
+          init          Write a first project file from what lies in this folder; nothing is ever
+                        overwritten
+          check         Check the project file and show every problem in one go
+          schema        Print the JSON Schema of the project file
+          up            Run Leadsman: control in the foreground, the data plane and the instances beside it
+          down          End Leadsman and everything that it runs, in order
+          plan          Say what shipping would do, before anything moves
+          run           Take a commit through the pipeline, and watch it until it is over
+          runs          List runs of the pipeline, the newest first
+          hook          Have Git tell Leadsman of what is pushed
+          ship          Ship what the project file describes, and watch it until it has all traffic or went
+                        back
+          status        Show how everything stands
+          why           Say why things are as they are: what is waited for, since when, and who can move it
+          requests      List the releases that wait to enter, what each still lacks, and the freezes
+          report        Hand reports on a release in: its gates are evaluated on what they say
+          checklist     List what has to be looked at before, during and after releases, and what is done of
+                        it
+          confirm       Confirm an item of a checklist, in your name
+          approve       Consent to a release that waits to enter the environment
+          reject        Refuse a release that waits to enter the environment
+          freeze        Let nothing enter the environment for a time, or one release all the same
+          thaw          End a freeze: what waits for it may enter
+          pause         Hold the deployment where it is; it is still judged, and still goes back if it fails
+          resume        Let a paused deployment go on
+          promote       Let the present step pass without waiting for the judge
+          abort         Take what is on its way back to what served before
+          retry         Bring the release that failed last in once more, or try a blocked way back again
+          rollback      Go back to the previous release, or to a named one
+          hold          Have requests of users wait while something behind the service changes, or let them
+                        in again
+          maintenance   Answer requests of users with `maintenance` of the project file instead, or plan a
+                        maintenance window
+          history       List what was deployed and what became of it
+          replay        Judge a past rollout again, by the limits it was held to or by others
+          diff          Show how two releases differ, or a release and what runs, or two environments
+          judge         Judge windows from standard input, one JSON object a line; say a verdict after each
+          load          Make requests at a rate, or as so many users, and measure how they are answered
+          facts         Read reports on tests, coverage, findings, components, load and numbers, and say
+                        what they say
+          gate          Say whether the gates of an environment would be open with the reports at hand
+          logs          Print what instances wrote
+          people        See who may do what, and change it
+          token         Make tokens, by which programs act for people, and end them
+          login         Sign in at a Leadsman on another machine
+          webhook       Have GitHub or GitLab tell Leadsman of what is pushed there
+          subscription  Have others told of what happens, by signed requests to addresses that you name
+          audit         Work with the audit log
+          evidence      Write everything that let a release pass to one file, or verify such a file
+          state         Back up the state of Leadsman, or take it to another machine
+          explain       Explain a code such as `L001`, or list all of them
+          demo          Play the whole story on this machine: good releases, bad ones, a crash
+          completions   Print a script that lets a shell complete the command line
+          man           Write the manual pages, one for each subcommand, into a folder
 
         Options:
           -h, --help     Print help

@@ -3,12 +3,13 @@
 use axum::http::StatusCode;
 use leadsman_api::{
     Accepted, Artifact, Audit, AuditQuery, BeginSignIn, BegunSignIn, Changed, Choices, Command,
-    CreatedToken, CreatedWebhook, Delivered, Diff, DiffQuery, EnvironmentStatus, EventsQuery,
-    FinishSignIn, History, HistoryQuery, LogLine, LoggedEvent, LogsQuery, NewToken, NewWebhook,
-    Overview, People, PeopleCommand, Plan, ReleaseStatus, Replay, ReplayLine, ReportAccepted,
-    ReportQuery, RunAccepted, RunCommand, RunLine, RunList, RunLogsQuery, RunQuery, RunRequest,
-    RunStatus, RunsQuery, Series, SeriesQuery, Shipment, Shipped, StatusQuery, System, Tokens,
-    Webhooks, Why, path,
+    CreatedSubscription, CreatedToken, CreatedWebhook, Delivered, Deliveries, Diff, DiffQuery,
+    EnvironmentStatus, EventsQuery, FinishSignIn, History, HistoryQuery, LogLine, LoggedEvent,
+    LogsQuery, NewSubscription, NewToken, NewWebhook, Overview, People, PeopleCommand, Plan,
+    ReleaseStatus, Replay, ReplayLine, ReportAccepted, ReportQuery, RunAccepted, RunCommand,
+    RunLine, RunList, RunLogsQuery, RunQuery, RunRequest, RunStatus, RunsQuery, Series,
+    SeriesQuery, Shipment, Shipped, StatusQuery, Subscriptions, SubscriptionsQuery, System, Tested,
+    Tokens, Webhooks, Why, path,
 };
 use leadsman_core::people::Act;
 
@@ -17,7 +18,7 @@ use super::{COMMANDS, Endpoint, delete, get, post, put};
 use crate::handlers::{
     artifacts, audit, choices, commands, deliveries, diff, errors, events, history, logs, metrics,
     openapi, people, plan, releases, replay, reports, run_logs, runs, series, ship, sign_in,
-    status, system, tokens, webhooks,
+    status, subscriptions, system, tokens, webhooks,
 };
 
 /// How large an artifact may be: the limit is there to stop what never ends.
@@ -32,6 +33,7 @@ pub(super) fn all() -> Vec<Endpoint> {
     all.extend(of_environments());
     all.extend(of_releases());
     all.extend(of_runs());
+    all.extend(of_subscriptions());
     all.extend(of_people());
     all
 }
@@ -175,6 +177,36 @@ fn of_runs() -> Vec<Endpoint> {
             .takes_bytes(deliveries::BODY_BYTES_MAX)
             .answers::<Delivered>()
             .or_with(StatusCode::ACCEPTED),
+    ]
+}
+
+fn of_subscriptions() -> Vec<Endpoint> {
+    let people = Everything(Act::People);
+    vec![
+        get(path::SUBSCRIPTIONS, people, subscriptions::get)
+            .says("The subscriptions by which others are told of what happens")
+            .asks::<SubscriptionsQuery>()
+            .answers::<Subscriptions>(),
+        post(path::SUBSCRIPTIONS, people, subscriptions::post)
+            .says("Add a subscription; its secret is shown this once")
+            .takes::<NewSubscription>()
+            .answers::<CreatedSubscription>(),
+        delete(path::SUBSCRIPTION, people, subscriptions::delete)
+            .says("Remove a subscription")
+            .answers::<Changed>(),
+        post(path::SUBSCRIPTION_SECRET, people, subscriptions::secret)
+            .says("Make another secret; the one before signs, too, for a day")
+            .answers::<CreatedSubscription>(),
+        post(path::SUBSCRIPTION_TEST, people, subscriptions::test)
+            .says("Send a notice that tells of nothing, and say what came back")
+            .answers::<Tested>(),
+        get(
+            path::SUBSCRIPTION_DELIVERIES,
+            people,
+            subscriptions::deliveries,
+        )
+        .says("How telling a subscription goes, with the last deliveries")
+        .answers::<Deliveries>(),
     ]
 }
 

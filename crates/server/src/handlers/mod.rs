@@ -23,6 +23,7 @@ pub(crate) mod series;
 pub(crate) mod ship;
 pub(crate) mod sign_in;
 pub(crate) mod status;
+pub(crate) mod subscriptions;
 pub(crate) mod system;
 pub(crate) mod tokens;
 pub(crate) mod webhooks;

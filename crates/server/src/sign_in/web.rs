@@ -1,6 +1,5 @@
 //! Asking a provider: one connection, one answer of bounded size and time, no redirections.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,12 +7,12 @@ use http::{Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
+
+use crate::outward;
 
 /// The longest answer, in bytes.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -95,18 +94,9 @@ async fn ask_in_time(url: &str, asked: Asked) -> Result<Bytes, String> {
     if !is_tls {
         return ask_over(stream, &uri, asked).await;
     }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let name = ServerName::try_from(bare).map_err(|error| failed(&error))?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await;
+    let connector = outward::connector().map_err(|error| failed(&error))?;
+    let stream = connector.connect(name, stream).await;
     ask_over(stream.map_err(|error| failed(&error))?, &uri, asked).await
 }
 

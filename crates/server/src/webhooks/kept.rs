@@ -3,9 +3,7 @@
 //! They are no events of the log, because the log is exported and shown, and a secret must not be
 //! in it. That one was added or removed is.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use leadsman_core::id::{ApplicationName, is_name};
@@ -13,12 +11,10 @@ use leadsman_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::signed::{Secret, Sender};
+use crate::state_file;
 
 /// How many there may be.
 const WEBHOOKS_MAX: usize = 200;
-
-/// The largest file that is read as one.
-const FILE_BYTES_MAX: u64 = 64 << 10;
 
 /// The longest URL, path or name of a repository, in bytes.
 const TEXT_BYTES_MAX: usize = 1_000;
@@ -104,7 +100,7 @@ impl Webhooks {
             return Ok(None);
         }
         let path = self.path(name);
-        read(&path).map_err(|source| Error::NotRead { path, source })
+        state_file::read(&path).map_err(|source| Error::NotRead { path, source })
     }
 
     /// Returns every webhook, by name.
@@ -117,22 +113,10 @@ impl Webhooks {
     }
 
     fn names(&self) -> Result<Vec<String>, Error> {
-        let not_read = |source| Error::NotRead {
+        state_file::names(&self.folder).map_err(|source| Error::NotRead {
             path: self.folder.clone(),
             source,
-        };
-        let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(not_read)?,
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(not_read)?.file_name();
-            let name = name.to_str().and_then(|name| name.strip_suffix(".json"));
-            names.extend(name.filter(|name| is_name(name)).map(str::to_owned));
-        }
-        names.sort();
-        Ok(names)
+        })
     }
 
     /// Keeps a webhook. When this returns, it is on the disk.
@@ -141,7 +125,7 @@ impl Webhooks {
             return Err(Error::TooMany);
         }
         let path = self.path(&webhook.name);
-        match self.write(&path, webhook) {
+        match state_file::create(&path, webhook) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 Err(Error::Known(webhook.name.clone()))
@@ -150,51 +134,14 @@ impl Webhooks {
         }
     }
 
-    fn write(&self, path: &Path, webhook: &Kept) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
-        let beside = self.folder.join(format!(".{}.new", webhook.name));
-        // One that a crash has left is nobody's.
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
-        let mut file = File::options()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(webhook)?)?;
-        file.sync_all()?;
-        // Unlike renaming, a link replaces nothing.
-        let linked = fs::hard_link(&beside, path);
-        fs::remove_file(&beside)?;
-        linked?;
-        File::open(&self.folder)?.sync_all()
-    }
-
     /// Removes the webhook called `name`, secret and all.
     pub(crate) fn remove(&self, name: &str) -> Result<Kept, Error> {
         let webhook = self.get(name)?;
         let webhook = webhook.ok_or_else(|| Error::Unknown(name.to_owned()))?;
         let path = self.path(name);
-        let removed = fs::remove_file(&path);
-        let removed = removed.and_then(|()| File::open(&self.folder)?.sync_all());
-        removed.map_err(|source| Error::NotKept { path, source })?;
+        state_file::remove(&path).map_err(|source| Error::NotKept { path, source })?;
         Ok(webhook)
     }
-}
-
-fn read(path: &Path) -> io::Result<Option<Kept>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
-    let file = io::Read::take(file, FILE_BYTES_MAX);
-    let webhook = serde_json::from_reader(file)?;
-    Ok(Some(webhook))
 }
 
 impl Origin {
@@ -257,6 +204,7 @@ impl Origin {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

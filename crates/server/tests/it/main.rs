@@ -26,4 +26,5 @@ mod rights;
 mod served;
 mod shelf;
 mod sign_in;
+mod subscriptions;
 mod webhooks;

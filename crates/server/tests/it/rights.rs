@@ -67,6 +67,37 @@ fn table() -> Vec<Row> {
             ADMIN,
         ),
         ("DELETE /v1/webhooks/{webhook}", "", Everything, ADMIN),
+        ("GET /v1/subscriptions", "", Everything, ADMIN),
+        (
+            "POST /v1/subscriptions",
+            r#"{"name":"-","url":"https://example.org/"}"#,
+            Everything,
+            ADMIN,
+        ),
+        (
+            "DELETE /v1/subscriptions/{subscription}",
+            "",
+            Everything,
+            ADMIN,
+        ),
+        (
+            "POST /v1/subscriptions/{subscription}/secret",
+            "",
+            Everything,
+            ADMIN,
+        ),
+        (
+            "POST /v1/subscriptions/{subscription}/test",
+            "",
+            Everything,
+            ADMIN,
+        ),
+        (
+            "GET /v1/subscriptions/{subscription}/deliveries",
+            "",
+            Everything,
+            ADMIN,
+        ),
         ("GET /v1/tokens", "", Anything, ALL),
         // A token makes none, but for an admin's, whatever else its person may.
         (

@@ -48,6 +48,7 @@ mod replay;
 mod shared_folder;
 mod shipping;
 mod streams;
+mod subscriptions;
 mod torture;
 mod traffic;
 mod tripwire;
