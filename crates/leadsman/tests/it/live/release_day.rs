@@ -199,7 +199,7 @@ fn people_watch_decide_and_read_a_release_day_in_a_browser() {
     day.browser.reads(&["holds 50 %"]);
     day.kept("environment");
     day.browser.press(&choice("promote-all"));
-    day.confirm(&["all traffic"], None);
+    day.confirm(&["gets 100 %"], None);
     day.browser.reads(&["release 2 serves"]);
 
     // Another one needs a second person.
