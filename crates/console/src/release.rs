@@ -34,6 +34,7 @@ pub struct Against {
 #[template(path = "release_head.html")]
 struct Head {
     name: String,
+    number: u64,
     shipped: Shown,
     by: String,
     note: Option<Said>,
@@ -168,6 +169,7 @@ fn head(release: &ReleaseStatus) -> Part {
     });
     let head = Head {
         name: format!("{} release {}", release.application, release.number),
+        number: release.number,
         shipped: shown(release.shipped_at, now),
         by: plain(&release.actor),
         note: release.note.as_deref().map(said),
