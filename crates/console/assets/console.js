@@ -52,7 +52,12 @@ function listen(address) {
     const { name, html } = JSON.parse(event.data);
     put(name, html);
   });
-  // The page is made of other parts now, or nobody is signed in any more.
+  // The page is made of other parts now, in whichever order they stand.
+  events.addEventListener("parts", (event) => {
+    const here = [...document.querySelectorAll("main > section")].map((part) => part.id);
+    if (here.sort().join() !== JSON.parse(event.data).sort().join()) location.reload();
+  });
+  // Nobody is signed in any more, or it is not to be seen any more.
   events.addEventListener("again", () => location.reload());
 }
 

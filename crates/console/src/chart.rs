@@ -158,6 +158,7 @@ fn chart(points: &[Point], drawn: &Drawn) -> Option<Chart> {
         (number(at), number(at + 4.0), words)
     });
     let middle = |point: &Point| x(point.at.0.saturating_sub(point.span_ms / 2));
+    let ends = |point: &Point| (x(point.at.0.saturating_sub(point.span_ms)), x(point.at.0));
     let band = drawn.range.map(|range| {
         let ranges = points
             .iter()
@@ -184,8 +185,12 @@ fn chart(points: &[Point], drawn: &Drawn) -> Option<Chart> {
         grid: grid.into(),
         steps: steps(points, begin, x),
         band: band.filter(|band| !band.is_empty()),
-        stable: pieces(points, |point| Some((middle(point), y(stable(point)?)))),
-        canary: pieces(points, |point| Some((middle(point), y(canary(point)?)))),
+        stable: pieces(points, ends, |point| {
+            Some((middle(point), y(stable(point)?)))
+        }),
+        canary: pieces(points, ends, |point| {
+            Some((middle(point), y(canary(point)?)))
+        }),
         limit: limit.map(|limit| {
             let at = y(limit);
             let words = format!("limit {}", (drawn.words)(limit));
@@ -219,14 +224,24 @@ fn steps(points: &[Point], begin: u64, x: impl Fn(u64) -> f64) -> Vec<(String, S
     steps
 }
 
-/// Returns lines through the points that have a value; where there is none, the line breaks off.
-fn pieces(points: &[Point], place: impl Fn(&Point) -> Option<(f64, f64)>) -> Vec<String> {
-    let places: Vec<Option<(f64, f64)>> = points.iter().map(place).collect();
-    places
-        .split(Option::is_none)
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| line(piece.iter().flatten().copied()))
-        .collect()
+/// Returns lines through the points that have a value; where there is none, the line breaks off. A
+/// point that stands alone is as long as what it was counted in.
+fn pieces(
+    points: &[Point],
+    ends: impl Fn(&Point) -> (f64, f64),
+    place: impl Fn(&Point) -> Option<(f64, f64)>,
+) -> Vec<String> {
+    let place = |point| Some((ends(point), place(point)?));
+    let places: Vec<Option<_>> = points.iter().map(place).collect();
+    let pieces = places.split(Option::is_none);
+    let lines = pieces.filter(|piece| !piece.is_empty()).map(|piece| {
+        let mut places = piece.iter().flatten();
+        if let ([Some(_)], Some(((begin, end), (_, y)))) = (piece, places.next()) {
+            return line([(*begin, *y), (*end, *y)].into_iter());
+        }
+        line(piece.iter().flatten().map(|(_, place)| *place))
+    });
+    lines.collect()
 }
 
 fn line(places: impl Iterator<Item = (f64, f64)>) -> String {

@@ -179,12 +179,15 @@ where
                 drop(sender.send(again()).await);
                 return;
             };
-            // A part that is not there cannot take the place of another one.
+            // A part that is not there cannot take the place of another one; a page that was made of
+            // others, be it before this was listened to, is loaded again.
             let has = |part: &Part| shown.contains_key(&part.name);
             let is_other = shown.len() != now.len() || !now.iter().all(has);
             let mut events = Vec::new();
-            if is_other && !shown.is_empty() {
-                events.push(again());
+            if is_other {
+                let names: Vec<&str> = now.iter().map(|part| &*part.name).collect();
+                events.extend(Event::default().event("parts").json_data(names));
+                shown.clear();
             }
             for part in now {
                 if shown.get(&part.name) != Some(&part.html) {

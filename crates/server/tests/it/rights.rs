@@ -348,9 +348,9 @@ async fn everybody(served: &Served) -> Vec<Asking> {
         .await
         .expect("it is live");
     all.push(nobody("a revoked token", Some(text), false));
-    let (_, expired) = token(served, "chief", None, 1).await;
+    let (_, expired) = token(served, "chief", None, 40).await;
     let since = served.world.engine.now();
-    while served.world.engine.now().since(since).as_millis() < 2 {
+    while served.world.engine.now().since(since).as_millis() < 42 {
         tokio::task::yield_now().await;
     }
     all.push(nobody("an expired token", Some(expired), false));

@@ -111,6 +111,20 @@ impl Day {
         self.checked.push(name.to_owned());
     }
 
+    /// Waits until there is a line in a picture; for pictures that are to be kept, until it says more.
+    fn something_is_drawn(&self) {
+        let points = if std::env::var_os(IMAGES).is_some() {
+            7
+        } else {
+            1
+        };
+        let script = "return Math.max(0, ...[...document.querySelectorAll('polyline')] \
+                      .map((line) => line.points.length))";
+        self.machine.wait_until("something is drawn", || {
+            self.browser.run(script).as_u64() >= Some(points)
+        });
+    }
+
     /// Nobody has to move a page from side to side.
     fn is_within_the_window(&self, name: &str, look: Look) {
         let fits = "const root = document.documentElement; \
@@ -197,6 +211,7 @@ fn people_watch_decide_and_read_a_release_day_in_a_browser() {
     day.kept("overview");
     day.browser.open(PAGE);
     day.browser.reads(&["holds 50 %"]);
+    day.something_is_drawn();
     day.kept("environment");
     day.browser.press(&choice("promote-all"));
     day.confirm(&["gets 100 %"], None);
@@ -222,14 +237,18 @@ fn people_watch_decide_and_read_a_release_day_in_a_browser() {
 
     // It is bad: it goes back by itself, and says why.
     day.machine.place.write("sick", "");
-    day.browser
-        .reads(&["release 3 failed", "release 2 serves", "errors"]);
+    day.browser.reads(&[
+        "release 3",
+        "went back",
+        "answers failed",
+        "release 2 serves",
+    ]);
     fs::remove_file(day.machine.place.path().join("sick")).unwrap();
     day.kept("rolled-back");
 
     // What serves is taken back by hand.
     day.browser.press(&choice("rollback"));
-    day.confirm(&["release 1"], Some("the basket of release 2 is empty"));
+    day.confirm(&["release 1"], None);
     day.browser.reads(&["release 1 serves"]);
     drop(users.end());
 
