@@ -13,6 +13,9 @@ use crate::words::{Shown, Tone, said, shown};
 /// For how many days a token can be made here.
 const LIVES: [u64; 5] = [1, 7, 30, 90, 366];
 
+/// How many are shown of those that have ended.
+const ENDED: usize = 50;
+
 /// For how long it is made where nobody chooses.
 const USUAL: u64 = 90;
 
@@ -44,6 +47,9 @@ struct You {
 struct List {
     title: &'static str,
     rows: Vec<Row>,
+    /// Those that open nothing any more: every session leaves one.
+    ended: Vec<Row>,
+    more: usize,
     of_others: bool,
 }
 
@@ -103,22 +109,14 @@ pub fn tokens(visitor: &Visitor, mine: &Mine<'_>, now: Moment) -> String {
         let tokens = tokens.filter(move |it| (Some(&*it.person) == myself) == own);
         tokens.map(|token| row(token, now)).collect::<Vec<_>>()
     };
-    let own = List {
-        title: "Your tokens",
-        rows: of(true),
-        of_others: false,
-    };
+    let own = list("Your tokens", of(true), false);
     let mut parts = vec![Part::of("you", &you)];
     if mine.person.is_some() {
         parts.push(Part::of("tokens", &own));
     }
     parts.push(Part::of("new-token", &new));
     if mine.admin {
-        let others = List {
-            title: "Tokens of others",
-            rows: of(false),
-            of_others: true,
-        };
+        let others = list("Tokens of others", of(false), true);
         parts.push(Part::of("tokens-of-others", &others));
     }
     page(visitor, mine.admin, Section::Tokens, "Settings", parts)
@@ -157,6 +155,21 @@ pub fn revoke_token(visitor: &Visitor, token: &Token) -> String {
     ask.page(visitor)
 }
 
+/// Returns a list of tokens, the newest first, with those that have ended behind the others.
+fn list(title: &'static str, rows: Vec<Row>, of_others: bool) -> List {
+    let (rows, mut ended): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| row.revoke.is_some());
+    let more = ended.len().saturating_sub(ENDED);
+    ended.truncate(ENDED);
+    List {
+        title,
+        rows,
+        ended,
+        more,
+        of_others,
+    }
+}
+
 fn grants(person: Option<&Person>) -> Vec<(String, String)> {
     let grants = person.into_iter().flat_map(|person| &person.grants);
     grants
@@ -190,5 +203,59 @@ fn row(token: &Token, now: Moment) -> Row {
         state,
         revoke: matches!(tone, Tone::Good)
             .then(|| path::fill(path::TOKEN_REVOKE, &[&token.number.to_string()])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(number: u64, revoked: bool, expires: u64) -> Token {
+        Token {
+            number,
+            person: "mia".to_owned(),
+            name: "<laptop>".to_owned(),
+            roles: vec!["viewer".to_owned()],
+            reach: Some("shop".to_owned()),
+            created_at: Moment(1_000),
+            expires_at: Moment(expires),
+            revoked_at: revoked.then_some(Moment(1_500)),
+            sign_in: number == 3,
+        }
+    }
+
+    #[test]
+    fn what_opens_nothing_any_more_stands_behind_what_does_and_cannot_be_revoked() {
+        let now = Moment(2_000);
+        let rows: Vec<Row> = [
+            token(1, false, 9_000),
+            token(2, true, 9_000),
+            token(3, false, 9_000),
+            token(4, false, 1_900),
+        ]
+        .iter()
+        .map(|it| row(it, now))
+        .collect();
+        let states: Vec<_> = rows.iter().map(|it| (it.number, it.state)).collect();
+        assert_eq!(
+            states,
+            [
+                (1, "open"),
+                (2, "revoked"),
+                (3, "signed in"),
+                (4, "has ended")
+            ]
+        );
+        assert_eq!(rows[0].may, "as viewer, in shop");
+        let listed = list("Your tokens", rows, false);
+        let numbers = |rows: &[Row]| rows.iter().map(|it| it.number).collect::<Vec<_>>();
+        assert_eq!(numbers(&listed.rows), [1, 3]);
+        assert_eq!(numbers(&listed.ended), [2, 4]);
+        let html = Part::of("tokens", &listed).html;
+        assert_eq!(html.matches("/revoke\"").count(), 2, "{html}");
+        assert!(html.contains("&#60;laptop&#62;"), "{html}");
+        let many = (0..60).map(|number| row(&token(number, true, 9_000), now));
+        let listed = list("Your tokens", many.collect(), false);
+        assert_eq!((listed.ended.len(), listed.more), (50, 10));
     }
 }
