@@ -127,14 +127,13 @@ impl Day {
 
     /// Nobody has to move a page from side to side.
     fn is_within_the_window(&self, name: &str, look: Look) {
-        let fits = "const root = document.documentElement; \
-                    return root.scrollWidth <= root.clientWidth";
-        assert_eq!(
-            self.browser.run(fits),
-            Value::Bool(true),
-            "{name}, {}",
-            look.name
-        );
+        let beyond = "const root = document.documentElement; \
+             if (root.scrollWidth <= root.clientWidth) return []; \
+             const all = [...document.querySelectorAll('body *')]; \
+             const out = all.filter((it) => it.getBoundingClientRect().right > root.clientWidth); \
+             return ['too wide', ...out.map((it) => it.outerHTML.slice(0, 200))]";
+        let beyond = self.browser.run(beyond);
+        assert_eq!(beyond, serde_json::json!([]), "{name}, {}", look.name);
     }
 
     fn has_no_violation(&self, name: &str) {
