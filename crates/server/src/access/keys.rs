@@ -19,7 +19,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use leadsman_api::IDEMPOTENCY_KEY_HEADER;
+use leadsman_api::{IDEMPOTENCY_KEY_HEADER, path};
 use leadsman_core::audit::{Asked, Key};
 use leadsman_core::time::Timestamp;
 use leadsman_store::{ReadError, Recorded, StreamKind};
@@ -153,6 +153,10 @@ async fn begin(
     recalled.map_err(leadsman_engine::Error::NotRead)?;
     let name = (caller.name().to_owned(), key.clone());
     let now = server.engine.now();
+    // What is shipped twice is one release all the same, and its second half may be missing.
+    if parts.uri.path() == path::SHIP {
+        server.keys.forget_recorded(&name);
+    }
     if let Some(used) = server.keys.begin(&name, &digest, now) {
         if used.request != digest {
             return Err(Failure::other_with_key(&key));
@@ -271,6 +275,17 @@ impl Keys {
     fn forget(&self, name: &Name) {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.remove(name);
+    }
+
+    /// Has what was recorded before control was started be carried out again.
+    fn forget_recorded(&self, name: &Name) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if used
+            .get(name)
+            .is_some_and(|it| matches!(it.came, Came::Recorded(_)))
+        {
+            used.remove(name);
+        }
     }
 
     fn remember(&self, name: Name, key: Key, row: &Recorded) {

@@ -169,6 +169,31 @@ async fn a_key_holds_across_the_end_of_control() {
     assert_eq!(act(&served, other).await.code(), "L087");
 }
 
+/// It is recorded in two steps, and control may be killed between them.
+#[tokio::test]
+async fn what_is_shipped_again_is_carried_out_to_its_end_and_is_one_release() {
+    let (served, token) = on_its_way().await;
+    let body = serde_json::to_string(&shipment(3)).expect("it has only text keys");
+    let ship = || Act {
+        path: "/v1/ship",
+        key: "third",
+        token: &token,
+        body: &body,
+    };
+    let shipped = act(&served, ship()).await;
+    assert_eq!(shipped.status, 200, "{shipped:?}");
+    assert!(is_replayed(&act(&served, ship()).await));
+    let served = served.again().await;
+    let again = act(&served, ship()).await;
+    assert_eq!(
+        (again.status, is_replayed(&again)),
+        (200, false),
+        "{again:?}"
+    );
+    assert!(again.body.contains("\"release\":3"), "{again:?}");
+    assert!(again.body.contains("\"started\":false"), "{again:?}");
+}
+
 /// What was shown once is not shown again to somebody else, and what is no act has no key.
 #[tokio::test]
 async fn a_token_that_was_made_is_answered_again_to_who_made_it_alone() {

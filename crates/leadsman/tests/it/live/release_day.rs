@@ -3,21 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::browser::{Browser, LOOKS, Look};
 use super::client::Traffic;
-use super::machine::Machine;
+use super::machine::{LONG, Machine};
 use super::people::with_api;
 use super::pipeline::{commit, git, wait_for_end};
-use super::service;
 use crate::tool::{missing, tool};
 
 const PAGE: &str = "/environments/quay/production";
-
-/// A canary that goes on by itself only after an hour, and a judge that is quick to see harm.
-const CANARY: &str = "strategy: { canary: { steps: [25%, 50%], soak: 1h }, keep_warm: 10m }\n\
-                      limits: { requests: 20, against_stable: null }\n";
 
 /// Where pictures are kept, if they are to be kept.
 const IMAGES: &str = "LEADSMAN_IMAGES";
@@ -63,14 +56,6 @@ impl Day {
             _scratch: scratch,
         };
         Some((day, mia, ina))
-    }
-
-    /// Writes a project file whose service is of this version.
-    fn project(&self, version: &str, more: &str) {
-        let ready = "{ http: /health, every: 50ms, within: 20s }";
-        let lines = service::lines(version);
-        let strategy = format!("{CANARY}{more}");
-        self.machine.project_of(&lines, ready, &strategy);
     }
 
     fn sign_in(&mut self, token: &str) {
@@ -183,12 +168,12 @@ fn people_watch_decide_and_read_a_release_day_in_a_browser() {
     let Some((mut day, mia, ina)) = Day::begin() else {
         return;
     };
-    day.project("one", "");
+    day.machine.project("one", LONG);
     day.machine.ship().succeeds();
     let users = Traffic::start(day.machine.address);
 
     // A canary, watched live.
-    day.project("two", "");
+    day.machine.project("two", LONG);
     day.machine.ship_detached();
     day.sign_in(&mia);
     day.browser.reads(&["quay", "release 2"]);
@@ -218,7 +203,7 @@ fn people_watch_decide_and_read_a_release_day_in_a_browser() {
 
     // Another one needs a second person.
     let entry = "entry: { approvals: 1 }";
-    day.project("three frail", "");
+    day.machine.project("three frail", LONG);
     let file = day.machine.place.path().join("leadsman.yaml");
     let text = fs::read_to_string(&file).unwrap();
     let text = text.replacen("production: {", &format!("production: {{ {entry},"), 1);
