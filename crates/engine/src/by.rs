@@ -65,6 +65,7 @@ mod tests {
             from: "unix".to_owned(),
             token: None,
             why: Some("a \"quoted\" reason".to_owned()),
+            key: None,
         });
         let stored = by.store(event.kind(), &event);
         assert_eq!(
