@@ -97,7 +97,7 @@ fn requests_share_a_connection() {
         world.status().arrivals[&crate::world::any_port()].connections,
         1
     );
-    assert_eq!(backend.requests.load(Ordering::SeqCst), 100);
+    backend.comes_to(100);
 }
 
 #[test]

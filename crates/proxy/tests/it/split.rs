@@ -167,9 +167,7 @@ fn instances_of_a_side_share_its_requests() {
         assert_eq!(visitor.get("/").status, 200);
     }
     for backend in backends.iter() {
-        eventually("a third of the requests", || {
-            (backend.requests.load(Ordering::SeqCst) == 10).then_some(())
-        });
+        backend.comes_to(10);
     }
 }
 

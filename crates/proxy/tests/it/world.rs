@@ -338,6 +338,16 @@ impl Backend {
     }
 }
 
+impl Backend {
+    /// Waits until it counts so many requests: it counts one once it has answered it, so whoever
+    /// has the answer may be earlier.
+    pub(crate) fn comes_to(&self, requests: usize) {
+        eventually("the requests of a backend", || {
+            (self.requests.load(Ordering::SeqCst) == requests).then_some(())
+        });
+    }
+}
+
 impl Drop for Backend {
     fn drop(&mut self) {
         self.closed.store(true, Ordering::SeqCst);
