@@ -42,7 +42,8 @@ async fn main() -> ExitCode {
     for version in 0..DEPLOYMENTS_EACH {
         for service in 0..SERVICES {
             let project = format!(
-                "application: quay-{service}\nservices:\n  web: {{ run: serve {version} }}\n"
+                "application: quay-{service}\nservices:\n  web: {{ run: serve {version} }}\n\
+                 strategy: {{ blue_green: {{}}, keep_warm: 1s }}\n"
             );
             let shipped = served.world.ship_project(&project, "ann").await;
             shipped.unwrap();
