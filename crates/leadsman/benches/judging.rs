@@ -4,11 +4,16 @@
 //! Time is processor time, as the system counts it in hundredths of a second, so that other programs
 //! on the machine make no difference.
 
+#[path = "common/processor.rs"]
+mod processor;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
 use leadsman_analysis::{Figures, History, Judge, Limits, Split, Told, Window};
+
+use processor::worked;
 
 /// How many windows the program is given at each rate.
 const WINDOWS: usize = 200_000;
@@ -161,20 +166,10 @@ impl Service {
 
 /// Returns the processor time of this process, and of those that it started and that have ended.
 fn processor_seconds() -> (f64, f64) {
-    /// Linux counts in hundredths of a second.
-    const TICKS: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat").expect("Linux has /proc");
-    // The name of the program stands in parentheses, and may hold blanks.
-    let (_, after) = stat.rsplit_once(") ").expect("the name has an end");
-    let field = |number: usize| -> f64 {
-        let text = after
-            .split(' ')
-            .nth(number - 3)
-            .expect("there are 52 fields");
-        text.parse().expect("times are numbers")
-    };
+    let [user, kernel, of_children, of_children_in_kernel] =
+        worked("self").expect("Linux has /proc");
     (
-        (field(14) + field(15)) / TICKS,
-        (field(16) + field(17)) / TICKS,
+        (user + kernel).as_secs_f64(),
+        (of_children + of_children_in_kernel).as_secs_f64(),
     )
 }

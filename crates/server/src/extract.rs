@@ -1,7 +1,7 @@
 //! What handlers take out of a request. Whatever cannot be taken out is answered as a problem, as
 //! everything else is.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{FormRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -14,6 +14,9 @@ pub(crate) struct Path<T>(pub(crate) T);
 
 /// What the query asks for.
 pub(crate) struct Query<T>(pub(crate) T);
+
+/// What was filled in on a page.
+pub(crate) struct Form<T>(pub(crate) T);
 
 /// What was sent, as JSON.
 pub(crate) struct Sent<T>(pub(crate) T);
@@ -46,6 +49,21 @@ where
         let taken = axum::extract::Query::from_request_parts(parts, state).await;
         let axum::extract::Query(taken) = taken
             .map_err(|rejection: QueryRejection| Failure::bad_request(rejection.body_text()))?;
+        Ok(Self(taken))
+    }
+}
+
+impl<S, T> FromRequest<S> for Form<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let taken = axum::extract::Form::from_request(request, state).await;
+        let axum::extract::Form(taken) = taken
+            .map_err(|rejection: FormRejection| Failure::bad_request(rejection.body_text()))?;
         Ok(Self(taken))
     }
 }

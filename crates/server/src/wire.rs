@@ -13,7 +13,7 @@ use leadsman_core::weight::Weight;
 use leadsman_core::workload::{InstanceState, ObservedInstance};
 use leadsman_core::{
     Closed, Deployment, End, Ended, Environment, Origin, Phase, Reason, Revision, Rollout, Routing,
-    Stage, Who, sizes,
+    Stage, Standing, Who, sizes,
 };
 use leadsman_engine::{Rate, View};
 use leadsman_gates::{GateResult, Outcome};
@@ -217,6 +217,15 @@ fn url(routing: &Routing) -> String {
         "http"
     };
     format!("{scheme}://{}", routing.listen)
+}
+
+/// Returns the standing of a release on the wire.
+pub(crate) const fn standing(standing: &Standing) -> api::Standing {
+    match standing {
+        Standing::Candidate => api::Standing::Candidate,
+        Standing::Promoted { .. } => api::Standing::Promoted,
+        Standing::Rejected { .. } => api::Standing::Rejected,
+    }
 }
 
 /// Returns a moment of the domain on the wire.

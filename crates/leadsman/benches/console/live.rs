@@ -9,8 +9,12 @@
 mod client;
 #[path = "../../tests/it/live/machine.rs"]
 mod machine;
+#[path = "../../tests/it/live/people.rs"]
+mod people;
 #[path = "../../tests/it/live/processes.rs"]
 mod processes;
+#[path = "../common/processor.rs"]
+mod processor;
 #[path = "../../tests/it/live/service.rs"]
 mod service;
 
@@ -22,15 +26,13 @@ use std::time::{Duration, Instant};
 
 use client::Traffic;
 use machine::{LONG, Machine};
+use processor::worked;
 
 /// What is promised: the share of a core that so many viewers cost.
 const OF_A_CORE: f64 = 0.10;
 
 /// The stack of a thread that only reads.
 const STACK: usize = 64 * 1024;
-
-/// How many ticks of processor time a second has.
-const TICKS: f64 = 100.0;
 
 /// Is the service from here on, if that is what this process was started for.
 pub(crate) fn serve_if_told() {
@@ -52,12 +54,8 @@ pub(crate) fn play(viewers: u32, seconds: u64) -> bool {
         .succeeds();
     let made = machine.run(&["token", "create", "browser", "--person", "mia"]);
     let token = made.succeeds().stdout.trim().to_owned();
-    let said = machine.said();
-    let url = said
-        .lines()
-        .find_map(|line| line.strip_prefix("the API is served on "));
-    let address = url.unwrap().split(',').next().unwrap();
-    let address: SocketAddr = address.strip_prefix("http://").unwrap().parse().unwrap();
+    let url = people::url(&machine);
+    let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
 
     let before = of_a_core(&machine, seconds);
     let heard = Arc::new(AtomicU64::new(0));
@@ -109,19 +107,12 @@ fn look(address: SocketAddr, token: &str, heard: &Arc<AtomicU64>) {
 
 /// Returns what share of a core control takes.
 fn of_a_core(machine: &Machine, seconds: u64) -> f64 {
-    let before = ticks(machine.control());
+    let spent = || {
+        let [user, kernel, ..] = worked(&machine.control().to_string()).unwrap();
+        user + kernel
+    };
+    let before = spent();
     let begun = Instant::now();
     std::thread::sleep(Duration::from_secs(seconds));
-    let spent = ticks(machine.control()) - before;
-    spent as f64 / TICKS / begun.elapsed().as_secs_f64()
-}
-
-/// Returns the processor time of a process, in hundredths of a second.
-fn ticks(pid: i32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, behind) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<&str> = behind.split_whitespace().collect();
-    let field = |at: usize| fields[at].parse::<u64>().unwrap();
-    // The fields `utime` and `stime`, counted from `state`.
-    field(11) + field(12)
+    (spent() - before).as_secs_f64() / begun.elapsed().as_secs_f64()
 }

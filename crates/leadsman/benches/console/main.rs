@@ -5,7 +5,11 @@
     clippy::print_stderr,
     reason = "the figures are what it is for"
 )]
-#![expect(clippy::unwrap_used, reason = "as in the tests that it shares")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "as in the tests that it shares"
+)]
 
 mod live;
 #[path = "../../tests/it/program.rs"]

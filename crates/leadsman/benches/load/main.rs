@@ -14,6 +14,8 @@
 mod backend;
 mod case;
 mod nginx;
+#[path = "../common/processor.rs"]
+mod processor;
 mod subject;
 #[path = "../../tests/it/tool.rs"]
 mod tool;

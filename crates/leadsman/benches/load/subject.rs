@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::case::Case;
 use crate::nginx::Nginx;
+use crate::processor::worked;
 use crate::tool::tool;
 
 /// How long nginx stands still.
@@ -244,16 +245,6 @@ fn wrk2(said: &str) -> Option<Measured> {
 
 /// Returns the processor time of all that was started and has ended, in seconds.
 fn worked_by_children() -> Result<f64, Error> {
-    let text = std::fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = text
-        .rsplit_once(')')
-        .ok_or("an unknown form of /proc/self/stat")?;
-    let ticks: Vec<f64> = fields
-        .split_whitespace()
-        .skip(13)
-        .take(2)
-        .map(str::parse)
-        .collect::<Result<_, _>>()?;
-    // A hundred a second on every Linux that this runs on.
-    Ok(ticks.iter().sum::<f64>() / 100.0)
+    let [_, _, user, kernel] = worked("self")?;
+    Ok((user + kernel).as_secs_f64())
 }

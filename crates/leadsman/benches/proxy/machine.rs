@@ -7,9 +7,7 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::Error;
-
-/// The unit of processor time in `/proc`, the same on every Linux that this runs on.
-pub(crate) const TICK: Duration = Duration::from_millis(10);
+use crate::processor::TICK;
 
 /// Cores by who runs on them.
 #[derive(Clone, Debug)]

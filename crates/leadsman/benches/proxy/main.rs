@@ -21,6 +21,8 @@ mod machine;
 mod measure;
 mod open;
 mod polling;
+#[path = "../common/processor.rs"]
+mod processor;
 mod running;
 mod subject;
 mod table;

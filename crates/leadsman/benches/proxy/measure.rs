@@ -19,7 +19,8 @@ use crate::certificate::Certificate;
 use crate::clients::Client;
 use crate::closed::Closed;
 use crate::machine::{self, Cores};
-use crate::running::{Running, worked};
+use crate::processor::worked;
+use crate::running::Running;
 use crate::subject::{Site, Subject};
 use crate::tool::tool;
 use crate::{closed, open};
@@ -371,7 +372,7 @@ impl<'a> Stretch<'a> {
 
 /// Returns the processor time of this program and of those that it started and that ended.
 fn own() -> Result<Duration, Error> {
-    Ok(worked("/proc/self/stat")?.iter().sum())
+    Ok(worked("self")?.iter().sum())
 }
 
 /// Checks that all requests were answered by backends, once each, and by those who should.

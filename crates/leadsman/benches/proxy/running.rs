@@ -12,7 +12,8 @@ use tempfile::TempDir;
 
 use crate::Error;
 use crate::case::Protocol;
-use crate::machine::{Cores, TICK};
+use crate::machine::Cores;
+use crate::processor::worked;
 
 /// How long a proxy may take to start, and to end.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -108,7 +109,7 @@ impl Running {
     pub(crate) fn worked(&self) -> Result<Worked, Error> {
         let mut sum = Worked::default();
         for pid in self.processes()? {
-            let worked = worked(&format!("/proc/{pid}/stat"))?;
+            let worked = worked(&pid.to_string())?;
             sum.user += worked[0];
             sum.kernel += worked[1];
         }
@@ -165,24 +166,6 @@ impl Drop for Running {
 
 fn log(folder: &TempDir) -> PathBuf {
     folder.path().join("said")
-}
-
-/// Returns the times in user mode and in the kernel that a `stat` file says, and those of children
-/// that ended.
-pub(crate) fn worked(stat: &str) -> Result<[Duration; 4], Error> {
-    let text = fs::read_to_string(stat)?;
-    // The name of the program comes second and may hold anything, also spaces.
-    let (_, fields) = text
-        .rsplit_once(')')
-        .ok_or("an unknown form of /proc/*/stat")?;
-    let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<u32>);
-    let mut next = || ticks.next().ok_or("an unknown form of /proc/*/stat");
-    Ok([
-        TICK * next()??,
-        TICK * next()??,
-        TICK * next()??,
-        TICK * next()??,
-    ])
 }
 
 /// Returns addresses that were free a moment ago.

@@ -9,7 +9,7 @@
 //! was lost when control was killed, is not done again either.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -232,9 +232,14 @@ fn is_of_environment(row: &Recorded) -> bool {
 }
 
 impl Keys {
+    fn used(&self) -> MutexGuard<'_, HashMap<Name, Used>> {
+        // What is known is whole whatever a thread that held it came to.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes note of a key that was not used yet; returns what it was used for otherwise.
     fn begin(&self, name: &Name, request: &str, now: Timestamp) -> Option<Used> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         if let Some(used) = used.get(name).filter(|it| now.since(it.at) < LIFE) {
             return Some(used.clone());
         }
@@ -260,7 +265,7 @@ impl Keys {
         let carried_out = response.status().is_success();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         if carried_out && body.len() <= ANSWER_BYTES_MAX {
             let media_type = parts.headers.get(CONTENT_TYPE).cloned();
             if let Some(used) = used.get_mut(name) {
@@ -273,13 +278,13 @@ impl Keys {
     }
 
     fn forget(&self, name: &Name) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         used.remove(name);
     }
 
     /// Has what was recorded before control was started be carried out again.
     fn forget_recorded(&self, name: &Name) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         if used
             .get(name)
             .is_some_and(|it| matches!(it.came, Came::Recorded(_)))
@@ -289,7 +294,7 @@ impl Keys {
     }
 
     fn remember(&self, name: Name, key: Key, row: &Recorded) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used();
         let used = used.entry(name).or_insert_with(|| Used {
             at: row.at,
             request: key.request,

@@ -9,9 +9,9 @@ use leadsman_console::{Visitor, path};
 use leadsman_engine::View;
 use serde::Deserialize;
 
-use super::{Filled, filled, html, sealed, see};
+use super::{html, sealed, see};
 use crate::access::Caller;
-use crate::extract::Path;
+use crate::extract::{Form, Path};
 use crate::handlers::choices::choices;
 use crate::handlers::commands::tell;
 use crate::handlers::status::status_of;
@@ -51,9 +51,8 @@ pub(crate) async fn done(
     caller: Caller,
     headers: HeaderMap,
     Path((application, environment, name)): Asked,
-    decided: Filled<Decided>,
+    Form(decided): Form<Decided>,
 ) -> Result<Response, Failure> {
-    let decided = filled(decided)?;
     sealed(&headers, &decided.seal)?;
     let address = path::fill(path::ENVIRONMENT, &[&application, &environment]);
     let asked = (application, environment);

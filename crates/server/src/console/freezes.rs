@@ -13,9 +13,9 @@ use leadsman_core::people::{Act, Reach};
 use serde::Deserialize;
 
 use super::settings::{Decided, is_admin};
-use super::{Filled, filled, html, sealed, see};
+use super::{html, sealed, see};
 use crate::access::Caller;
-use crate::extract::Path;
+use crate::extract::{Form, Path};
 use crate::handlers::commands::{said, tell};
 use crate::handlers::status::current;
 use crate::handlers::{AskedEnvironment, Shared, environment_id, view};
@@ -62,9 +62,8 @@ pub(crate) async fn freeze(
     caller: Caller,
     headers: HeaderMap,
     Path(asked): AskedEnvironment,
-    wanted: Filled<Wanted>,
+    Form(wanted): Form<Wanted>,
 ) -> Result<Response, Failure> {
-    let wanted = filled(wanted)?;
     sealed(&headers, &wanted.seal)?;
     let id = environment_id(&asked)?;
     if wanted.hours > HOURS_MAX {
@@ -104,9 +103,8 @@ pub(crate) async fn thaw(
     caller: Caller,
     headers: HeaderMap,
     Path((application, environment, number)): Path<(String, String, u64)>,
-    decided: Filled<Decided>,
+    Form(decided): Form<Decided>,
 ) -> Result<Response, Failure> {
-    let decided = filled(decided)?;
     sealed(&headers, &decided.seal)?;
     // The command has no place for it: the audit has.
     let caller = caller.saying(&said(&decided.reason)?);

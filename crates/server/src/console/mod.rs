@@ -13,8 +13,7 @@ pub(crate) mod settings;
 pub(crate) mod sign_in;
 
 use axum::Extension;
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS,
@@ -120,14 +119,6 @@ pub(crate) fn visitor(caller: &Caller, headers: &HeaderMap) -> Visitor {
         name: caller.name().to_owned(),
         seal,
     }
-}
-
-/// A form as it came.
-type Filled<T> = Result<Form<T>, FormRejection>;
-
-fn filled<T>(form: Filled<T>) -> Result<T, Failure> {
-    let form = form.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
-    Ok(form.0)
 }
 
 /// Whether a form was filled in on a page of ours, in this session.

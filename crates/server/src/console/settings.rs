@@ -10,9 +10,9 @@ use leadsman_console::{Visitor, path, settings as page};
 use leadsman_core::people::{Act, Reach};
 use serde::Deserialize;
 
-use super::{Filled, filled, html, sealed, see};
+use super::{html, sealed, see};
 use crate::access::Caller;
-use crate::extract::{Path, Query, Sent};
+use crate::extract::{Form, Path, Query, Sent};
 use crate::handlers::{Shared, people as about_people, tokens as about_tokens, webhooks as hooks};
 use crate::problem::Failure;
 use crate::serve::Server;
@@ -122,9 +122,8 @@ pub(crate) async fn make_token(
     caller: Caller,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
-    wanted: Filled<Wanted>,
+    Form(wanted): Form<Wanted>,
 ) -> Result<Response, Failure> {
-    let wanted = filled(wanted)?;
     sealed(&headers, &wanted.seal)?;
     let wish = NewToken {
         name: wanted.name.trim().to_owned(),
@@ -161,9 +160,8 @@ pub(crate) async fn revoke(
     caller: Caller,
     headers: HeaderMap,
     number: Path<u64>,
-    decided: Filled<Decided>,
+    Form(decided): Form<Decided>,
 ) -> Result<Response, Failure> {
-    let decided = filled(decided)?;
     sealed(&headers, &decided.seal)?;
     let caller = caller.saying(&decided.reason);
     let _changed = about_tokens::delete(state, caller, number).await?;
@@ -187,9 +185,8 @@ pub(crate) async fn add_person(
     state: Shared,
     caller: Caller,
     headers: HeaderMap,
-    added: Filled<Added>,
+    Form(added): Form<Added>,
 ) -> Result<Response, Failure> {
-    let added = filled(added)?;
     sealed(&headers, &added.seal)?;
     let grant = given(&added.role).map(|role| Grant {
         role,
@@ -236,9 +233,8 @@ pub(crate) async fn change(
     caller: Caller,
     headers: HeaderMap,
     Path((person, name)): Path<(String, String)>,
-    changed: Filled<Changed>,
+    Form(changed): Form<Changed>,
 ) -> Result<Response, Failure> {
-    let changed = filled(changed)?;
     sealed(&headers, &changed.seal)?;
     let back = match &*name {
         "remove" => path::PEOPLE.to_owned(),

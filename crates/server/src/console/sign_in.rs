@@ -13,9 +13,9 @@ use leadsman_core::people::Command;
 use leadsman_engine::By;
 use serde::Deserialize;
 
-use super::{Filled, filled, html, sealed, see};
+use super::{html, sealed, see};
 use crate::access::{Caller, Peer, session, token};
-use crate::extract::Query;
+use crate::extract::{Form, Query};
 use crate::handlers::Shared;
 use crate::handlers::sign_in::{begun, counted, provided, signed};
 use crate::handlers::tokens::{New, make};
@@ -165,9 +165,8 @@ fn refused(server: &Server, failure: Failure) -> Response {
 pub(crate) async fn post(
     State(server): Shared,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    given: Filled<Given>,
+    Form(given): Form<Given>,
 ) -> Result<Response, Failure> {
-    let given = filled(given)?;
     let to = inside(&given.to);
     let now = server.engine.now();
     let people = server.engine.people();
@@ -210,9 +209,8 @@ pub(crate) async fn out(
     State(server): Shared,
     caller: Caller,
     headers: HeaderMap,
-    form: Filled<Sealed>,
+    Form(form): Form<Sealed>,
 ) -> Result<Response, Failure> {
-    let form = filled(form)?;
     sealed(&headers, &form.seal)?;
     let people = server.engine.people();
     let hash = session::of(&headers).and_then(token::hash);

@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::State;
-use leadsman_api::{
-    Deployment, Event as WireEvent, History, HistoryQuery, Moment, Release, Standing, Why,
-};
-use leadsman_core::Standing as Known;
+use leadsman_api::{Deployment, Event as WireEvent, History, HistoryQuery, Moment, Release, Why};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::time::Timestamp;
 use leadsman_core::{Environment, Event, evolve};
@@ -94,11 +91,7 @@ pub(crate) async fn history(
             };
             releases.push(Release {
                 number: number.0,
-                standing: match known.standing {
-                    Known::Candidate => Standing::Candidate,
-                    Known::Promoted { .. } => Standing::Promoted,
-                    Known::Rejected { .. } => Standing::Rejected,
-                },
+                standing: wire::standing(&known.standing),
                 shipped_at: wire::moment(record.at),
                 actor: record.by.clone(),
                 note: record.made_of.note.clone(),

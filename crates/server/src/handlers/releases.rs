@@ -130,8 +130,8 @@ async fn in_environment(
         return Ok(None);
     }
     let status = wire::status(view);
-    let waits = status.requests.into_iter();
-    let request = waits.into_iter().find(|it| it.release == number.0);
+    let mut waits = status.requests.into_iter();
+    let request = waits.find(|it| it.release == number.0);
     let identity = known.and_then(|known| known.identity.as_ref());
     let digest = identity.map(|identity| identity.digest.to_string());
     let deployments = past.deployments.into_values().rev();
@@ -139,11 +139,7 @@ async fn in_environment(
         environment: environment.id.environment.to_string(),
         digest: request.as_ref().map(|it| it.digest.clone()).or(digest),
         serves: environment.serving() == Some(number),
-        standing: known.map(|known| match known.standing {
-            Standing::Candidate => api::Standing::Candidate,
-            Standing::Promoted { .. } => api::Standing::Promoted,
-            Standing::Rejected { .. } => api::Standing::Rejected,
-        }),
+        standing: known.map(|known| wire::standing(&known.standing)),
         cause: known.and_then(|known| match &known.standing {
             Standing::Rejected { cause, .. } => Some(cause.clone()),
             Standing::Candidate | Standing::Promoted { .. } => None,

@@ -7,8 +7,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::parameters::{self, value};
-use super::{Content, Described, SchemaOf};
+use super::{Content, Described, SchemaOf, parameters};
 use crate::endpoints::{self, Endpoint, Needs};
 
 /// Where the schemas of the types are.
@@ -46,7 +45,7 @@ impl Schemas {
             } else {
                 &mut self.answers
             };
-            value(of.referred(generator))
+            of.referred(generator).to_value()
         };
         let (media_type, schema) = match content {
             Content::Nothing => return None,
@@ -103,9 +102,8 @@ impl Schemas {
                 .into_iter()
                 .flat_map(Map::values_mut)
             {
-                renamed(&mut operation["requestBody"], &twice);
-                if operation["requestBody"].is_null() {
-                    operation.as_object_mut().map(|it| it.remove("requestBody"));
+                if let Some(body) = operation.get_mut("requestBody") {
+                    renamed(body, &twice);
                 }
             }
         }
@@ -169,7 +167,7 @@ fn lines(schema: &Value, each: &str) -> Value {
 }
 
 /// Returns the description of the API, as it is published.
-pub(crate) fn text() -> &'static str {
+pub fn description() -> &'static str {
     static TEXT: OnceLock<String> = OnceLock::new();
     TEXT.get_or_init(|| {
         let mut text = serde_json::to_string_pretty(&document()).expect("it has only text keys");
@@ -189,7 +187,9 @@ fn document() -> Value {
         let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
         path[endpoint.method.to_lowercase()] = operation;
     }
-    let problem = value(SchemaOf::of::<Problem>().referred(&mut schemas.answers));
+    let problem = SchemaOf::of::<Problem>()
+        .referred(&mut schemas.answers)
+        .to_value();
     let mut paths = Value::Object(paths);
     let components = schemas.into_components(&mut paths);
     json!({

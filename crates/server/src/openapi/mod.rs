@@ -4,7 +4,7 @@
 mod document;
 mod parameters;
 
-pub(crate) use document::text;
+pub use document::description;
 
 use axum::http::StatusCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -60,9 +60,4 @@ impl SchemaOf {
     fn referred(self, generator: &mut SchemaGenerator) -> Schema {
         (self.0)(generator)
     }
-}
-
-/// Returns the description of the API as it is published.
-pub fn description() -> &'static str {
-    text()
 }

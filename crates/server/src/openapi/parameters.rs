@@ -1,7 +1,7 @@
 //! What is given in the path, in the query and in headers.
 
 use leadsman_api::{IDEMPOTENCY_KEY_HEADER, REASON_HEADER};
-use schemars::{Schema, SchemaGenerator};
+use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::SchemaOf;
@@ -131,9 +131,4 @@ pub(super) fn if_none_match() -> Value {
         "description": "The tag of what is known already, as `ETag` had it.",
         "schema": { "type": "string" },
     })
-}
-
-/// Returns a schema as JSON.
-pub(super) fn value(schema: Schema) -> Value {
-    schema.to_value()
 }

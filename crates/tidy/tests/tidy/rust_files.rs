@@ -77,6 +77,12 @@ fn check_attributes(path: &str, text: &str) -> Vec<Finding> {
 /// Finds files that no `mod` names: they would never be compiled, nor their tests be run.
 fn forgotten(files: &BTreeMap<&str, &str>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    // Files that several targets share are named by where they lie.
+    let by_place: Vec<&str> = files
+        .values()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| line.trim().strip_prefix("#[path = \"")?.strip_suffix("\"]"))
+        .collect();
     for path in files.keys() {
         let Some((folder, name)) = path.rsplit_once('/') else {
             continue;
@@ -114,7 +120,10 @@ fn forgotten(files: &BTreeMap<&str, &str>) -> Vec<Finding> {
                             .is_some_and(|before| before.starts_with("pub"))
                 })
             });
-        if !declared {
+        let holder = path.rsplit('/').nth(1).unwrap_or_default();
+        let place = format!("{holder}/{name}");
+        let shared = by_place.iter().any(|named| named.ends_with(&place));
+        if !declared && !shared {
             let message =
                 format!("no file names it: add `mod {module};` to its parent, or remove it");
             findings.push(Finding::new(path, 0, message));
@@ -192,12 +201,21 @@ fn a_forgotten_file_is_found() {
         ("crates/a/tests/it/main.rs", "mod crash;\n"),
         ("crates/a/tests/it/crash.rs", ""),
         ("crates/a/tests/it/restart.rs", ""),
-        ("crates/a/benches/append.rs", ""),
+        (
+            "crates/a/benches/append.rs",
+            "#[path = \"common/clock.rs\"]\nmod clock;\n",
+        ),
+        ("crates/a/benches/common/clock.rs", ""),
+        ("crates/a/benches/common/left.rs", ""),
     ]);
     let findings = forgotten(&files);
     let found: Vec<_> = findings.iter().map(|f| f.path.as_str()).collect();
     assert_eq!(
         found,
-        ["crates/a/src/left.rs", "crates/a/tests/it/restart.rs"]
+        [
+            "crates/a/benches/common/left.rs",
+            "crates/a/src/left.rs",
+            "crates/a/tests/it/restart.rs"
+        ]
     );
 }
