@@ -234,7 +234,8 @@ mod tests {
             ] {
                 let mut headers = Headers::default();
                 for (name, value) in head {
-                    headers.append(name.parse().unwrap(), value.parse().unwrap());
+                    let value: http::HeaderValue = value.parse().unwrap();
+                    headers.append(name.parse().unwrap(), value);
                 }
                 let method = method.parse().unwrap();
                 let found = rules.find(None, path, &method, &headers);

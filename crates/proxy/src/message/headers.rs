@@ -1,55 +1,250 @@
 //! The headers of a message.
 //!
 //! They are a list, in the order in which their lines came. A head has a dozen of them: to look
-//! through all costs less than to hash a name, and a list is made, added to and taken apart with
-//! one allocation.
+//! through all costs less than to hash a name. Values stay where they were read: a line says where,
+//! and holds nothing that would have to be counted when it is made and when it is dropped. The room
+//! of a list that is done with is used for the next one of the same thread.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// How many headers are mostly added to a head on its way: who asked and by what, its name, and its
-/// place in a trace.
+/// place in a trace; and how long their values are together, in bytes.
 const ADDED: usize = 8;
+const ADDED_BYTES: usize = 192;
+
+/// How many lists are kept for the next heads, and how many lines and bytes those have at most.
+const SPARE: usize = 256;
+const SPARE_LINES: usize = 64;
+const SPARE_BYTES: usize = 1024;
+
+thread_local! {
+    #[expect(clippy::vec_box, reason = "a list moves between here and heads as one pointer")]
+    static SPARES: RefCell<Vec<Box<List>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The headers of a message, in the order in which they came. Several may have the same name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Headers(Vec<(HeaderName, HeaderValue)>);
+#[derive(Default)]
+pub(crate) struct Headers(Option<Box<List>>);
+
+static NONE: List = List {
+    head: Bytes::new(),
+    added: Vec::new(),
+    lines: Vec::new(),
+};
+
+#[derive(Default)]
+struct List {
+    /// What they were read from.
+    head: Bytes,
+    /// The values of those that were added, one behind the other.
+    added: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone)]
+struct Line {
+    name: HeaderName,
+    value: Place,
+}
+
+/// Where a value stands. No message is so long that 32 bits would not do; what lies beyond is
+/// nowhere.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    end: u32,
+    is_added: bool,
+    /// Whether no later message will say the same.
+    is_said_once: bool,
+}
+
+/// The value of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Value<'h>(&'h [u8]);
+
+impl<'h> Value<'h> {
+    #[inline]
+    pub(crate) fn of(bytes: &'h [u8]) -> Self {
+        Self(bytes)
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(self) -> &'h [u8] {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns it as text, if it is nothing but visible letters of ASCII, blanks and tabs.
+    pub(crate) fn to_str(self) -> Option<&'h str> {
+        let is_visible = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+        let text = self.0.iter().all(is_visible).then_some(self.0)?;
+        std::str::from_utf8(text).ok()
+    }
+}
+
+impl PartialEq<str> for Value<'_> {
+    fn eq(&self, text: &str) -> bool {
+        self.0 == text.as_bytes()
+    }
+}
+
+/// What a header can be made to say. Whoever is one sees to it that the bytes are those of a value.
+pub(crate) trait Said {
+    fn bytes(&self) -> &[u8];
+
+    /// Says whether no later message will say the same.
+    fn is_said_once(&self) -> bool;
+}
+
+impl Said for HeaderValue {
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+
+    fn is_said_once(&self) -> bool {
+        self.is_sensitive()
+    }
+}
+
+impl<S: Said> Said for &S {
+    fn bytes(&self) -> &[u8] {
+        (**self).bytes()
+    }
+
+    fn is_said_once(&self) -> bool {
+        (**self).is_said_once()
+    }
+}
+
+impl Place {
+    fn new(range: Range<usize>, is_added: bool) -> Self {
+        let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self {
+            start: at(range.start),
+            end: at(range.end),
+            is_added,
+            is_said_once: false,
+        }
+    }
+
+    #[inline]
+    fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+impl List {
+    #[inline]
+    fn value(&self, place: Place) -> Value<'_> {
+        let holder = match place.is_added {
+            true => &self.added[..],
+            false => &self.head[..],
+        };
+        Value(holder.get(place.range()).unwrap_or_default())
+    }
+
+    /// Returns a value to be kept, which takes no memory of its own if it was read.
+    fn kept(&self, place: Place) -> Option<HeaderValue> {
+        let mut value = match place.is_added {
+            true => HeaderValue::from_bytes(self.value(place).0).ok()?,
+            false => {
+                let range = place.range();
+                let is_there = range.start <= range.end && range.end <= self.head.len();
+                let bytes = is_there.then(|| self.head.slice(range))?;
+                HeaderValue::from_maybe_shared(bytes).ok()?
+            }
+        };
+        value.set_sensitive(place.is_said_once);
+        Some(value)
+    }
+
+    fn add(&mut self, value: &impl Said) -> Place {
+        if self.added.is_empty() {
+            self.added.reserve(ADDED_BYTES);
+        }
+        let start = self.added.len();
+        self.added.extend_from_slice(value.bytes());
+        Place {
+            is_said_once: value.is_said_once(),
+            ..Place::new(start..self.added.len(), true)
+        }
+    }
+}
 
 impl Headers {
-    /// Returns none, with room for so many that come and for what is mostly added on the way.
+    /// Returns none, with room for so many and for what is mostly added on the way.
     #[inline]
     pub(crate) fn with_capacity(lines: usize) -> Self {
-        Self(Vec::with_capacity(lines + ADDED))
+        let mut list = spare();
+        list.lines.reserve(lines + ADDED);
+        Self(Some(list))
+    }
+
+    /// Says what they were read from: values that stand in it are there from now on.
+    pub(crate) fn were_read_from(&mut self, head: Bytes) {
+        self.list_mut().head = head;
+    }
+
+    #[inline]
+    fn list(&self) -> &List {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
+    #[inline]
+    fn list_mut(&mut self) -> &mut List {
+        self.0.get_or_insert_with(spare)
     }
 
     /// Returns how many there are; each of the same name counts.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.list().lines.len()
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list().lines.is_empty()
     }
 
     /// Returns the value of the first header of this name.
     #[inline]
-    pub(crate) fn get<N>(&self, name: N) -> Option<&HeaderValue>
+    pub(crate) fn get<N>(&self, name: N) -> Option<Value<'_>>
     where
         HeaderName: PartialEq<N>,
     {
-        let found = self.0.iter().find(|(other, _)| *other == name);
-        found.map(|(_, value)| value)
+        let list = self.list();
+        let found = list.lines.iter().find(|line| line.name == name);
+        found.map(|line| list.value(line.value))
+    }
+
+    /// Returns the same to be kept.
+    pub(crate) fn get_kept<N>(&self, name: N) -> Option<HeaderValue>
+    where
+        HeaderName: PartialEq<N>,
+    {
+        let list = self.list();
+        let found = list.lines.iter().find(|line| line.name == name)?;
+        list.kept(found.value)
     }
 
     /// Returns the values of all headers of this name.
     #[inline]
-    pub(crate) fn get_all<N>(&self, name: N) -> impl DoubleEndedIterator<Item = &HeaderValue>
+    pub(crate) fn get_all<N>(&self, name: N) -> impl DoubleEndedIterator<Item = Value<'_>>
     where
         HeaderName: PartialEq<N>,
     {
-        let lines = self.0.iter();
-        lines.filter_map(move |(other, value)| (*other == name).then_some(value))
+        let list = self.list();
+        let lines = list.lines.iter();
+        let of_name = lines.filter(move |line| line.name == name);
+        of_name.map(|line| list.value(line.value))
     }
 
     /// Says whether there is a header of this name.
@@ -58,68 +253,162 @@ impl Headers {
     where
         HeaderName: PartialEq<N>,
     {
-        self.0.iter().any(|(other, _)| *other == name)
+        self.list().lines.iter().any(|line| line.name == name)
+    }
+
+    /// Adds a header that was read behind all others; its value stands at `place` in what it was read
+    /// from.
+    #[inline]
+    pub(crate) fn append_read(&mut self, name: HeaderName, place: Range<usize>) {
+        let value = Place::new(place, false);
+        self.list_mut().lines.push(Line { name, value });
     }
 
     /// Adds a header behind all others.
     #[inline]
-    pub(crate) fn append(&mut self, name: HeaderName, value: HeaderValue) {
-        self.0.push((name, value));
+    pub(crate) fn append(&mut self, name: HeaderName, value: impl Said) {
+        let list = self.list_mut();
+        let value = list.add(&value);
+        list.lines.push(Line { name, value });
+    }
+
+    /// Adds a header with the value of the first one of the name `other`, if there is one.
+    pub(crate) fn append_copy(&mut self, name: HeaderName, other: &HeaderName) {
+        let list = self.list_mut();
+        if let Some(line) = list.lines.iter().find(|line| line.name == *other) {
+            let value = line.value;
+            list.lines.push(Line { name, value });
+        }
     }
 
     /// Puts a header in the place of the first one of its name, and takes the others of that name
     /// out; where there is none it comes behind all others.
-    pub(crate) fn insert(&mut self, name: HeaderName, value: HeaderValue) {
-        let mut value = Some(value);
-        self.0.retain_mut(|(other, old)| {
-            if *other != name {
-                return true;
-            }
-            value.take().map(|value| *old = value).is_some()
+    pub(crate) fn insert(&mut self, name: HeaderName, value: impl Said) {
+        let list = self.list_mut();
+        let value = list.add(&value);
+        let Some(first) = list.lines.iter().position(|line| line.name == name) else {
+            list.lines.push(Line { name, value });
+            return;
+        };
+        list.lines[first].value = value;
+        let mut at = 0;
+        list.lines.retain(|line| {
+            at += 1;
+            at <= first + 1 || line.name != name
         });
-        if let Some(value) = value {
-            self.append(name, value);
-        }
     }
 
-    /// Takes all headers of this name out, and returns the value of the first one.
-    pub(crate) fn remove<N>(&mut self, name: N) -> Option<HeaderValue>
+    /// Takes all headers of this name out.
+    pub(crate) fn remove<N>(&mut self, name: N)
     where
         HeaderName: PartialEq<N>,
     {
-        let mut removed = self.0.extract_if(.., |(other, _)| *other == name);
-        let (_, first) = removed.next()?;
-        removed.for_each(drop);
-        Some(first)
+        self.list_mut().lines.retain(|line| line.name != name);
     }
 
     /// Takes out what is not `wanted`.
     #[inline]
-    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&HeaderName, &HeaderValue) -> bool) {
-        self.0.retain(|(name, value)| wanted(name, value));
+    pub(crate) fn retain(&mut self, mut wanted: impl FnMut(&HeaderName) -> bool) {
+        self.list_mut().lines.retain(|line| wanted(&line.name));
     }
 
     #[inline]
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter().map(|(name, value)| (name, value))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&HeaderName, Value<'_>)> {
+        let list = self.list();
+        let lines = list.lines.iter();
+        lines.map(|line| (&line.name, list.value(line.value)))
     }
 
     /// Returns the names of all headers; one that several have comes several times.
     #[inline]
     pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
-        self.0.iter().map(|(name, _)| name)
+        self.list().lines.iter().map(|line| &line.name)
+    }
+
+    /// Returns all of them with values to be kept.
+    pub(crate) fn to_kept(&self) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
+        let list = self.list();
+        let lines = list.lines.iter();
+        lines.filter_map(|line| Some((&line.name, list.kept(line.value)?)))
+    }
+
+    /// Returns the value of the first header of this name.
+    #[cfg(test)]
+    pub(crate) fn text<N>(&self, name: N) -> &str
+    where
+        HeaderName: PartialEq<N>,
+    {
+        let value = self.get(name).expect("a header of this name");
+        value.to_str().expect("visible letters")
     }
 }
 
+/// Returns a list with nothing in it.
+fn spare() -> Box<List> {
+    SPARES.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+impl Clone for Headers {
+    fn clone(&self) -> Self {
+        let from = self.list();
+        let mut list = spare();
+        list.head.clone_from(&from.head);
+        list.added.extend_from_slice(&from.added);
+        list.lines.extend_from_slice(&from.lines);
+        Self(Some(list))
+    }
+}
+
+impl Drop for Headers {
+    fn drop(&mut self) {
+        let Some(mut list) = self.0.take() else {
+            return;
+        };
+        list.head = Bytes::new();
+        list.added.clear();
+        list.lines.clear();
+        if list.lines.capacity() <= SPARE_LINES && list.added.capacity() <= SPARE_BYTES {
+            // At the end of a thread there may be no place for it any more.
+            let _ = SPARES.try_with(|spares| {
+                let mut spares = spares.borrow_mut();
+                if spares.len() < SPARE {
+                    spares.push(list);
+                }
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines = self
+            .iter()
+            .map(|(name, value)| (name, value.0.escape_ascii().to_string()));
+        f.debug_map().entries(lines).finish()
+    }
+}
+
+impl PartialEq for Headers {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
+
 impl Extend<(HeaderName, HeaderValue)> for Headers {
     fn extend<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(&mut self, headers: I) {
-        self.0.extend(headers);
+        for (name, value) in headers {
+            self.append(name, value);
+        }
     }
 }
 
 impl FromIterator<(HeaderName, HeaderValue)> for Headers {
     fn from_iter<I: IntoIterator<Item = (HeaderName, HeaderValue)>>(headers: I) -> Self {
-        Self(headers.into_iter().collect())
+        let mut all = Self::default();
+        all.extend(headers);
+        all
     }
 }
 
@@ -136,25 +425,13 @@ impl From<HeaderMap> for Headers {
     }
 }
 
-impl From<Headers> for HeaderMap {
-    fn from(headers: Headers) -> Self {
+impl From<&Headers> for HeaderMap {
+    fn from(headers: &Headers) -> Self {
         let mut map = Self::with_capacity(headers.len());
-        for (name, value) in headers.0 {
+        for (name, value) in headers.to_kept() {
             map.append(name, value);
         }
         map
-    }
-}
-
-#[cfg(test)]
-impl<N> std::ops::Index<N> for Headers
-where
-    HeaderName: PartialEq<N>,
-{
-    type Output = HeaderValue;
-
-    fn index(&self, name: N) -> &HeaderValue {
-        self.get(name).expect("a header of this name")
     }
 }
 
@@ -173,7 +450,7 @@ mod tests {
             .collect()
     }
 
-    fn line((name, value): (&HeaderName, &HeaderValue)) -> String {
+    fn line((name, value): (&HeaderName, Value<'_>)) -> String {
         format!("{name}: {}", value.to_str().unwrap())
     }
 
@@ -192,7 +469,7 @@ mod tests {
             ("host: 2, via: 1, host: 3", Some("2"), &["2", "3"]),
         ] {
             let headers = headers(said);
-            let value = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+            let value = |value: Value<'_>| value.to_str().unwrap().to_owned();
             assert_eq!(headers.get(HOST).map(value).as_deref(), first, "{said}");
             assert_eq!(headers.get("Host"), headers.get(&HOST), "{said}");
             assert_eq!(headers.contains(HOST), first.is_some(), "{said}");
@@ -210,9 +487,8 @@ mod tests {
         let value = || HeaderValue::from_static("9");
         let append: fn(&mut Headers, HeaderValue) = |headers, value| headers.append(HOST, value);
         let insert: fn(&mut Headers, HeaderValue) = |headers, value| headers.insert(HOST, value);
-        let remove: fn(&mut Headers, HeaderValue) = |headers, _| drop(headers.remove(HOST));
-        let retain: fn(&mut Headers, HeaderValue) =
-            |headers, _| headers.retain(|name, value| name == VIA || value == "2");
+        let remove: fn(&mut Headers, HeaderValue) = |headers, _| headers.remove(HOST);
+        let retain: fn(&mut Headers, HeaderValue) = |headers, _| headers.retain(|name| name == VIA);
         for (before, change, after) in [
             ("", append, "host: 9"),
             ("host: 1, via: 2", append, "host: 1, via: 2, host: 9"),
@@ -231,14 +507,12 @@ mod tests {
                 remove,
                 "via: 2, x: 5",
             ),
-            ("host: 1, via: 2, host: 2, x: 3", retain, "via: 2, host: 2"),
+            ("host: 1, via: 2, host: 2, via: 3", retain, "via: 2, via: 3"),
         ] {
             let mut headers = headers(before);
             change(&mut headers, value());
             assert_eq!(lines(&headers), after, "{before}");
         }
-        assert_eq!(headers("host: 1, host: 2").remove(HOST).unwrap(), "1");
-        assert_eq!(headers("via: 1").remove("host"), None);
     }
 
     #[test]
@@ -249,7 +523,7 @@ mod tests {
             // A map keeps those of a name together.
             ("x: 1, via: 2, x: 3, via: 4", "x: 1, x: 3, via: 2, via: 4"),
         ] {
-            let map = HeaderMap::from(headers(said));
+            let map = HeaderMap::from(&headers(said));
             assert_eq!(map.len(), headers(said).len(), "{said}");
             assert_eq!(lines(&Headers::from(map)), again, "{said}");
         }
@@ -258,10 +532,58 @@ mod tests {
     #[test]
     fn what_is_mostly_added_finds_room() {
         let mut headers = Headers::with_capacity(2);
-        let capacity = headers.0.capacity();
-        for _ in 0..2 + ADDED {
-            headers.append(HOST, HeaderValue::from_static("1"));
+        let capacity = headers.list().lines.capacity();
+        headers.append(HOST, HeaderValue::from_static("1"));
+        let bytes = headers.list().added.capacity();
+        for _ in 1..2 + ADDED {
+            let value = "x".repeat(ADDED_BYTES / (2 + ADDED));
+            headers.append(HOST, HeaderValue::from_str(&value).unwrap());
         }
-        assert_eq!(headers.0.capacity(), capacity);
+        assert_eq!(headers.list().lines.capacity(), capacity);
+        assert_eq!(headers.list().added.capacity(), bytes);
+    }
+
+    #[test]
+    fn what_was_read_stays_where_it_is() {
+        let head = Bytes::from_static(b"host: a\r\nx: b\r\n");
+        let mut headers = Headers::with_capacity(2);
+        headers.append_read(HOST, 6..7);
+        headers.append_read(HeaderName::from_static("x"), 12..13);
+        headers.were_read_from(head);
+        headers.append_copy(VIA, &HOST);
+        headers.append_copy(VIA, &VIA);
+        headers.append_copy(VIA, &http::header::AGE);
+        assert_eq!(lines(&headers), "host: a, x: b, via: a, via: a");
+        assert!(headers.list().added.is_empty());
+        // What is said otherwise is said otherwise in one place only.
+        headers.insert(HOST, HeaderValue::from_static("c"));
+        assert_eq!(lines(&headers), "host: c, x: b, via: a, via: a");
+        assert_eq!(headers.get_kept("x").unwrap(), "b");
+        assert_eq!(headers.get_kept(HOST).unwrap(), "c");
+        assert_eq!(headers.get_kept("y"), None);
+    }
+
+    #[test]
+    fn what_is_nowhere_is_nothing() {
+        let far = usize::MAX;
+        for (start, end) in [(13, 18), (18, 13), (17, 18), (far, far), (3, far)] {
+            let place = start..end;
+            let mut headers = Headers::with_capacity(1);
+            headers.append_read(HOST, place.clone());
+            headers.were_read_from(Bytes::from_static(b"host: a\r\nx: b\r\n"));
+            assert_eq!(headers.get(HOST), Some(Value(b"")), "{place:?}");
+            assert_eq!(headers.get_kept(HOST), None, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_once_stays_so() {
+        let mut value = HeaderValue::from_static("1");
+        value.set_sensitive(true);
+        let mut map = HeaderMap::new();
+        map.insert(HOST, value);
+        let headers = Headers::from(map);
+        assert!(headers.get_kept(HOST).unwrap().is_sensitive());
+        assert!(HeaderMap::from(&headers)[HOST].is_sensitive());
     }
 }

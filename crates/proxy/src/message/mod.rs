@@ -6,7 +6,7 @@
 
 mod headers;
 
-pub(crate) use headers::Headers;
+pub(crate) use headers::{Headers, Said, Value};
 
 use http::{Method, StatusCode, Uri, Version};
 use hyper::ext::ReasonPhrase;

@@ -1,7 +1,6 @@
 //! The path of a request: find its service, choose an instance, pass it on, pass the answer back.
 
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -16,10 +15,11 @@ use crate::worker::answer::Answer;
 use crate::worker::attempt::{Attempt, Outgoing};
 use crate::worker::choice::{Before, Choice, Later};
 use crate::worker::connection::{AnswerBody, Connection, Ended, Upgraded};
+use crate::worker::door::Entrance;
 use crate::worker::door::http1::Upgrade;
 use crate::worker::grpc::{is_grpc, timeout as grpc_timeout, translated};
 use crate::worker::headers::{prepare_answer, prepare_request};
-use crate::worker::host::Host;
+use crate::worker::host::HostName;
 use crate::worker::incoming::Incoming;
 use crate::worker::linger::linger;
 use crate::worker::note::Seen;
@@ -33,45 +33,15 @@ use crate::worker::visit::Visit;
 /// How often a request is sent again after a connection broke off without an answer.
 const RETRIES: usize = 2;
 
-/// Answers a request that arrived at the listener `address` from `peer`. Where the client's side of
-/// the connection will be if the request asks for an upgrade, and may, is in `upgrade`.
-pub(super) fn forward<'a>(
-    worker: &'a Worker,
-    address: SocketAddr,
-    peer: &'a Peer,
-    request: Request<Incoming>,
-    upgrade: Option<Upgrade>,
-    seen: &'a Seen,
-) -> impl Future<Output = Response<Answer>> + 'a {
-    let arrived = Instant::now();
-    let is_grpc = is_grpc(&request.head.headers);
-    // Outside of what is waited for, and not moved in there, or there would be room for it twice.
-    let mut begun = Forwarding::new(worker, address, peer, request, upgrade, seen, is_grpc);
-    async move {
-        let answered = match &mut begun {
-            Ok(forwarding) => forwarding.run(arrived).await,
-            Err(failure) => Err(*failure),
-        };
-        let answered = answered.unwrap_or_else(|failure| {
-            if let Ok(forwarding) = begun {
-                linger(forwarding.request.body);
-            }
-            rescue(failure, &worker.refused)
-        });
-        match answered.body {
-            Answer::Own(Some(_)) if is_grpc => translated(answered),
-            _ => answered,
-        }
-    }
-}
-
 /// A request on its way.
-struct Forwarding<'a> {
-    worker: &'a Worker,
-    address: SocketAddr,
-    peer: &'a Peer,
-    seen: &'a Seen,
-    host: Option<Host>,
+pub(super) struct Forwarding {
+    worker: Rc<Worker>,
+    /// Where it arrived.
+    entrance: Rc<Entrance>,
+    peer: Rc<Peer>,
+    seen: Seen,
+    arrived: Instant,
+    host: Option<HostName>,
     /// Where the client's side of the connection will be, if the request asks for an upgrade.
     upgrade: Option<Upgrade>,
     request: Request<Outgoing>,
@@ -92,17 +62,23 @@ enum Missed {
     Final(Failure),
 }
 
-impl<'a> Forwarding<'a> {
-    fn new(
-        worker: &'a Worker,
-        address: SocketAddr,
-        peer: &'a Peer,
+impl Forwarding {
+    /// Begins with a request that arrived at `entrance` from `peer`. Where the client's
+    /// side of the connection will be if the request asks for an upgrade, and may, is in `upgrade`.
+    ///
+    /// # Errors
+    /// What is answered instead.
+    pub(super) fn begin(
+        worker: &Rc<Worker>,
+        entrance: &Rc<Entrance>,
+        peer: Rc<Peer>,
         request: Request<Incoming>,
         upgrade: Option<Upgrade>,
-        seen: &'a Seen,
-        is_grpc: bool,
-    ) -> Result<Self, Failure> {
+        seen: Seen,
+    ) -> Result<Self, Box<(Response<Answer>, Seen)>> {
+        let arrived = Instant::now();
         let Request { mut head, body } = request;
+        let is_grpc = is_grpc(&head.headers);
         let has_body = !body.is_end_stream();
         let body_length = if has_body {
             body.size_hint().exact()
@@ -110,8 +86,14 @@ impl<'a> Forwarding<'a> {
             Some(0)
         };
         let timeout = is_grpc.then(|| grpc_timeout(&head.headers)).flatten();
-        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let (host, wants_upgrade) = prepare_request(&mut head, peer, body_length)?;
+        let until = timeout.and_then(|timeout| arrived.checked_add(timeout));
+        let (host, wants_upgrade) = match prepare_request(&mut head, &peer, body_length) {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                let own = rescue(failure, &worker.refused);
+                return Err(Box::new((in_words_of(is_grpc, own), seen)));
+            }
+        };
         seen.announce(&mut head.headers);
         let is_idempotent = [
             Method::GET,
@@ -124,10 +106,11 @@ impl<'a> Forwarding<'a> {
         let body = Outgoing::new(body);
         seen.has_body(body.progress());
         Ok(Self {
-            worker,
-            address,
+            worker: Rc::clone(worker),
+            entrance: Rc::clone(entrance),
             peer,
             seen,
+            arrived,
             host,
             upgrade: upgrade.filter(|_| wants_upgrade),
             request: Request { head, body },
@@ -137,37 +120,56 @@ impl<'a> Forwarding<'a> {
         })
     }
 
-    async fn run(&mut self, arrived: Instant) -> Result<Response<Answer>, Failure> {
+    /// Returns what is said to the client, and what is known of the request.
+    pub(super) fn end(
+        self,
+        answered: Result<Response<Answer>, Failure>,
+    ) -> (Response<Answer>, Seen) {
+        let said = answered.unwrap_or_else(|failure| {
+            linger(self.request.body);
+            rescue(failure, &self.worker.refused)
+        });
+        (in_words_of(self.is_grpc, said), self.seen)
+    }
+
+    /// Waits for an answer.
+    ///
+    /// # Errors
+    /// There is none, or it may not be passed on.
+    pub(super) async fn run(&mut self) -> Result<Response<Answer>, Failure> {
         let mut visit = Visit::default();
         let mut failure = Failure::NoInstance;
-        let mut started = arrived;
+        let mut started = self.arrived;
         loop {
             // Looked up anew for each attempt: the table may have changed meanwhile.
             let routes = self
                 .worker
-                .routes_at(self.address)
+                .routes_at(self.entrance.address)
                 .ok_or(Failure::NoRoute)?;
-            let host = self.host.as_ref().map(Host::name);
-            let (service, limits) = routes
-                .service(host, &self.request.head)
-                .ok_or(Failure::NoRoute)?;
+            let head = &self.request.head;
+            let host = self.host.map(|host| host.in_headers(&head.headers));
+            let (service, limits) = routes.service(host, head).ok_or(Failure::NoRoute)?;
             if let Some(limits) = limits
                 && !std::mem::replace(&mut visit.is_admitted, true)
             {
-                limits.admit(&mut self.request, self.peer, arrived)?;
+                limits.admit(&mut self.request, &self.peer, self.arrived)?;
             }
             let asking = Asking {
                 headers: &self.request.head.headers,
-                peer: self.peer,
+                peer: &self.peer,
                 now: started,
             };
             let choice = match service.way(asking, &visit, failure) {
-                Way::To(choice) => choice,
+                Way::To(choice) => Ok(choice),
                 Way::Refused(why) => return Err(why),
                 Way::Instead(sign) => return Ok(sign.answer(&self.worker.refused)),
-                Way::Wait(wait) => {
+                Way::Wait(wait) => Err(wait),
+            };
+            let choice = match choice {
+                Ok(choice) => choice,
+                Err(wait) => {
                     drop(routes);
-                    visit.wait(wait, &self.worker.swapped).await?;
+                    Box::pin(visit.wait(wait, &self.worker.swapped)).await?;
                     started = Instant::now();
                     continue;
                 }
@@ -185,7 +187,7 @@ impl<'a> Forwarding<'a> {
                 Err(Missed::Again(before, why)) => {
                     failure = why;
                     visit.tried.add(choice, before);
-                    let is_late = arrived.elapsed() >= self.worker.config.answer_timeout;
+                    let is_late = self.arrived.elapsed() >= self.worker.config.answer_timeout;
                     if is_late || visit.tried.broke_off() > RETRIES {
                         return Err(failure);
                     }
@@ -211,7 +213,8 @@ impl<'a> Forwarding<'a> {
             let is_fresh = idle.is_none();
             let connection = match idle {
                 Some(connection) => connection,
-                None => match upstream.connect().await {
+                // In a room of its own, as all that is rare, so that there is none for it mostly.
+                None => match Box::pin(upstream.connect()).await {
                     Ok(connection) => connection,
                     Err(error) if is_exhaustion(&error) => {
                         attempt.not_counted();
@@ -234,7 +237,7 @@ impl<'a> Forwarding<'a> {
             let sending = connection.send(&mut self.request, limit);
             let ended = match self.until {
                 None => sending.await,
-                Some(until) => tokio::time::timeout_at(until.into(), sending)
+                Some(until) => Box::pin(tokio::time::timeout_at(until.into(), sending))
                     .await
                     .unwrap_or(Ended::TimedOut),
             };
@@ -352,6 +355,14 @@ impl<'a> Forwarding<'a> {
     }
 }
 
+/// Returns an answer, which the proxy says as clients of gRPC understand it where it has to.
+fn in_words_of(is_grpc: bool, answer: Response<Answer>) -> Response<Answer> {
+    match answer.body {
+        Answer::Own(Some(_)) if is_grpc => translated(answer),
+        _ => answer,
+    }
+}
+
 /// Tells want on this machine, which no instance can be blamed for, from a refusal.
 fn is_exhaustion(error: &io::Error) -> bool {
     let wants = [
@@ -389,27 +400,5 @@ async fn tunnel_between(
             moved.bytes_out += bytes_out;
         }),
         Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn size_of_what_is_waited_for<F>(
-        _: impl Fn(&'static Worker, &'static Peer, Request<Incoming>, &'static Seen) -> F,
-    ) -> usize {
-        size_of::<F>()
-    }
-
-    #[test]
-    fn a_request_under_way_takes_little_room() {
-        // It is moved when it begins, and there may be thousands: what is kept across a wait twice,
-        // or in one that is rare, shows here first.
-        let size = size_of_what_is_waited_for(|worker, peer, request, seen| {
-            let address = SocketAddr::from(([127, 0, 0, 1], 80));
-            forward(worker, address, peer, request, None, seen)
-        });
-        assert!(size <= 2048, "{size} bytes");
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
-use crate::message::{Headers, Response};
+use crate::message::{Headers, Response, Value};
 use crate::worker::answer::Answer;
 
 /// The type of the bodies of gRPC; a `+` and an encoding may follow.
@@ -22,14 +22,14 @@ const FAULTS: [&[u8]; 5] = [b"2", b"4", b"13", b"14", b"15"];
 
 /// Returns whether these are headers of a message of gRPC.
 pub(super) fn is_grpc(headers: &Headers) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let kind = headers.get(CONTENT_TYPE).map(Value::as_bytes);
     let rest = kind.and_then(|kind| kind.strip_prefix(TYPE.as_bytes()));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Returns how long the client of a request of gRPC waits; `None` if it does not say.
 pub(super) fn timeout(headers: &Headers) -> Option<Duration> {
-    let said = headers.get(TIMEOUT)?.to_str().ok()?;
+    let said = headers.get(TIMEOUT)?.to_str()?;
     let (number, unit) = said.split_at_checked(said.len().checked_sub(1)?)?;
     let is_number = (1..=8).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
     let number: u64 = number.parse().ok().filter(|_| is_number)?;
@@ -46,16 +46,21 @@ pub(super) fn timeout(headers: &Headers) -> Option<Duration> {
 
 /// Returns whether the head of an answer says that the service failed.
 pub(super) fn is_fault(head: &Headers) -> bool {
-    head.get(STATUS).is_some_and(names_fault)
+    head.get(STATUS)
+        .map(Value::as_bytes)
+        .is_some_and(names_fault)
 }
 
 /// Returns whether what came at the end of an answer says that the service failed.
 pub(super) fn ends_in_fault(trailers: &HeaderMap) -> bool {
-    trailers.get(STATUS).is_some_and(names_fault)
+    trailers
+        .get(STATUS)
+        .map(HeaderValue::as_bytes)
+        .is_some_and(names_fault)
 }
 
-fn names_fault(status: &HeaderValue) -> bool {
-    FAULTS.contains(&status.as_bytes())
+fn names_fault(status: &[u8]) -> bool {
+    FAULTS.contains(&status)
 }
 
 /// Returns whether the head of an answer says how it ended: then there is nothing more to come.
@@ -182,7 +187,7 @@ mod tests {
         ]) {
             let said = headers(STATUS, status);
             assert_eq!(is_fault(&said), is, "{status}");
-            assert_eq!(ends_in_fault(&said.into()), is, "{status}");
+            assert_eq!(ends_in_fault(&HeaderMap::from(&said)), is, "{status}");
         }
         assert!(!is_fault(&Headers::default()));
         assert!(!ends_in_fault(&HeaderMap::new()));
@@ -194,9 +199,9 @@ mod tests {
         let own = Response::new(StatusCode::GATEWAY_TIMEOUT, Answer::Own(Some(words)));
         let Response { head, body } = translated(own);
         assert_eq!(head.status, StatusCode::OK);
-        assert_eq!(head.headers[CONTENT_TYPE], "application/grpc");
-        assert_eq!(head.headers[STATUS], "4");
-        assert_eq!(head.headers[MESSAGE], "100 %25 %C3%BC");
+        assert_eq!(head.headers.text(CONTENT_TYPE), "application/grpc");
+        assert_eq!(head.headers.text(STATUS), "4");
+        assert_eq!(head.headers.text(MESSAGE), "100 %25 %C3%BC");
         assert!(matches!(body, Answer::Own(None)));
     }
 }

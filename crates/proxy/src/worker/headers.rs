@@ -7,8 +7,8 @@ use http::header::{
 use http::uri::{Authority, PathAndQuery};
 use http::{Method, StatusCode, Uri, Version};
 
-use crate::message::{Headers, RequestHead, ResponseHead};
-use crate::worker::host::Host;
+use crate::message::{Headers, RequestHead, ResponseHead, Value};
+use crate::worker::host::{Host, HostName};
 use crate::worker::peer::Peer;
 use crate::worker::rescue::{Failure, REASON};
 
@@ -34,16 +34,18 @@ pub(super) fn prepare_request(
     head: &mut RequestHead,
     peer: &Peer,
     body_length: Option<u64>,
-) -> Result<(Option<Host>, bool), Failure> {
+) -> Result<(Option<HostName>, bool), Failure> {
     if head.method == Method::CONNECT {
         return Err(Failure::Connect);
     }
     let host = host(head)?;
+    let name = host.as_ref().map(Host::place);
     // In a request to an origin the target is a path; with a whole URI its authority counts.
     if head.uri.authority().is_some() {
+        let said = host.and_then(|host| HeaderValue::from_bytes(host.said()).ok());
         head.uri = Uri::from(path_for_origin(head.uri.path_and_query()));
-        if let Some(host) = &host {
-            head.headers.insert(HOST, host.said().clone());
+        if let Some(said) = said {
+            head.headers.insert(HOST, said);
         }
     }
     // Mostly there is nothing of it, and nothing more to be looked for.
@@ -58,7 +60,7 @@ pub(super) fn prepare_request(
     }
     peer.announce(head);
     head.version = Version::HTTP_11;
-    Ok((host, wants_upgrade))
+    Ok((name, wants_upgrade))
 }
 
 /// Takes what is for the proxy out of the headers of a request, and puts in what the proxy says to
@@ -94,7 +96,10 @@ pub(super) fn prepare_answer(head: &mut ResponseHead) {
         StatusCode::UPGRADE_REQUIRED,
     ]
     .contains(&head.status);
-    let upgrade = headers.get(UPGRADE).filter(|_| names_protocols).cloned();
+    let upgrade = match names_protocols {
+        true => headers.get_kept(UPGRADE),
+        false => None,
+    };
     // Of two lengths that contradict each other only the one that counted may be passed on.
     let is_coded = headers.contains(TRANSFER_ENCODING);
     strip(headers, |name| {
@@ -125,7 +130,7 @@ fn begins_plainly(path: &PathAndQuery) -> bool {
 }
 
 /// Returns the host and port that a request is for; `None` is only possible in HTTP/1.0.
-pub(super) fn host(head: &RequestHead) -> Result<Option<Host>, Failure> {
+pub(super) fn host(head: &RequestHead) -> Result<Option<Host<'_>>, Failure> {
     let mut lines = head.headers.get_all(HOST);
     let named = match (lines.next(), lines.next()) {
         (_, Some(_)) => return Err(Failure::BadRequest),
@@ -149,7 +154,7 @@ pub(super) fn host(head: &RequestHead) -> Result<Option<Host>, Failure> {
     let host = match (target, named) {
         (None, None) if is_http2 => return Err(Failure::BadRequest),
         (None, None) => return Ok(None),
-        (None, Some(named)) => Host::read(named),
+        (None, Some(named)) => Host::read(named.as_bytes()),
         (Some(target), None) => Host::read_target(target),
         // In HTTP/2 the host stands in the target, and may be repeated, but not contradicted, by a
         // header. In HTTP/1.1 the header does not count, but has to be one.
@@ -168,9 +173,9 @@ pub(super) fn host(head: &RequestHead) -> Result<Option<Host>, Failure> {
 /// the proxy, which says it anew.
 fn takes_trailers(head: &RequestHead) -> bool {
     let is_trailers = |token: &str| token.trim().eq_ignore_ascii_case("trailers");
-    let names_it = |line: &HeaderValue| {
+    let names_it = |line: Value<'_>| {
         line.to_str()
-            .is_ok_and(|line| line.split(',').any(is_trailers))
+            .is_some_and(|line| line.split(',').any(is_trailers))
     };
     let is_for_us = || {
         head.version == Version::HTTP_2
@@ -184,7 +189,7 @@ fn join_cookies(headers: &mut Headers) {
     if headers.get_all(COOKIE).nth(1).is_none() {
         return;
     }
-    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).map(HeaderValue::as_bytes).collect();
+    let cookies: Vec<&[u8]> = headers.get_all(COOKIE).map(Value::as_bytes).collect();
     // Made of what was valid and of what is.
     if let Ok(joined) = HeaderValue::from_bytes(&cookies.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
@@ -194,14 +199,12 @@ fn join_cookies(headers: &mut Headers) {
 fn wants_upgrade(head: &RequestHead) -> Option<HeaderValue> {
     let asked = head.version == Version::HTTP_11
         && tokens(&head.headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    head.headers.get(UPGRADE).filter(|_| asked).cloned()
+    head.headers.get_kept(UPGRADE).filter(|_| asked)
 }
 
 /// Returns what `connection` names.
 fn tokens(headers: &Headers) -> impl Iterator<Item = &str> {
-    let lines = headers
-        .get_all(CONNECTION)
-        .filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(CONNECTION).filter_map(Value::to_str);
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
@@ -214,7 +217,7 @@ fn strip(headers: &mut Headers, unwanted: impl Fn(&HeaderName) -> bool) {
         // A message cannot do without these, whoever asks for it.
         .filter(|name| name != HOST && name != CONTENT_LENGTH)
         .collect();
-    headers.retain(|name, _| !is_hop_by_hop(name) && !named.contains(name) && !unwanted(name));
+    headers.retain(|name| !is_hop_by_hop(name) && !named.contains(name) && !unwanted(name));
 }
 
 #[cfg(test)]
@@ -244,9 +247,9 @@ mod tests {
             .header("x-forwarded-for", "1.2.3.4")
             .header("connection", "host, content-length, x-forwarded-for, close");
         let parts = prepared(request, "203.0.113.9:4711").unwrap();
-        assert_eq!(parts.headers["host"], "a");
-        assert_eq!(parts.headers["content-length"], "5");
-        assert_eq!(parts.headers["x-forwarded-for"], "203.0.113.9");
+        assert_eq!(parts.headers.text("host"), "a");
+        assert_eq!(parts.headers.text("content-length"), "5");
+        assert_eq!(parts.headers.text("x-forwarded-for"), "203.0.113.9");
     }
 
     #[test]

@@ -1,49 +1,71 @@
 //! The host and port that a request is for.
 
-use http::HeaderValue;
+use http::header::HOST;
 use http::uri::Authority;
 
+use crate::message::{Headers, Value};
+
 /// The host and port that a request is for, in the words of its client.
-#[derive(Clone, Debug)]
-pub(super) struct Host {
-    said: HeaderValue,
-    /// How long the name of the host is: the rest of what was said is the port.
-    name_length: usize,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host<'h> {
+    said: &'h [u8],
+    name: HostName,
 }
 
-impl Host {
+/// Where the name of the host stands in what was said: it is the beginning of it, the rest is the
+/// port.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HostName {
+    length: usize,
+}
+
+impl<'h> Host<'h> {
     /// Understands what a request says; `None` where that is no host, or hides another one.
     ///
     /// What most say is understood at once. All else is left to who knows what a host may be.
-    pub(super) fn read(said: &HeaderValue) -> Option<Self> {
-        let bytes = said.as_bytes();
+    pub(super) fn read(said: &'h [u8]) -> Option<Self> {
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-        let plain = bytes.iter().take_while(|byte| is_plain(byte)).count();
-        let is_understood = plain > 0 && is_port(&bytes[plain..]);
-        let name_length = match is_understood {
+        let plain = said.iter().take_while(|byte| is_plain(byte)).count();
+        let is_understood = plain > 0 && is_port(&said[plain..]);
+        let length = match is_understood {
             true => plain,
-            false => uncommon(bytes)?,
+            false => uncommon(said)?,
         };
-        Some(Self {
-            said: said.clone(),
-            name_length,
-        })
+        let name = HostName { length };
+        Some(Self { said, name })
     }
 
     /// The same of what stands in the target of a request.
-    pub(super) fn read_target(authority: &Authority) -> Option<Self> {
-        Self::read(&HeaderValue::from_str(authority.as_str()).ok()?)
+    pub(super) fn read_target(authority: &'h Authority) -> Option<Self> {
+        Self::read(authority.as_str().as_bytes())
     }
 
     /// Returns the name without the port.
-    pub(super) fn name(&self) -> &str {
-        let said = self.said.to_str().unwrap_or_default();
-        said.get(..self.name_length).unwrap_or_default()
+    pub(super) fn name(&self) -> &'h str {
+        self.name.in_bytes(self.said)
+    }
+
+    /// Returns where the name stands.
+    pub(super) fn place(&self) -> HostName {
+        self.name
     }
 
     /// Returns it as it was said.
-    pub(super) fn said(&self) -> &HeaderValue {
-        &self.said
+    pub(super) fn said(&self) -> &'h [u8] {
+        self.said
+    }
+}
+
+impl HostName {
+    /// Returns it out of headers that say the host.
+    pub(super) fn in_headers(self, headers: &Headers) -> &str {
+        let said = headers.get(HOST).map(Value::as_bytes);
+        self.in_bytes(said.unwrap_or_default())
+    }
+
+    fn in_bytes(self, said: &[u8]) -> &str {
+        let name = said.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(name).unwrap_or_default()
     }
 }
 
@@ -92,7 +114,7 @@ mod tests {
     }
 
     fn read(said: &[u8]) -> Option<String> {
-        let host = Host::read(&HeaderValue::from_bytes(said).ok()?)?;
+        let host = Host::read(said)?;
         assert_eq!(host.said(), said);
         Some(host.name().to_owned())
     }
@@ -139,7 +161,7 @@ mod tests {
     #[test]
     fn fuzzed_host() {
         crate::fuzz::fuzz("host", |input| {
-            if HeaderValue::from_bytes(input).is_ok() {
+            if http::HeaderValue::from_bytes(input).is_ok() {
                 assert_eq!(read(input), by_the_rules(input));
             }
         });

@@ -15,13 +15,13 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use crate::config::Config;
 use crate::journal::{BATCH, BATCH_AFTER, End, Entry, Inlet, Trace, now_ns};
-use crate::message::{Headers, RequestHead, Response};
+use crate::message::{Headers, RequestHead, Response, Said as _};
 use crate::observe::AccessLog;
 use crate::worker::answer::{Answer, Broken};
 use crate::worker::attempt::Progress;
 use crate::worker::peer::{Peer, via};
 use crate::worker::random::Random;
-use crate::worker::request_id::{self, REQUEST_ID, RequestIds};
+use crate::worker::request_id::{self, REQUEST_ID, RequestId};
 use crate::worker::rescue::REASON;
 use crate::worker::service::ServiceRoutes;
 use crate::worker::trace;
@@ -29,7 +29,8 @@ use crate::worker::upstream::Upstream;
 
 /// Looks at all requests of a worker.
 pub(super) struct Observer {
-    ids: Option<RequestIds>,
+    /// Whether requests are given names.
+    names: bool,
     random: Random,
     log: Option<AccessLog>,
     /// The share of traces that is sampled, if requests are told of as spans.
@@ -41,9 +42,9 @@ pub(super) struct Observer {
 
 /// What is known of a request from its head on.
 pub(super) struct Seen {
-    id: Option<HeaderValue>,
+    id: Option<RequestId>,
     /// Its place in a trace, where it has one of its own.
-    trace: Option<Trace>,
+    trace: Option<Box<Trace>>,
     /// Whether what others have noted of the trace is passed on.
     keeps_state: bool,
     version: Version,
@@ -56,7 +57,7 @@ struct Note {
     observer: Rc<Observer>,
     arrived_ns: u64,
     arrived: Instant,
-    id: Option<HeaderValue>,
+    id: Option<RequestId>,
     client: IpAddr,
     method: Method,
     uri: Uri,
@@ -85,7 +86,7 @@ struct GoneTo {
 impl Observer {
     pub(super) fn new(config: &Config, inlet: Option<Inlet>) -> Rc<Self> {
         Rc::new(Self {
-            ids: config.request_ids.then(RequestIds::new),
+            names: config.request_ids,
             random: Random::new(),
             log: config.access_log.clone().filter(|_| inlet.is_some()),
             traces: config.traces.as_ref().map(|traces| traces.share),
@@ -125,16 +126,28 @@ impl Observer {
             let is_believed = peer.is_trusted();
             is_believed.then(|| request_id::carried(headers)).flatten()
         };
-        let ids = self.ids.as_ref();
-        let id = ids.map(|ids| carried().unwrap_or_else(|| ids.next(&self.random)));
+        let id = self
+            .names
+            .then(|| carried().unwrap_or_else(|| RequestId::make(&self.random)));
         let (trace, keeps_state) = self.traces.map_or((None, true), |share| {
             let carried = trace::carried(headers);
             let keeps_state = carried.is_some() && trace::is_state(headers);
-            (Some(self.place(carried, peer, share)), keeps_state)
+            (
+                Some(Box::new(self.place(carried, peer, share))),
+                keeps_state,
+            )
         });
-        let is_sampled = trace.is_some_and(|trace| trace.is_sampled);
+        let is_sampled = trace.as_ref().is_some_and(|trace| trace.is_sampled);
         let is_told = self.log.is_some() || is_sampled;
-        let note = is_told.then(|| Box::new(Note::new(self, head, peer, id.clone(), trace)));
+        let note = is_told.then(|| {
+            Box::new(Note::new(
+                self,
+                head,
+                peer,
+                id.clone(),
+                trace.as_deref().copied(),
+            ))
+        });
         Seen {
             id,
             trace,
@@ -148,8 +161,8 @@ impl Observer {
     pub(super) fn sign(&self, answer: &mut Response<Answer>) {
         let headers = &mut answer.head.headers;
         headers.insert(VIA, via(Version::HTTP_11));
-        if let Some(ids) = &self.ids {
-            headers.insert(REQUEST_ID, ids.next(&self.random));
+        if self.names {
+            headers.insert(REQUEST_ID, RequestId::make(&self.random));
         }
     }
 
@@ -207,7 +220,7 @@ impl Seen {
     /// Tells the instance the name of the request, and its place in a trace.
     pub(super) fn announce(&self, headers: &mut Headers) {
         if let Some(id) = &self.id {
-            headers.insert(REQUEST_ID, id.clone());
+            headers.insert(REQUEST_ID, id);
         }
         if let Some(trace) = &self.trace {
             headers.insert(trace::TRACEPARENT, trace::traceparent(trace));
@@ -246,13 +259,13 @@ impl Seen {
             headers.insert(VIA, via(self.version));
         }
         if let Some(id) = self.id {
-            headers.insert(REQUEST_ID, id);
+            headers.insert(REQUEST_ID, &id);
         }
         let Some(mut note) = self.note else {
             return response;
         };
         if is_refusal {
-            note.reason = headers.get(REASON).cloned();
+            note.reason = headers.get_kept(REASON);
         }
         note.status.set(Some(response.head.status.as_u16()));
         note.first_byte.set(Some(note.arrived.elapsed()));
@@ -270,7 +283,7 @@ impl Note {
         observer: &Rc<Observer>,
         head: &RequestHead,
         peer: &Peer,
-        id: Option<HeaderValue>,
+        id: Option<RequestId>,
         trace: Option<Trace>,
     ) -> Self {
         let headers = &head.headers;
@@ -291,8 +304,8 @@ impl Note {
             client: peer.client(headers),
             method: head.method.clone(),
             uri: head.uri.clone(),
-            host: headers.get(HOST).cloned(),
-            agent: headers.get(USER_AGENT).cloned(),
+            host: headers.get_kept(HOST),
+            agent: headers.get_kept(USER_AGENT),
             version: head.version,
             is_encrypted: peer.asked_by_https(headers),
             trace: trace.or_else(carried),
@@ -314,17 +327,9 @@ impl Note {
     }
 
     fn entry(&self) -> Entry {
-        let text = |value: &Option<HeaderValue>| {
-            value
-                .clone()
-                .unwrap_or_else(|| HeaderValue::from_static(""))
-        };
-        let (id, host, agent, reason) = (
-            text(&self.id),
-            text(&self.host),
-            text(&self.agent),
-            text(&self.reason),
-        );
+        let id = self.id.as_ref().map_or(&b""[..], RequestId::bytes);
+        let [host, agent, reason] = [&self.host, &self.agent, &self.reason]
+            .map(|value| value.as_ref().map_or(&b""[..], HeaderValue::as_bytes));
         // In HTTP/2 the host stands in the target.
         let target = self.uri.authority().map(|authority| authority.as_str());
         let gone_to = self.gone_to.borrow();
@@ -333,13 +338,13 @@ impl Note {
             None => [""; 3],
         };
         let said = [
-            id.as_bytes(),
+            id,
             self.method.as_str().as_bytes(),
-            target.map_or(host.as_bytes(), str::as_bytes),
+            target.map_or(host, str::as_bytes),
             self.uri.path().as_bytes(),
             self.uri.query().unwrap_or_default().as_bytes(),
-            agent.as_bytes(),
-            reason.as_bytes(),
+            agent,
+            reason,
             service.as_bytes(),
             side.as_bytes(),
             instance.as_bytes(),

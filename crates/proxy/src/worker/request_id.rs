@@ -1,16 +1,12 @@
 //! The name of a request, by which it is found again: in the answer, in the access log, and in what
 //! the instance writes.
 //!
-//! Every request has one, so it must cost next to nothing: names are written into a block of memory,
-//! many at a time, and what is passed on is a view of that block. No request allocates for it, and
-//! none asks the system for anything.
+//! Every request has one, so it must cost next to nothing: it lies where the request is known, no
+//! request allocates for it, and none asks the system for anything.
 
-use std::cell::RefCell;
-
-use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 
-use crate::message::Headers;
+use crate::message::{Headers, Said};
 use crate::worker::random::Random;
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,28 +17,38 @@ const LENGTH_MAX: usize = 128;
 /// How long a name is: 128 bits.
 const LENGTH: usize = 32;
 
-/// How many are made at a time.
-const BLOCK: usize = 64;
-
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Where names come from.
-pub(super) struct RequestIds(RefCell<Bytes>);
+/// The name of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RequestId {
+    /// One that no other request has.
+    Made([u8; LENGTH]),
+    /// One that it came with.
+    Carried(HeaderValue),
+}
 
-impl RequestIds {
-    pub(super) fn new() -> Self {
-        Self(RefCell::default())
+impl RequestId {
+    /// Returns a name that no other request has.
+    pub(super) fn make(random: &Random) -> Self {
+        let mut digits = [0; LENGTH];
+        let (high, low) = digits.split_at_mut(LENGTH / 2);
+        high.copy_from_slice(&hexadecimal(random.next()));
+        low.copy_from_slice(&hexadecimal(random.next()));
+        Self::Made(digits)
+    }
+}
+
+impl Said for RequestId {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Made(digits) => digits,
+            Self::Carried(said) => said.as_bytes(),
+        }
     }
 
-    /// Returns a name that no other request has.
-    pub(super) fn next(&self, random: &Random) -> HeaderValue {
-        let mut made = self.0.borrow_mut();
-        if made.is_empty() {
-            *made = block(random);
-        }
-        let id = made.split_to(LENGTH);
-        let id = HeaderValue::from_maybe_shared(id);
-        said_once(id.expect("it is made of hexadecimal digits"))
+    fn is_said_once(&self) -> bool {
+        true
     }
 }
 
@@ -51,14 +57,6 @@ impl RequestIds {
 pub(super) fn said_once(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
-}
-
-fn block(random: &Random) -> Bytes {
-    let mut block = Vec::with_capacity(BLOCK * LENGTH);
-    for _ in 0..BLOCK * 2 {
-        block.extend(hexadecimal(random.next()));
-    }
-    block.into()
 }
 
 /// Returns the sixteen hexadecimal digits of `number`.
@@ -72,7 +70,7 @@ pub(super) fn hexadecimal(number: u64) -> [u8; 16] {
 }
 
 /// Returns the name that a request came with, if it has one that can be written down anywhere.
-pub(super) fn carried(headers: &Headers) -> Option<HeaderValue> {
+pub(super) fn carried(headers: &Headers) -> Option<RequestId> {
     let mut said = headers.get_all(REQUEST_ID);
     let (Some(id), None) = (said.next(), said.next()) else {
         return None;
@@ -80,7 +78,8 @@ pub(super) fn carried(headers: &Headers) -> Option<HeaderValue> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=@~".contains(byte);
     let bytes = id.as_bytes();
     let is_name = (1..=LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(is_plain);
-    is_name.then(|| said_once(id.clone()))
+    let id = headers.get_kept(REQUEST_ID).filter(|_| is_name);
+    id.map(RequestId::Carried)
 }
 
 #[cfg(test)]
@@ -91,13 +90,13 @@ mod tests {
 
     #[test]
     fn no_two_requests_have_the_same_name() {
-        let (ids, random) = (RequestIds::new(), Random::new());
-        let made: HashSet<HeaderValue> = (0..1000).map(|_| ids.next(&random)).collect();
+        let random = Random::new();
+        let made = (0..1000).map(|_| RequestId::make(&random).bytes().to_owned());
+        let made: HashSet<Vec<u8>> = made.collect();
         assert_eq!(made.len(), 1000);
         for id in &made {
-            let id = id.to_str().unwrap();
-            assert_eq!(id.len(), 32, "{id}");
-            assert!(id.bytes().all(|byte| DIGITS.contains(&byte)), "{id}");
+            assert_eq!(id.len(), 32, "{id:?}");
+            assert!(id.iter().all(|byte| DIGITS.contains(byte)), "{id:?}");
         }
     }
 

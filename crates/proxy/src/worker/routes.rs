@@ -1,6 +1,6 @@
 //! The table as a worker uses it: listeners, their rules, and the services that these lead to.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::worker::service::{Making, ServiceRoutes};
 /// All listeners. Replaced as a whole.
 #[derive(Default)]
 pub(super) struct Routes {
-    listeners: HashMap<SocketAddr, Rc<ListenerRoutes>>,
+    listeners: BTreeMap<SocketAddr, Rc<ListenerRoutes>>,
 }
 
 /// One listener.

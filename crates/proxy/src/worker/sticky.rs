@@ -127,7 +127,7 @@ impl Sticky {
         let cookie = cookies.map(|[plain, secure]| {
             let is_secure = headers
                 .get("x-forwarded-proto")
-                .is_some_and(|p| p == "https");
+                .is_some_and(|said| said == *"https");
             Rc::clone(if is_secure { secure } else { plain })
         });
         Some(Drawn {

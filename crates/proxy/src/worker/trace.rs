@@ -122,6 +122,7 @@ fn is_key_part(part: &[u8], length_max: usize, may_begin_with_digit: bool) -> bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Value;
 
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     const SPAN: &str = "00f067aa0ba902b7";
@@ -271,7 +272,7 @@ mod tests {
             }
             if is_state(&headers) {
                 let lines = headers.get_all(TRACESTATE);
-                let lines: Vec<&[u8]> = lines.map(HeaderValue::as_bytes).collect();
+                let lines: Vec<&[u8]> = lines.map(Value::as_bytes).collect();
                 let mut joined = Headers::default();
                 let value = HeaderValue::from_bytes(&lines.join(&b","[..])).unwrap();
                 joined.insert(TRACESTATE, value);

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::message::{Request, Response};
@@ -123,10 +124,16 @@ impl Connection {
 
     /// Sends `request`, of which the head stays as it is and the body is taken, and waits for the
     /// head of the answer. The time limit counts from the last movement of the request's body.
-    pub(super) async fn send(self, request: &mut Request<Outgoing>, limit: Duration) -> Ended {
+    // What an `async fn` is given it has room for twice.
+    pub(super) fn send(
+        self,
+        request: &mut Request<Outgoing>,
+        limit: Duration,
+    ) -> impl Future<Output = Ended> {
         match self {
-            Self::Http1(connection) => connection.send(request, limit).await,
-            Self::Http2(connection) => connection.send(request, limit).await,
+            Self::Http1(connection) => Either::Left(connection.send(request, limit)),
+            // In a room of its own: who speaks the more common protocol would pay for it.
+            Self::Http2(connection) => Either::Right(Box::pin(connection.send(request, limit))),
         }
     }
 

@@ -20,7 +20,7 @@ use crate::table::{Listener, Network};
 /// A listener as one worker sees it. It outlives tables that still have its address.
 pub(in crate::worker) struct Entrance {
     /// The address of the listener in the table.
-    pub(super) address: SocketAddr,
+    pub(in crate::worker) address: SocketAddr,
     terms: RefCell<Rc<Terms>>,
     arrivals: RefCell<Arrivals>,
 }
@@ -75,7 +75,7 @@ impl Terms {
     pub(super) fn dress(&self, headers: &mut Headers) {
         for (name, value) in &self.answer_headers {
             if !headers.contains(name) {
-                headers.append(name.clone(), value.clone());
+                headers.append(name.clone(), value);
             }
         }
     }

@@ -1,25 +1,33 @@
 //! The protocol of a connection: which one it is, and speaking it to the end.
 
+use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
 use http::StatusCode;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::announced::announced;
+use super::entrance::Terms;
 use super::greet::{Protocol, first_words, shake_hands};
 use super::http1::{self, Client, Line, Upgrade, Waits};
 use super::{Closing, Guest, http2};
 use crate::certificates::{HTTP_2, acme};
 use crate::message::{Request, Response};
 use crate::worker::answer::Answer;
-use crate::worker::forward::forward;
+use crate::worker::forward::Forwarding;
 use crate::worker::incoming::Incoming;
+use crate::worker::note::Seen;
 use crate::worker::peer::Peer;
 use crate::worker::redirect::lead_to_https;
+
+/// An answer that is there already, or is waited for.
+pub(super) type Answering<F> = Either<Said, Pin<Box<F>>>;
+type Said = Pin<Box<Ready<Response<Answer>>>>;
 
 /// How long a client that has come, but asked for nothing yet, may take to do so once the door is
 /// closed: it may have come before that.
@@ -111,25 +119,70 @@ pub(super) fn answer(
     peer: &Rc<Peer>,
     request: Request<Incoming>,
     upgrade: Option<Upgrade>,
-) -> Pin<Box<impl Future<Output = Response<Answer>> + 'static>> {
+) -> Answering<impl Future<Output = Response<Answer>> + use<>> {
     let terms = guest.entrance.terms();
-    let (worker, peer) = (Rc::clone(&guest.worker), peer.where_trusted(&terms.trusted));
-    let address = guest.entrance.address;
-    // In a room of its own, and not in that of the connection: little is moved about then, and a
-    // connection between two requests does without.
-    Box::pin(async move {
-        if let Some(words) = terms.challenge(request.head.uri.path()) {
-            let words = Answer::Own(Some(words.to_owned().into()));
-            return Response::new(StatusCode::OK, words);
+    // Whatever can be done at once is done here: what is waited for has no room for it then.
+    match begin(guest, &terms, peer, request, upgrade) {
+        Err(said) => Either::Left(said),
+        // In a room of its own, and not in that of the connection: little is moved about then, and a
+        // connection between two requests does without.
+        Ok(mut forwarding) => Either::Right(Box::pin(async move {
+            let answered = forwarding.run().await;
+            dressed(forwarding.end(answered), &terms)
+        })),
+    }
+}
+
+/// Begins with a request.
+///
+/// # Errors
+/// What is said at once.
+fn begin(
+    guest: &Guest,
+    terms: &Terms,
+    peer: &Rc<Peer>,
+    request: Request<Incoming>,
+    upgrade: Option<Upgrade>,
+) -> Result<Forwarding, Said> {
+    if let Some(words) = terms.challenge(request.head.uri.path()) {
+        let words = Answer::Own(Some(words.to_owned().into()));
+        return Err(Box::pin(ready(Response::new(StatusCode::OK, words))));
+    }
+    let (worker, peer) = (&guest.worker, peer.where_trusted(&terms.trusted));
+    let seen = worker.observer.meet(&request.head, &peer);
+    let begun = match terms.to_https {
+        Some(port) if !peer.asked_by_https(&request.head.headers) => {
+            let led = lead_to_https(port, &request.head, &worker.refused);
+            Err(Box::new((led, seen)))
         }
-        let seen = worker.observer.meet(&request.head, &peer);
-        let mut response = match terms.to_https {
-            Some(port) if !peer.asked_by_https(&request.head.headers) => {
-                lead_to_https(port, &request.head, &worker.refused)
-            }
-            _ => forward(&worker, address, &peer, request, upgrade, &seen).await,
-        };
-        terms.dress(&mut response.head.headers);
-        seen.dress(response)
-    })
+        _ => Forwarding::begin(worker, &guest.entrance, peer, request, upgrade, seen),
+    };
+    begun.map_err(|said| Box::pin(ready(dressed(*said, terms))))
+}
+
+/// Returns an answer with all that each one says.
+fn dressed((mut answer, seen): (Response<Answer>, Seen), terms: &Terms) -> Response<Answer> {
+    terms.dress(&mut answer.head.headers);
+    seen.dress(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_what_is_waited_for<F>(
+        _: impl Fn(&'static Guest, &'static Rc<Peer>, Request<Incoming>) -> Answering<F>,
+    ) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_request_under_way_takes_little_room() {
+        // It is moved when it begins, there may be thousands, and the system's library has no more
+        // than this at hand: what is kept across a wait twice, or in one that is rare, shows here
+        // first.
+        let size =
+            size_of_what_is_waited_for(|guest, peer, request| answer(guest, peer, request, None));
+        assert!(size <= 1032, "{size} bytes");
+    }
 }

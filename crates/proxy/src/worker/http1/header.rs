@@ -2,64 +2,32 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use smallvec::SmallVec;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 
-use crate::message::Headers;
+use crate::message::{Headers, Value};
 
 /// How many headers a head may have.
 pub(in crate::worker) const HEADERS_MAX: usize = 100;
 
-/// How many headers most heads have at most.
-const HEADERS_USUAL: usize = 16;
-
-/// Where the headers stand in the bytes of a head.
-pub(in crate::worker) struct Places(SmallVec<[Place; HEADERS_USUAL]>);
-
-struct Place {
-    name: Range<u32>,
-    value: Range<u32>,
-}
-
-impl Places {
-    /// Returns where `lines` stand in `head`, which they were read from.
-    pub(in crate::worker) fn of(lines: &[httparse::Header<'_>], head: &[u8]) -> Self {
-        let place = |part: &[u8]| {
-            let Range { start, end } = within(head, part);
-            // No head is so long.
-            u32::try_from(start).unwrap_or(u32::MAX)..u32::try_from(end).unwrap_or(u32::MAX)
-        };
-        let places = lines.iter().map(|line| Place {
-            name: place(line.name.as_bytes()),
-            value: place(line.value),
-        });
-        Self(places.collect())
-    }
-
-    /// Takes the headers that `heed` says are to be kept out of `head`.
-    ///
-    /// # Errors
-    /// One of them is none, or `heed` says why not.
-    pub(in crate::worker) fn headers<E: Copy>(
-        &self,
-        head: &Bytes,
-        garbled: E,
-        mut heed: impl FnMut(&HeaderName, &HeaderValue) -> Result<bool, E>,
-    ) -> Result<Headers, E> {
-        let mut headers = Headers::with_capacity(self.0.len());
-        for Place { name, value } in &self.0 {
-            let name = head.get(name.start as usize..name.end as usize);
-            let name = name.and_then(|name| HeaderName::from_bytes(name).ok());
-            let value = head.slice(value.start as usize..value.end as usize);
-            let value = HeaderValue::from_maybe_shared(value).ok();
-            let (name, value) = name.zip(value).ok_or(garbled)?;
-            if heed(&name, &value)? {
-                headers.append(name, value);
-            }
+/// Takes the headers that `heed` says are to be kept out of `lines`, which were read from `head`.
+///
+/// # Errors
+/// One of them is none, or `heed` says why not.
+pub(in crate::worker) fn headers<E: Copy>(
+    lines: &[httparse::Header<'_>],
+    head: &[u8],
+    garbled: E,
+    mut heed: impl FnMut(&HeaderName, Value<'_>) -> Result<bool, E>,
+) -> Result<Headers, E> {
+    let mut headers = Headers::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| garbled)?;
+        // What a value consists of was looked at when its line was found.
+        if heed(&name, Value::of(line.value))? {
+            headers.append_read(name, within(head, line.value));
         }
-        Ok(headers)
     }
+    Ok(headers)
 }
 
 /// What headers say of the connection (RFC 9112, 9.3).
@@ -71,16 +39,25 @@ pub(in crate::worker) struct Persistence {
 
 impl Persistence {
     /// Takes note of a header that is about the connection, and returns whether it says more.
-    pub(in crate::worker) fn heed(&mut self, value: &HeaderValue) -> bool {
+    pub(in crate::worker) fn heed(&mut self, value: Value<'_>) -> bool {
+        // Mostly it is one word.
+        if self.heed_word(value.as_bytes()) {
+            return false;
+        }
         let mut says_more = false;
         for token in tokens(value) {
-            let closes = token.eq_ignore_ascii_case("close");
-            let stays = token.eq_ignore_ascii_case("keep-alive");
-            self.closes |= closes;
-            self.stays |= stays;
-            says_more |= !closes && !stays;
+            says_more |= !self.heed_word(token.as_bytes());
         }
         says_more
+    }
+
+    /// Returns whether it is a word for what this is about.
+    fn heed_word(&mut self, word: &[u8]) -> bool {
+        let closes = word.eq_ignore_ascii_case(b"close");
+        let stays = word.eq_ignore_ascii_case(b"keep-alive");
+        self.closes |= closes;
+        self.stays |= stays;
+        closes || stays
     }
 
     /// Returns whether it can be used again.
@@ -110,7 +87,7 @@ pub(in crate::worker) fn within(whole: &[u8], part: &[u8]) -> Range<usize> {
 }
 
 /// Returns what a header lists. What is not even text lists nothing.
-pub(in crate::worker) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &str> {
+pub(in crate::worker) fn tokens(value: Value<'_>) -> impl Iterator<Item = &str> {
     let text = value.to_str().unwrap_or_default();
     text.split(',').map(str::trim)
 }

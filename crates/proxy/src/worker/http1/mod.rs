@@ -5,7 +5,7 @@ mod inbound;
 mod inbox;
 mod outbound;
 
-pub(super) use header::{HEADERS_MAX, Persistence, Places, digits, tokens, within, write_header};
+pub(super) use header::{HEADERS_MAX, Persistence, digits, headers, tokens, within, write_header};
 pub(super) use inbound::{Found, Inbound, Undelimited};
 pub(super) use inbox::Inbox;
 pub(super) use outbound::{Outbound, Outbox, Sending, Stuck};

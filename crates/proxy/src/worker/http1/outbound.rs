@@ -1,5 +1,6 @@
 //! Bodies, as they are written.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,14 @@ const HEAD_USUAL: usize = 1024;
 
 /// How much is collected before it is written, in bytes.
 const ENOUGH: usize = 16 * 1024;
+
+/// How large a room is at most that is kept for who writes next, in bytes.
+const ROOM_MAX: usize = 2 * ENOUGH;
+
+thread_local! {
+    /// The room of who wrote last, for who writes next, on whatever connection.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// How a body is delimited, and what is still to be written of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +112,9 @@ impl Outbound {
 impl Outbox {
     /// Returns where a head can be put.
     pub(in crate::worker) fn head(&mut self) -> &mut Vec<u8> {
+        if self.small.capacity() == 0 {
+            self.small = ROOM.take();
+        }
         self.small.reserve(HEAD_USUAL);
         &mut self.small
     }
@@ -160,8 +172,11 @@ impl Outbox {
                 .get(length - of_small - of_large..)
                 .unwrap_or_default();
         }
-        // Who writes next, on whatever connection, finds this room at hand.
-        self.small = Vec::new();
+        let mut room = std::mem::take(&mut self.small);
+        if (1..=ROOM_MAX).contains(&room.capacity()) {
+            room.clear();
+            ROOM.set(room);
+        }
         self.written = 0;
         Poll::Ready(Ok(()))
     }

@@ -58,7 +58,7 @@ impl Service {
         let mut map = Headers::default();
         for (name, value) in headers {
             let name = HeaderName::try_from(*name).unwrap();
-            map.append(name, value.parse().unwrap());
+            map.append(name, http::HeaderValue::from_str(value).unwrap());
         }
         self.sticky.draw(&map, CLIENT, &mut self.split).unwrap()
     }

@@ -3,15 +3,15 @@
 use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode};
 use hyper::ext::ReasonPhrase;
 
 use super::Garbled;
-use crate::message::{RequestHead, ResponseHead};
+use crate::message::{RequestHead, ResponseHead, Value};
 use crate::worker::http1::{
-    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, tokens, within, write_header,
+    HEADERS_MAX, Inbound, Outbound, Persistence, digits, headers, tokens, within, write_header,
 };
 
 /// Writes the head of a request, and returns how its body is to be written. `length` is the length
@@ -76,20 +76,21 @@ pub(super) fn read(inbox: &mut BytesMut, method: &Method) -> Result<Option<Head>
     let httparse::Status::Complete(length) = parsed.map_err(|_| Garbled::Head)? else {
         return Ok(None);
     };
-    let places = Places::of(answer.headers, inbox);
     let is_first_version = answer.version == Some(0);
     let status = answer.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Garbled::Head)?;
     let reason = answer.reason.filter(|reason| !is_usual(status, reason));
     let reason = reason.map(|reason| within(inbox, reason.as_bytes()));
 
-    let head = inbox.split_to(length).freeze();
     let mut framing = Framing::default();
-    let heed = |name: &HeaderName, value: &HeaderValue| framing.heed(name, value);
-    let headers = places.headers(&head, Garbled::Head, heed)?;
+    let heed = |name: &HeaderName, value: Value<'_>| framing.heed(name, value);
+    let mut headers = headers(answer.headers, inbox, Garbled::Head, heed)?;
     let body = framing.body(status, method, is_first_version)?;
     let persists = framing.persistence.persists(is_first_version) && body != Inbound::UntilClose;
+
+    let head = inbox.split_to(length).freeze();
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(head.slice(reason)).ok());
+    headers.were_read_from(head);
     Ok(Some(Head {
         said: ResponseHead {
             status,
@@ -118,7 +119,7 @@ struct Framing {
 impl Framing {
     /// Takes note of a header, and returns whether it is to be kept: a length that is said again
     /// is not, nor is what concerns nothing but this connection.
-    fn heed(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Garbled> {
+    fn heed(&mut self, name: &HeaderName, value: Value<'_>) -> Result<bool, Garbled> {
         if *name == CONTENT_LENGTH {
             let length = digits(value.as_bytes()).ok_or(Garbled::Framing)?;
             return match self.length.replace(length) {
@@ -163,6 +164,7 @@ impl Framing {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
     use http::Request;
     use http::header::HOST;
 
@@ -342,7 +344,7 @@ mod tests {
         let head = read(&mut inbox, &Method::GET).unwrap().unwrap().said;
         assert_eq!(&inbox[..], b"hello");
         let all: Vec<_> = head.headers.get_all("x-a").collect();
-        assert_eq!(all, ["1", "2"]);
+        assert_eq!(all, [Value::of(b"1"), Value::of(b"2")]);
         assert_eq!(head.headers.get_all(CONTENT_LENGTH).count(), 1);
         let reason = head.reason.unwrap();
         assert_eq!(reason.as_bytes(), b"Quite fine");
@@ -381,8 +383,13 @@ mod tests {
                 assert!(headers.len() <= HEADERS_MAX);
                 let mut again = format!("HTTP/1.1 {} \r\n", status.as_str()).into_bytes();
                 for (name, value) in headers.iter() {
+                    assert!(
+                        HeaderValue::from_bytes(value.as_bytes()).is_ok(),
+                        "{value:?}"
+                    );
                     write_header(name, value.as_bytes(), &mut again);
                 }
+                assert_eq!(headers.to_kept().count(), headers.len());
                 again.extend_from_slice(b"\r\n");
                 let length = again.len();
                 let read = read_in_pieces(&again, &method, length);
@@ -433,7 +440,7 @@ mod tests {
                 let mut values = read.headers.get_all(name);
                 assert!(
                     *name == TRANSFER_ENCODING
-                        || values.any(|read| read == value.as_bytes().trim_ascii()),
+                        || values.any(|read| read.as_bytes() == value.as_bytes().trim_ascii()),
                     "{name:?}"
                 );
             }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use hyper::body::{Body as _, Frame, SizeHint};
+use tokio::io::ReadBuf;
 
 use self::head::Head;
 use self::wire::Wire;
@@ -29,6 +30,14 @@ use crate::worker::upstream::Upstream;
 
 pub(in crate::worker) use self::tunnel::Tunnel as Upgraded;
 pub(in crate::worker) use self::wire::Wires;
+
+thread_local! {
+    /// Where heads are read to. What follows them, and is more, is read to where it stays.
+    static ROOM: RefCell<[u8; HEAD_ROOM]> = const { RefCell::new([0; HEAD_ROOM]) };
+}
+
+/// How much is read at once of what may be a head, in bytes.
+const HEAD_ROOM: usize = 4 * 1024;
 
 /// Why what an instance says is no HTTP, or can be understood in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -304,10 +313,21 @@ impl Exchange {
                 }
                 None => {}
             }
-            if ready!(self.poll_read(context)).map_err(Error::Broke)? == 0 {
+            if ready!(self.poll_read_head(context)).map_err(Error::Broke)? == 0 {
                 return Poll::Ready(Err(Error::Closed));
             }
         }
+    }
+
+    /// Reads what is no body by way of a room that is there, so that it takes no more memory than it
+    /// needs.
+    fn poll_read_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        ROOM.with_borrow_mut(|room| {
+            let mut room = ReadBuf::new(room);
+            ready!(self.wire.poll_read_some(context, &mut room))?;
+            self.inbox.bytes.extend_from_slice(room.filled());
+            Poll::Ready(Ok(room.filled().len()))
+        })
     }
 
     /// Writes what there is of the request.

@@ -15,11 +15,11 @@ pub(super) fn head(said: &RequestHead, address: &Address) -> Request<()> {
     head.method_mut().clone_from(&said.method);
     let mut headers = HeaderMap::with_capacity(said.headers.len());
     let mut named = None;
-    for (name, value) in said.headers.iter() {
+    for (name, value) in said.headers.to_kept() {
         if *name == HOST {
             named = Authority::try_from(value.as_bytes()).ok();
         } else if ![CONNECTION, TRANSFER_ENCODING, UPGRADE].contains(name) {
-            headers.append(name, value.clone());
+            headers.append(name, value);
         }
     }
     *head.headers_mut() = headers;

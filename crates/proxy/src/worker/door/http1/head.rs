@@ -5,14 +5,14 @@ use std::mem::MaybeUninit;
 
 use bytes::BytesMut;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HeaderName, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, StatusCode, Uri, Version};
 use hyper::ext::ReasonPhrase;
 
-use crate::message::{RequestHead, ResponseHead};
+use crate::message::{RequestHead, ResponseHead, Value};
 use crate::worker::http1::{
-    HEADERS_MAX, Inbound, Outbound, Persistence, Places, digits, tokens, within, write_header,
+    HEADERS_MAX, Inbound, Outbound, Persistence, digits, headers, tokens, within, write_header,
 };
 
 /// The longest body that can be announced, in bytes. A length that is hardly a number is nobody's.
@@ -82,7 +82,6 @@ pub(super) fn read(inbox: &mut BytesMut) -> Result<Option<Head>, Unreadable> {
         Err(httparse::Error::TooManyHeaders) => return Err(Unreadable::TooLarge),
         Err(_) => return Err(Unreadable::Garbled),
     };
-    let places = Places::of(request.headers, inbox);
     let is_first_version = request.version == Some(0);
     let method = request.method.unwrap_or_default().as_bytes();
     let method = Method::from_bytes(method).map_err(|_| Unreadable::Garbled)?;
@@ -91,6 +90,10 @@ pub(super) fn read(inbox: &mut BytesMut) -> Result<Option<Head>, Unreadable> {
         return Err(Unreadable::TargetTooLong);
     }
 
+    let mut framing = Framing::default();
+    let heed = |name: &HeaderName, value: Value<'_>| framing.heed(name, value);
+    let mut headers = headers(request.headers, inbox, Unreadable::Garbled, heed)?;
+
     // Of what is left there would be an empty view, which holds all of it.
     let head = match length == inbox.len() {
         true => std::mem::take(inbox),
@@ -98,9 +101,7 @@ pub(super) fn read(inbox: &mut BytesMut) -> Result<Option<Head>, Unreadable> {
     };
     let head = head.freeze();
     let uri = Uri::from_maybe_shared(head.slice(target)).map_err(|_| Unreadable::Garbled)?;
-    let mut framing = Framing::default();
-    let heed = |name: &HeaderName, value: &HeaderValue| framing.heed(name, value);
-    let mut headers = places.headers(&head, Unreadable::Garbled, heed)?;
+    headers.were_read_from(head);
     let body = framing.body(is_first_version)?;
     if framing.is_chunked && framing.length.is_some() {
         // Only the one that counts may be passed on.
@@ -142,7 +143,7 @@ struct Framing {
 impl Framing {
     /// Takes note of a header, and returns whether it is to be kept: how a body is coded is not,
     /// nor is a length that is said again, nor what concerns nothing but this connection.
-    fn heed(&mut self, name: &HeaderName, value: &HeaderValue) -> Result<bool, Unreadable> {
+    fn heed(&mut self, name: &HeaderName, value: Value<'_>) -> Result<bool, Unreadable> {
         if *name == CONTENT_LENGTH {
             let length = digits(value.as_bytes()).filter(|length| *length <= LENGTH_MAX);
             let length = length.ok_or(Unreadable::Garbled)?;

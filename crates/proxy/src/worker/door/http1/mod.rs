@@ -161,12 +161,13 @@ impl Speaking<'_> {
     }
 
     /// Waits for an answer as long as its client does.
-    async fn unless_left(
+    // What an `async fn` is given it has room for twice.
+    fn unless_left(
         &self,
-        mut answering: Pin<Box<impl Future<Output = Response<Answer>>>>,
-    ) -> Option<Response<Answer>> {
-        let answered = std::future::poll_fn(|context| {
-            if let Poll::Ready(answer) = answering.as_mut().poll(context) {
+        mut answering: impl Future<Output = Response<Answer>> + Unpin,
+    ) -> impl Future<Output = Option<Response<Answer>>> {
+        std::future::poll_fn(move |context| {
+            if let Poll::Ready(answer) = Pin::new(&mut answering).poll(context) {
                 return Poll::Ready(Some(answer));
             }
             let mut room = self.guest.worker.room.borrow_mut();
@@ -174,8 +175,7 @@ impl Speaking<'_> {
                 true => Poll::Ready(None),
                 false => Poll::Pending,
             }
-        });
-        answered.await
+        })
     }
 
     /// Puts an answer where it is written from.

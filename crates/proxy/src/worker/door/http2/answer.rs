@@ -22,8 +22,8 @@ pub(super) fn head(
     length: Option<u64>,
     date: &HeaderValue,
 ) -> http::Response<()> {
-    said.headers.retain(|name, _| !is_hop_by_hop(name));
-    let mut headers = HeaderMap::from(said.headers);
+    said.headers.retain(|name| !is_hop_by_hop(name));
+    let mut headers = HeaderMap::from(&said.headers);
     headers.entry(DATE).or_insert_with(|| date.clone());
     if let Some(length) = length {
         headers

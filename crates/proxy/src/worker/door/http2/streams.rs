@@ -84,14 +84,15 @@ impl Streams {
     /// Waits for an answer as long as its client does, and sends it.
     async fn reply(
         &self,
-        mut answering: Pin<Box<impl Future<Output = Response<Answer>>>>,
+        mut answering: impl Future<Output = Response<Answer>> + Unpin,
         mut reply: SendResponse<Bytes>,
     ) -> Sent {
-        let answered = std::future::poll_fn(|context| match answering.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
-            Poll::Pending if reply.poll_reset(context).is_ready() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
+        let answered =
+            std::future::poll_fn(|context| match Pin::new(&mut answering).poll(context) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending if reply.poll_reset(context).is_ready() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
         let Some(Response { head: said, body }) = answered.await else {
             return Sent::Over;
         };
