@@ -9,7 +9,8 @@ use leadsman_core::people::{Act, Reach};
 use super::Shared;
 use super::audit::last_position;
 use crate::access::Caller;
-use crate::metrics::{Passages, Seen, Shown, TEXT, Whole};
+use crate::metrics::{Passages, Seen, Shown, TEXT, Told, Whole};
+use crate::serve::Server;
 use crate::wire::moment;
 
 pub(crate) async fn get(State(server): Shared, caller: Caller) -> impl IntoResponse {
@@ -32,6 +33,7 @@ pub(crate) async fn get(State(server): Shared, caller: Caller) -> impl IntoRespo
             // A page without this figure says more than none.
             events: events.ok(),
             refused: server.refused(),
+            told: told(&server),
         })
     } else {
         None
@@ -44,4 +46,16 @@ pub(crate) async fn get(State(server): Shared, caller: Caller) -> impl IntoRespo
         whole: whole.as_ref(),
     };
     ([(CONTENT_TYPE, TEXT)], shown.text())
+}
+
+/// Returns how telling subscriptions goes. One that cannot be read is missing: the list of them says
+/// why.
+fn told(server: &Server) -> Vec<Told> {
+    let now = server.engine.now();
+    let known = server.subscriptions.all().unwrap_or_default();
+    let told = known.iter().filter_map(|kept| {
+        let progress = server.subscriptions.progress(kept).ok()?;
+        Some(Told::of(kept, &progress, now))
+    });
+    told.collect()
 }

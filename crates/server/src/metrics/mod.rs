@@ -2,17 +2,20 @@
 //! say, as numbers that a rule can watch.
 //!
 //! Labels hold names of the project file and words of ours, so that there are never more series
-//! than there are environments, services, jobs and [runs that are shown](runs::SHOWN).
+//! than there are environments, services, jobs, subscriptions and [runs that are
+//! shown](runs::SHOWN).
 
 mod environments;
 mod page;
 mod runs;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 
 pub(crate) use environments::Seen;
 pub(crate) use page::TEXT;
 pub(crate) use runs::Passages;
+pub(crate) use subscriptions::Told;
 
 use page::{Family, Kind, Labels, Page, seconds};
 
@@ -57,6 +60,8 @@ pub(crate) struct Whole {
     pub(crate) events: Option<u64>,
     /// How many requests were denied or refused, by code.
     pub(crate) refused: BTreeMap<String, u64>,
+    /// The subscriptions, as far as they can be read.
+    pub(crate) told: Vec<Told>,
 }
 
 impl Shown<'_> {
@@ -75,6 +80,8 @@ impl Shown<'_> {
         for (code, count) in self.whole.iter().flat_map(|whole| &whole.refused) {
             page.one(&Labels::of(&[("code", code)]), count);
         }
+        let told = self.whole.map_or(&[][..], |whole| &whole.told);
+        subscriptions::write(told, &mut page);
         environments::write(self.environments, &mut page);
         runs::write(self.passages, &mut page);
         page.into_text()

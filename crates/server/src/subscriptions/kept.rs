@@ -270,13 +270,13 @@ impl Subscriptions {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
-    pub(in super::super) fn kept(name: &str, url: &str) -> Kept {
+    pub(crate) fn kept(name: &str, url: &str) -> Kept {
         Kept {
             name: name.to_owned(),
             address: Address::try_from(url.to_owned()).unwrap(),

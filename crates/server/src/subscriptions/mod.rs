@@ -8,7 +8,7 @@
 mod about;
 pub(crate) mod address;
 mod cdevents;
-pub(crate) mod kept;
+pub(crate) pub(crate) mod kept;
 pub(crate) mod kinds;
 pub(crate) mod notice;
 pub(crate) mod owner;
@@ -23,4 +23,4 @@ mod tests;
 
 pub(crate) use kept::{Format, Kept, Subscriptions};
 pub(crate) use owner::Owner;
-pub(crate) use progress::Delivery;
+pub(crate) use progress::{Delivery, Progress};

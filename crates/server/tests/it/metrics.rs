@@ -22,7 +22,7 @@ async fn get(served: &Served, token: &str) -> Answer {
 }
 
 /// Returns the page, which has to be one.
-async fn page(served: &Served, token: &str) -> Page {
+pub(crate) async fn page(served: &Served, token: &str) -> Page {
     let answer = get(served, token).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let kind = "content-type: text/plain; version=0.0.4; charset=utf-8";

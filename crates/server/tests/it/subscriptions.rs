@@ -15,6 +15,7 @@ use ring::hmac;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::metrics::page;
 use crate::served::{Served, shipment};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -254,6 +255,43 @@ async fn another_secret_signs_beside_the_one_before() {
     let (all, by_first) = signatures(&got[0], &first.secret.0);
     let (_, by_second) = signatures(&got[0], &second.secret.0);
     assert_eq!(all, [by_second, by_first]);
+}
+
+#[tokio::test]
+async fn metrics_say_how_telling_goes() {
+    let (served, receiver) = (Served::start().await, Receiver::start().await);
+    let gone = Receiver::answering(StatusCode::GONE).await;
+    let shipped = served.client.ship(&shipment(1)).await;
+    shipped.expect("it is the first");
+    add(&served, &receiver.wanted("chat")).await;
+    add(&served, &gone.wanted("old-chat")).await;
+    freeze(&served).await;
+    let all = served.token_of("prometheus", "viewer", None).await;
+    let is_ended = "leadsman_subscription_ended";
+    let told = async {
+        loop {
+            let page = page(&served, &all).await;
+            if page.sum(is_ended, &[("subscription", "old-chat")]) > 0.5 {
+                return page;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let told = tokio::time::timeout(DEADLINE, told).await;
+    let told = told.expect("what is gone has ended");
+    for (family, sum) in [
+        (is_ended, 1.0),
+        ("leadsman_subscription_failing_seconds", 0.0),
+        ("leadsman_subscription_given_up_total", 0.0),
+    ] {
+        let samples = &told.family(family).samples;
+        assert_eq!(samples.len(), 2, "{family}: {samples:?}");
+        assert!((told.sum(family, &[]) - sum).abs() < 1e-9, "{samples:?}");
+    }
+    // Who does not see everything does not see whom it is told to.
+    let shop = served.token_of("ours", "viewer", Some("shop")).await;
+    let shown = page(&served, &shop).await;
+    assert!(shown.family(is_ended).samples.is_empty());
 }
 
 #[tokio::test]
