@@ -8,7 +8,7 @@
 mod about;
 pub(crate) mod address;
 mod cdevents;
-pub(crate) pub(crate) mod kept;
+pub(crate) mod kept;
 pub(crate) mod kinds;
 pub(crate) mod notice;
 pub(crate) mod owner;
