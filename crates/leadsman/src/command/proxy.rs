@@ -93,11 +93,9 @@ const TUNABLES: &str = "GLIBC_TUNABLES";
 /// Buffers for connections come and go with every request. As it is set up usually, the library
 /// searches for room for each of them, and gives the last one back to the system only to ask for it
 /// again: a sixth of the processor time of a small request. So it keeps up to 64 MiB, and buffers up
-/// to 68 KiB at hand; of each size as many as older versions of the library can count, for the
-/// requests that are under way at the same time.
+/// to 68 KiB at hand.
 const KEEP: &str = "glibc.malloc.trim_threshold=67108864:glibc.malloc.top_pad=1048576:\
-                    glibc.malloc.mmap_threshold=4194304:glibc.malloc.tcache_max=70000:\
-                    glibc.malloc.tcache_count=127";
+                    glibc.malloc.mmap_threshold=4194304:glibc.malloc.tcache_max=70000";
 
 /// Begins anew with the settings for memory, unless there are some.
 ///

@@ -17,7 +17,7 @@ const ADDED: usize = 8;
 const ADDED_BYTES: usize = 192;
 
 /// How many lists are kept for the next heads, and how many lines and bytes those have at most.
-const SPARE: usize = 256;
+const SPARE: usize = 32;
 const SPARE_LINES: usize = 64;
 const SPARE_BYTES: usize = 1024;
 
@@ -186,6 +186,11 @@ impl Headers {
         let mut list = spare();
         list.lines.reserve(lines + ADDED);
         Self(Some(list))
+    }
+
+    /// Lets go of the room that is kept for the next lists of this thread.
+    pub(crate) fn let_go_of_spares() {
+        drop(SPARES.take());
     }
 
     /// Says what they were read from: values that stand in it are there from now on.
@@ -541,6 +546,27 @@ mod tests {
         }
         assert_eq!(headers.list().lines.capacity(), capacity);
         assert_eq!(headers.list().added.capacity(), bytes);
+    }
+
+    #[test]
+    fn room_is_used_again_until_it_is_let_go_of() {
+        Headers::let_go_of_spares();
+        let spares = || SPARES.with_borrow(Vec::len);
+        let few = || headers("host: 1, via: 2");
+        drop((few(), few(), Headers::default()));
+        assert_eq!(spares(), 2);
+        let again = few();
+        assert_eq!((spares(), lines(&again).as_str()), (1, "host: 1, via: 2"));
+        drop(again);
+        // What is unusually large would stay so for ever.
+        let mut many = Headers::with_capacity(SPARE_LINES + 1);
+        many.append(HOST, HeaderValue::from_static("1"));
+        drop(many);
+        let all: Vec<Headers> = (0..=SPARE).map(|_| few()).collect();
+        drop(all);
+        assert_eq!(spares(), SPARE);
+        Headers::let_go_of_spares();
+        assert_eq!(spares(), 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::memory;
+use crate::message::Headers;
 
 /// How many connections have to come to rest until their memory is worth the time it takes to give
 /// it back.
@@ -37,6 +38,7 @@ impl Resting {
             self.count.set(0);
             self.seen.set(0);
             self.given_back.set(Some(now));
+            Headers::let_go_of_spares();
             tokio::task::spawn_blocking(memory::give_back);
         }
     }
