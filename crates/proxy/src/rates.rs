@@ -146,14 +146,19 @@ impl Buckets {
         pacer: Pacer,
         now: Moment,
     ) -> Result<(), Later> {
+        let (set, tag) = self.find(what, client);
+        self.sets[set].take(tag, pacer, now)
+    }
+
+    /// Returns the set that a client's bucket is in, and what it is told from others there by.
+    fn find(&self, what: u64, client: IpAddr) -> (usize, u64) {
         let hash = match client {
             IpAddr::V4(address) => self.hasher.hash_one((what, address.octets())),
             // Within its network a client changes its address as it likes.
             IpAddr::V6(address) => self.hasher.hash_one((what, &address.octets()[..8])),
         };
         let set = usize::try_from(hash % self.sets.len() as u64).unwrap_or(0);
-        let tag = hash >> TIME_BITS << TIME_BITS;
-        self.sets[set].take(tag, pacer, now)
+        (set, hash >> TIME_BITS << TIME_BITS)
     }
 }
 
@@ -274,8 +279,10 @@ mod tests {
         let (buckets, pacer) = (Buckets::with_sets(1), pacer(1, 1, 20));
         let now = SECOND;
         assert_eq!(passing(|| buckets.take(1, client(0), pacer, now)), 20);
-        // A thousand others who make a few requests each.
-        for number in 1..=1000 {
+        // A thousand others who make a few requests each. Of so many one or another would share the
+        // bucket by chance.
+        let shares = |number: &u32| buckets.find(1, client(*number)) == buckets.find(1, client(0));
+        for number in (1..).filter(|number| !shares(number)).take(1000) {
             for _ in 0..3 {
                 buckets.take(1, client(number), pacer, now).unwrap();
             }
