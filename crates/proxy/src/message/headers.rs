@@ -291,16 +291,17 @@ impl Headers {
     pub(crate) fn insert(&mut self, name: HeaderName, value: impl Said) {
         let list = self.list_mut();
         let value = list.add(&value);
-        let Some(first) = list.lines.iter().position(|line| line.name == name) else {
-            list.lines.push(Line { name, value });
-            return;
-        };
-        list.lines[first].value = value;
-        let mut at = 0;
-        list.lines.retain(|line| {
-            at += 1;
-            at <= first + 1 || line.name != name
+        let mut is_missing = true;
+        list.lines.retain_mut(|line| {
+            if line.name != name {
+                return true;
+            }
+            line.value = value;
+            std::mem::take(&mut is_missing)
         });
+        if is_missing {
+            list.lines.push(Line { name, value });
+        }
     }
 
     /// Takes all headers of this name out.

@@ -96,10 +96,7 @@ pub(super) fn prepare_answer(head: &mut ResponseHead) {
         StatusCode::UPGRADE_REQUIRED,
     ]
     .contains(&head.status);
-    let upgrade = match names_protocols {
-        true => headers.get_kept(UPGRADE),
-        false => None,
-    };
+    let upgrade = names_protocols.then(|| headers.get_kept(UPGRADE)).flatten();
     // Of two lengths that contradict each other only the one that counted may be passed on.
     let is_coded = headers.contains(TRANSFER_ENCODING);
     strip(headers, |name| {
@@ -199,7 +196,7 @@ fn join_cookies(headers: &mut Headers) {
 fn wants_upgrade(head: &RequestHead) -> Option<HeaderValue> {
     let asked = head.version == Version::HTTP_11
         && tokens(&head.headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    head.headers.get_kept(UPGRADE).filter(|_| asked)
+    asked.then(|| head.headers.get_kept(UPGRADE)).flatten()
 }
 
 /// Returns what `connection` names.

@@ -78,8 +78,8 @@ pub(super) fn carried(headers: &Headers) -> Option<RequestId> {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:+/=@~".contains(byte);
     let bytes = id.as_bytes();
     let is_name = (1..=LENGTH_MAX).contains(&bytes.len()) && bytes.iter().all(is_plain);
-    let id = headers.get_kept(REQUEST_ID).filter(|_| is_name);
-    id.map(RequestId::Carried)
+    let id = is_name.then(|| headers.get_kept(REQUEST_ID));
+    id.flatten().map(RequestId::Carried)
 }
 
 #[cfg(test)]

@@ -336,9 +336,7 @@ impl Backend {
         });
         service
     }
-}
 
-impl Backend {
     /// Waits until it counts so many requests: it counts one once it has answered it, so whoever
     /// has the answer may be earlier.
     pub(crate) fn comes_to(&self, requests: usize) {

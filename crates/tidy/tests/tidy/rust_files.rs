@@ -1,6 +1,6 @@
 //! Norms of Rust files: their size, their heads, and that each of them is compiled at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, expect_none, lines};
 use crate::tree;
@@ -78,10 +78,16 @@ fn check_attributes(path: &str, text: &str) -> Vec<Finding> {
 fn forgotten(files: &BTreeMap<&str, &str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Files that several targets share are named by where they lie.
-    let by_place: Vec<&str> = files
-        .values()
-        .flat_map(|text| text.lines())
-        .filter_map(|line| line.trim().strip_prefix("#[path = \"")?.strip_suffix("\"]"))
+    let by_place: BTreeSet<String> = files
+        .iter()
+        .flat_map(|(path, text)| text.lines().map(move |line| (path, line)))
+        .filter_map(|(path, line)| {
+            let named = line
+                .trim()
+                .strip_prefix("#[path = \"")?
+                .strip_suffix("\"]")?;
+            Some(beside(path, named))
+        })
         .collect();
     for path in files.keys() {
         let Some((folder, name)) = path.rsplit_once('/') else {
@@ -120,16 +126,26 @@ fn forgotten(files: &BTreeMap<&str, &str>) -> Vec<Finding> {
                             .is_some_and(|before| before.starts_with("pub"))
                 })
             });
-        let holder = path.rsplit('/').nth(1).unwrap_or_default();
-        let place = format!("{holder}/{name}");
-        let shared = by_place.iter().any(|named| named.ends_with(&place));
-        if !declared && !shared {
+        if !declared && !by_place.contains(*path) {
             let message =
                 format!("no file names it: add `mod {module};` to its parent, or remove it");
             findings.push(Finding::new(path, 0, message));
         }
     }
     findings
+}
+
+/// Returns the path that a file means by `named`, as seen from its folder.
+fn beside(file: &str, named: &str) -> String {
+    let mut parts: Vec<&str> = file.split('/').collect();
+    parts.pop();
+    for part in named.split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 #[test]
@@ -207,6 +223,13 @@ fn a_forgotten_file_is_found() {
         ),
         ("crates/a/benches/common/clock.rs", ""),
         ("crates/a/benches/common/left.rs", ""),
+        (
+            "crates/a/benches/one/main.rs",
+            "#[path = \"../common/case.rs\"]\nmod case;\n",
+        ),
+        ("crates/a/benches/common/case.rs", ""),
+        // Another one of the same name is named by nobody.
+        ("crates/b/benches/common/case.rs", ""),
     ]);
     let findings = forgotten(&files);
     let found: Vec<_> = findings.iter().map(|f| f.path.as_str()).collect();
@@ -215,7 +238,8 @@ fn a_forgotten_file_is_found() {
         [
             "crates/a/benches/common/left.rs",
             "crates/a/src/left.rs",
-            "crates/a/tests/it/restart.rs"
+            "crates/a/tests/it/restart.rs",
+            "crates/b/benches/common/case.rs"
         ]
     );
 }

@@ -1,6 +1,10 @@
 //! What was read of a connection.
 
+use std::io;
+use std::task::{Poll, ready};
+
 use bytes::BytesMut;
+use tokio::io::ReadBuf;
 
 /// How much is read at once where nobody knows how much there is, in bytes; at least, and at most.
 const ROOM: usize = 8 * 1024;
@@ -42,6 +46,19 @@ impl Inbox {
         if self.bytes.len() == self.bytes.capacity() {
             self.room = (self.room * 2).min(ROOM_MAX);
         }
+    }
+
+    /// Reads what is no body by way of a `room` that is there, so that what comes first takes no more
+    /// memory than it needs. Returns how much came.
+    pub(in crate::worker) fn poll_by_way_of(
+        &mut self,
+        room: &mut [u8],
+        poll_read: impl FnOnce(&mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<usize>> {
+        let mut room = ReadBuf::new(room);
+        ready!(poll_read(&mut room))?;
+        self.bytes.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
     }
 
     /// Lets go of what is not needed between requests. An empty view, too, holds what was read

@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use hyper::body::{Body as _, Frame, SizeHint};
-use tokio::io::ReadBuf;
 
 use self::head::Head;
 use self::wire::Wire;
@@ -319,14 +318,11 @@ impl Exchange {
         }
     }
 
-    /// Reads what is no body by way of a room that is there, so that it takes no more memory than it
-    /// needs.
+    /// Reads what is no body.
     fn poll_read_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Self { wire, inbox, .. } = self;
         ROOM.with_borrow_mut(|room| {
-            let mut room = ReadBuf::new(room);
-            ready!(self.wire.poll_read_some(context, &mut room))?;
-            self.inbox.bytes.extend_from_slice(room.filled());
-            Poll::Ready(Ok(room.filled().len()))
+            inbox.poll_by_way_of(room, |room| wire.poll_read_some(context, room))
         })
     }
 

@@ -470,13 +470,11 @@ impl Io {
         bytes.len() >= self.looked_at * 2 || ends(b"\n\r\n") || ends(b"\n\n")
     }
 
-    /// Reads by way of `room` what is no body, so that what comes first takes no more memory than it
-    /// needs.
+    /// Reads what is no body by way of `room`.
     fn poll_read(&mut self, context: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(room);
-        ready!(Pin::new(&mut self.client).poll_read(context, &mut room))?;
-        self.inbox.bytes.extend_from_slice(room.filled());
-        Poll::Ready(Ok(room.filled().len()))
+        let client = Pin::new(&mut self.client);
+        self.inbox
+            .poll_by_way_of(room, |room| client.poll_read(context, room))
     }
 
     /// Waits for the next piece of the body; `None` is its end.
