@@ -54,7 +54,8 @@ pub(crate) fn seen(headers: &HeaderMap) -> Result<Option<u64>, Failure> {
     if text.trim() == "*" {
         return Ok(None);
     }
-    let version = opaque(text).and_then(|it| it.parse().ok());
+    let version = opaque(text).filter(|it| it.bytes().all(|byte| byte.is_ascii_digit()));
+    let version = version.and_then(|it| it.parse().ok());
     let version = version.ok_or_else(|| {
         Failure::bad_request("`If-Match` is one tag, as `ETag` had it, such as `W/\"12\"`")
     })?;
@@ -79,6 +80,8 @@ mod tests {
             ("*", Some(None)),
             ("12", None),
             ("\"x\"", None),
+            ("\"+1\"", None),
+            ("\"\"", None),
             ("W/\"1\", W/\"2\"", None),
             ("", None),
         ] {

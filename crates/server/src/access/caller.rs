@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use leadsman_api::REASON_HEADER;
 use leadsman_core::audit::{Asked, Key, reason};
 use leadsman_core::id::EnvironmentId;
 use leadsman_core::people::{Act, Identity, People, PersonName, Reach, Rights, Role};
@@ -54,9 +53,7 @@ impl Caller {
         let mut asked = Asked {
             from: peer.from(),
             token: None,
-            why: headers
-                .get(REASON_HEADER)
-                .and_then(|why| decode(why.as_bytes())),
+            why: None,
             key: None,
         };
         if let Some(given) = headers.get(header::AUTHORIZATION) {
@@ -121,7 +118,7 @@ impl Caller {
         })
     }
 
-    /// Returns the same caller, who gives a reason on a page.
+    /// Returns the same caller, who gives a reason.
     #[must_use]
     pub(crate) fn saying(mut self, why: &str) -> Self {
         if let Some(asked) = &mut self.by.asked {
@@ -254,39 +251,9 @@ fn bearer(value: &[u8]) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Returns the percent-encoded reason as it is recorded.
-fn decode(encoded: &[u8]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.iter().copied();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let mut digit = || char::from(rest.next()?).to_digit(16);
-            let (high, low) = (digit()?, digit()?);
-            bytes.push(u8::try_from(high * 16 + low).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    reason(&String::from_utf8_lossy(&bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reason_is_read_as_it_was_meant_or_not_at_all() {
-        for (encoded, expected) in [
-            ("errors%20at%20night", Some("errors at night")),
-            ("%C3%A4%0a%0db", Some("ä b")),
-            ("%", None),
-            ("%zz", None),
-            ("%2", None),
-            ("", None),
-        ] {
-            assert_eq!(decode(encoded.as_bytes()).as_deref(), expected, "{encoded}");
-        }
-    }
 
     #[test]
     fn a_token_is_given_in_one_way() {

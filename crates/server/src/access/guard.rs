@@ -14,7 +14,7 @@ use leadsman_engine::By;
 
 use super::caller::{Caller, NOT_KNOWN};
 use super::peer::Peer;
-use super::{hosts, keys};
+use super::{hosts, keys, why};
 use crate::console;
 use crate::endpoints::Needs;
 use crate::problem::{Failure, Said};
@@ -143,6 +143,10 @@ fn admitted(
             return Err(failure);
         }
         (caller, _) => caller?,
+    };
+    let caller = match why::said(request.headers())? {
+        Some(why) => caller.saying(&why),
+        None => caller,
     };
     *by = caller.in_audit();
     match &guard.needs {

@@ -14,6 +14,7 @@ pub(crate) mod looking;
 pub(crate) mod peer;
 pub(crate) mod session;
 pub(crate) mod token;
+pub(crate) mod why;
 
 pub(crate) use caller::Caller;
 pub(crate) use looking::Looking;

@@ -5,6 +5,7 @@ use schemars::SchemaGenerator;
 use serde_json::{Map, Value, json};
 
 use super::SchemaOf;
+use crate::access::why;
 
 /// Returns what a path names, in its order.
 pub(super) fn of_path(path: &str) -> Vec<Value> {
@@ -104,8 +105,9 @@ pub(super) fn of_acts() -> Vec<Value> {
         "name": REASON_HEADER,
         "in": "header",
         "required": false,
-        "description": "Why it is asked for, percent-encoded, for the audit.",
-        "schema": { "type": "string", "pattern": "^[A-Za-z0-9%._~-]*$" },
+        "description": "Why it is asked for, for the audit. All but ASCII, and `%` itself, is \
+                        percent-encoded UTF-8.",
+        "schema": { "type": "string", "pattern": why::PATTERN },
     });
     vec![key, reason]
 }
@@ -118,7 +120,7 @@ pub(super) fn if_match() -> Value {
         "required": false,
         "description": "The tag of what was looked at, as `ETag` had it. A decision is refused \
                         (412) if anything has happened since that could change it.",
-        "schema": { "type": "string", "pattern": "^(W/)?\"[0-9]{1,18}\"$" },
+        "schema": { "type": "string", "pattern": "^([*]|(W/)?\"[0-9]{1,18}\")$" },
     })
 }
 

@@ -215,3 +215,37 @@ async fn a_token_that_was_made_is_answered_again_to_who_made_it_alone() {
     let other = act(&served, tokens(&ina)).await;
     assert_eq!(other.code(), "R109", "it is decided anew: {other:?}");
 }
+
+/// To do it without its reason would leave the reason out of the audit in silence.
+#[tokio::test]
+async fn a_reason_is_kept_as_it_was_meant_and_one_that_cannot_be_read_is_refused() {
+    let (served, token) = on_its_way().await;
+    let pause = async |reason: &str| {
+        let headers = [reason];
+        let what = Ask {
+            method: "POST",
+            path: COMMANDS,
+            body: PAUSE,
+            token: Some(&token),
+            headers: &headers,
+            ..Ask::default()
+        };
+        ask(served.address, what).await
+    };
+    let refused = pause("Leadsman-Reason: 50 % errors").await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (400, "L080"),
+        "{refused:?}"
+    );
+    assert_eq!(count(&served, "deployment_paused").await, 0);
+    let taken = pause("Leadsman-Reason: 5%25 errors, n%C3%A4chtlich").await;
+    assert_eq!(taken.status, 200, "{taken:?}");
+    let query = AuditQuery {
+        kind: Some("deployment_paused".to_owned()),
+        ..AuditQuery::default()
+    };
+    let found = served.client.audit(&query).await.expect("it is the owner");
+    let why: Vec<_> = found.entries.iter().map(|it| it.why.as_deref()).collect();
+    assert_eq!(why, [Some("5% errors, nächtlich")]);
+}
