@@ -110,7 +110,7 @@ async fn answer(stream: TcpStream, service: Rc<Service>, mut ends: watch::Receiv
     }
     let respond = service_fn(move |request| {
         let service = Rc::clone(&service);
-        async move { service.respond(&request).await }
+        async move { service.respond(request).await }
     });
     let mut connection =
         std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), respond));

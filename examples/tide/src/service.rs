@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -54,10 +54,12 @@ impl Service {
     /// Answers one request.
     pub(crate) async fn respond(
         &self,
-        request: &Request<Incoming>,
+        request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, Infallible> {
         let readable = matches!(*request.method(), Method::GET | Method::HEAD);
-        let (status, kind, body) = match request.uri().path() {
+        let path = request.uri().path().to_owned();
+        let (status, kind, body) = match path.as_str() {
+            "/readings" if request.method() == Method::POST => readings(request.into_body()).await,
             _ if !readable => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 TEXT,
@@ -93,7 +95,7 @@ impl Service {
                 let median = self.behaviour.work.mul_f64(self.behaviour.slow);
                 sleep(work(count, median)).await;
             }
-            "/version" => {}
+            "/version" | "/table" => {}
             _ => return (StatusCode::NOT_FOUND, TEXT, "no such page\n".to_owned()),
         }
         if is_error(count, self.behaviour.errors) {
@@ -102,6 +104,7 @@ impl Service {
         }
         match path {
             "/" => (StatusCode::OK, JSON, report(tide::at(SystemTime::now()))),
+            "/table" => (StatusCode::OK, CSV, table(SystemTime::now())),
             _ => (StatusCode::OK, TEXT, format!("{}\n", self.release)),
         }
     }
@@ -109,6 +112,44 @@ impl Service {
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
+const CSV: &str = "text/csv; charset=utf-8";
+
+/// How many readings are taken at once, in bytes.
+const READINGS_BYTES_MAX: usize = 1 << 20;
+
+/// What a tide table covers, and how far apart its lines are.
+const TABLE: Duration = Duration::from_secs(14 * 24 * 3600);
+const TABLE_STEP: Duration = Duration::from_secs(600);
+
+/// Counts what a gauge has read, a line each. Nobody keeps it.
+async fn readings(body: Incoming) -> (StatusCode, &'static str, String) {
+    match Limited::new(body, READINGS_BYTES_MAX).collect().await {
+        Ok(read) => {
+            let read = read.to_bytes();
+            let lines = read.iter().filter(|byte| **byte == b'\n').count();
+            (StatusCode::OK, JSON, format!("{{\"readings\":{lines}}}\n"))
+        }
+        Err(_) => {
+            let body = format!("readings have at most {READINGS_BYTES_MAX} bytes\n");
+            (StatusCode::PAYLOAD_TOO_LARGE, TEXT, body)
+        }
+    }
+}
+
+/// Returns the tide table of the fortnight that begins now.
+fn table(begins: SystemTime) -> String {
+    use std::fmt::Write as _;
+    let mut lines = "minutes_from_now,height_metres,metres_per_hour\n".to_owned();
+    let mut after = Duration::ZERO;
+    while after < TABLE {
+        let tide = tide::at(begins + after);
+        let minutes = after.as_secs() / 60;
+        let line = writeln!(lines, "{minutes},{:.3},{:.3}", tide.height, tide.rate);
+        line.expect("writing to a string cannot fail");
+        after += TABLE_STEP;
+    }
+    lines
+}
 
 fn report(tide: tide::Tide) -> String {
     let trend = if tide.rate < 0.0 { "falling" } else { "rising" };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use leadsman_proxy::control::Client;
@@ -188,12 +188,18 @@ backend site
     Running::start(command, folder, &site.cores, [plain, secure])
 }
 
+/// Returns the program that is measured: as it is given out, where `./dev bench` has built that.
+fn program() -> PathBuf {
+    std::env::var_os("LEADSMAN_PROGRAM")
+        .map_or_else(|| env!("CARGO_BIN_EXE_leadsman").into(), PathBuf::from)
+}
+
 /// Leadsman's data plane, as `leadsman up` starts it; it makes a worker for each core that it may
 /// use.
 fn leadsman(site: &Site) -> Result<Running, Error> {
     let folder = tempfile::tempdir()?;
     let addresses = free_addresses()?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_leadsman"));
+    let mut command = Command::new(program());
     command.arg("--state").arg(folder.path()).arg("proxy");
     let mut running = Running::start(command, folder, &site.cores, addresses)?;
     let client = Client::new(running.folder.path().join("proxy.sock"));

@@ -143,6 +143,9 @@ fn what_it_does_not_know_is_refused_with_status_2() {
     }
 }
 
+/// Functions of `./dev` that get a benchmark what it runs, and do nothing.
+const NOTHING: &str = "target=t; prepare() { :; }; build_given_out() { :; }";
+
 #[test]
 fn a_benchmark_gets_what_stands_behind_its_name() {
     let tools = tools(&[("cargo", "echo \"$*\"")]);
@@ -156,7 +159,7 @@ fn a_benchmark_gets_what_stands_behind_its_name() {
         ("--quick", None),
     ] {
         let output = with_dev(
-            &format!("prepare() {{ :; }}; ensure_tools() {{ :; }}; bench {arguments}"),
+            &format!("{NOTHING}; ensure_tools() {{ :; }}; bench {arguments}"),
             tools.path(),
         );
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -175,10 +178,82 @@ fn a_benchmark_gets_what_it_compares_with() {
         ("", "nginx haproxy h2load\nnginx oha\n"),
         ("judge", ""),
     ] {
-        let script = "prepare() { :; }; ensure_tools() { echo \"$*\"; }; bench";
-        let output = with_dev(&format!("{script} {name}"), tools.path());
+        let script = format!("{NOTHING}; ensure_tools() {{ echo \"$*\"; }}; bench {name}");
+        let output = with_dev(&script, tools.path());
         assert!(output.status.success(), "{name}: {output:?}");
         assert_eq!(String::from_utf8_lossy(&output.stdout), wanted, "{name}");
+    }
+}
+
+/// A cargo that says how it was called, and builds a program once.
+const BUILDS: &str = r#"echo "cargo ${CARGO_TARGET_DIR##*/} ${LEADSMAN_PGO_FLAG%%=*}"
+mkdir -p "$CARGO_TARGET_DIR/release"
+[ -e "$CARGO_TARGET_DIR/release/leadsman" ] || touch -d '1 minute ago' "$CARGO_TARGET_DIR/release/leadsman""#;
+
+#[test]
+fn what_is_given_out_is_built_again_by_what_was_seen_once() {
+    let tools = tools(&[
+        ("cargo", BUILDS),
+        ("rustc", r#"echo "${0%/*}/lib""#),
+        ("lib/libstd.so", ""),
+        (
+            "bin/llvm-profdata",
+            "echo \"profile of ${5##*/}\"; touch \"$4\"",
+        ),
+    ]);
+    let target = tools.path().join("target folder");
+    let script = format!(
+        "target='{}'; prepare() {{ :; }}; say() {{ :; }}
+         watch() {{ echo \"watched ${{1##*/pgo/}}\"; mkdir -p \"$target/pgo/seen/7\"; }}
+         release; release",
+        target.display()
+    );
+    let output = with_dev(&format!("exec 2>&1; {script}"), tools.path());
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).replace(&target.display().to_string(), "");
+    let built = "cargo given-out -Cprofile-use
+/pgo/given-out/release/leadsman
+/pgo/given-out/release/tide
+";
+    let watched = "cargo watched -Cprofile-generate\n";
+    let once = "watched watched/release\nprofile of 7\n";
+    assert_eq!(said, format!("{watched}{once}{built}{watched}{built}"));
+}
+
+#[test]
+fn what_a_request_passes_through_is_built_by_what_was_seen_and_nothing_else() {
+    let (watched, built) = ("-Cprofile-generate=a folder/%p", "-Cprofile-use=a file");
+    let rustc = tree::root().join("crates/proxy/pgo/rustc");
+    for (name, flag, given) in [
+        ("leadsman_proxy", watched, true),
+        ("leadsman_proxy", built, true),
+        ("tokio", built, true),
+        ("leadsman_analysis", built, false),
+        ("build_script_build", watched, false),
+        // It links what writes down what was seen.
+        ("leadsman", watched, true),
+        ("leadsman", built, false),
+    ] {
+        let output = Command::new(&rustc)
+            .args(["printf", "%s\n", "--crate-name", name, "--test"])
+            .env("LEADSMAN_PGO_FLAG", flag)
+            .output()
+            .expect("it can be started");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last();
+        let wanted = if given { flag } else { "--test" };
+        assert_eq!(last, Some(wanted), "{name}: {output:?}");
+    }
+    // Each of them is a crate that there is.
+    let script = fs::read_to_string(&rustc).expect("it can be read");
+    let lock = fs::read_to_string(tree::root().join("Cargo.lock")).expect("it can be read");
+    let list = script
+        .split_once("case \"$crate\" in")
+        .and_then(|it| it.1.split_once(')'));
+    let list = list.expect("it lists crates").0.replace('\\', "");
+    for name in list.split('|').map(str::trim) {
+        let package = format!("\nname = \"{}\"\n", name.replace('_', "-"));
+        assert!(lock.contains(&package), "{name}");
     }
 }
 

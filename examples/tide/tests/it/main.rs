@@ -97,6 +97,7 @@ fn every_answer_names_the_release() {
         ("/", "200 OK", "\"trend\":\""),
         ("/health", "200 OK", "ready"),
         ("/version", "200 OK", "r7"),
+        ("/table", "200 OK", "\n20150,"),
         ("/nothing", "404 Not Found", "no such page"),
     ] {
         let answer = tide.get(path);
@@ -106,6 +107,28 @@ fn every_answer_names_the_release() {
         );
         assert!(answer.contains("\r\nx-release: r7\r\n"), "{path}: {answer}");
         assert!(answer.contains(body), "{path}: {answer}");
+    }
+}
+
+#[test]
+fn readings_are_counted_and_too_many_at_once_are_refused() {
+    let folder = folder();
+    let tide = Tide::start(folder.path(), &[]);
+    for (body, expected) in [
+        ("1.2\n1.3\n".to_owned(), "{\"readings\":2}"),
+        ("1.2\n".repeat(300_000), " 413 "),
+    ] {
+        let mut stream = tide.connect();
+        let length = body.len();
+        let head = format!(
+            "POST /readings HTTP/1.1\r\nhost: quay\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        // It may answer, and close, before it has read everything.
+        let _sent = stream.write_all((head + &body).as_bytes());
+        let mut answer = Vec::new();
+        let _read = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.contains(expected), "{length}: {answer}");
     }
 }
 
