@@ -181,7 +181,7 @@ impl Outbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes it, and then what comes of `sending`, until there is nothing left.
+    /// Writes it, and then what comes of `sending`, until there is nothing left, and all has left.
     pub(in crate::worker) fn poll_send<B>(
         &mut self,
         sending: &mut Option<Sending<B>>,
@@ -204,6 +204,11 @@ impl Outbox {
                 None => false,
             };
             ready!(self.poll_write(wire, context)).map_err(Stuck::Wire)?;
+            if waits || sending.is_none() {
+                // What is encrypted is taken before there is room for it on the connection, and
+                // nobody writes after it who would take it along.
+                ready!(Pin::new(&mut *wire).poll_flush(context)).map_err(Stuck::Wire)?;
+            }
             if sending.is_none() {
                 return Poll::Ready(Ok(()));
             }
@@ -350,6 +355,88 @@ mod tests {
                 let sent = sent(outbound, &body);
                 assert!(sent == expected.as_bytes(), "{outbound:?} of {length}");
             }
+        }
+    }
+
+    /// A wire that takes everything at once, and holds it until it is asked a second time to let it go:
+    /// as encryption does where the connection below it is full.
+    #[derive(Default)]
+    struct Holding {
+        held: Vec<u8>,
+        sent: Vec<u8>,
+        is_asked: bool,
+    }
+
+    impl AsyncWrite for Holding {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.held.extend_from_slice(bytes);
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<io::Result<()>> {
+            if !std::mem::replace(&mut self.is_asked, true) {
+                return Poll::Pending;
+            }
+            let held = std::mem::take(&mut self.held);
+            self.sent.extend_from_slice(&held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_flush(context)
+        }
+    }
+
+    /// A body of one piece, whose end does not come.
+    struct GoesOn(Option<Bytes>);
+
+    impl Body for GoesOn {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            match self.0.take() {
+                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                None => Poll::Pending,
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_before_it_has_left() {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        for length in [0, 1, 3 * ENOUGH] {
+            let body = "x".repeat(length);
+            let whole = http_body_util::Full::new(Bytes::from(body.clone()));
+            let mut sending = Sending::new(whole, Outbound::Length(length as u64));
+            let (mut outbox, mut wire) = (Outbox::default(), Holding::default());
+            outbox.head().extend_from_slice(b"head");
+            let mut poll = || outbox.poll_send(&mut sending, &mut wire, &mut context);
+            assert!(poll().is_pending(), "{length}");
+            assert!(matches!(poll(), Poll::Ready(Ok(()))), "{length}");
+            assert!(wire.sent == format!("head{body}").as_bytes(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_piece_leaves_though_the_next_one_does_not_come() {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let mut sending = Sending::new(GoesOn(Some("piece".into())), Outbound::UntilClose);
+        let (mut outbox, mut wire) = (Outbox::default(), Holding::default());
+        for sent in ["", "piece"] {
+            let polled = outbox.poll_send(&mut sending, &mut wire, &mut context);
+            assert!(polled.is_pending());
+            assert_eq!(String::from_utf8_lossy(&wire.sent), sent);
         }
     }
 

@@ -63,6 +63,10 @@ struct Io {
     expects: bool,
     /// What is to be said of that.
     leave: &'static [u8],
+    /// Whether what was said of that may not have left yet.
+    is_leave_held: bool,
+    /// Whether it was said that nothing more is said.
+    is_shut: bool,
 }
 
 /// What a client is waited for, and since when.
@@ -126,6 +130,8 @@ impl Line {
                 is_spoilt: false,
                 expects: false,
                 leave: b"",
+                is_leave_held: false,
+                is_shut: false,
             }),
             waits: Cell::new(waits),
             untaken_since: Cell::new(None),
@@ -315,22 +321,24 @@ impl Line {
         let io = &mut *self.io.borrow_mut();
         if !matches!(self.waits.get(), Waits::Unwanted(_)) {
             self.waits.set(Waits::Unwanted(Instant::now()));
-            // One that is closed already needs no closing.
-            drop(Pin::new(&mut io.client).poll_shutdown(context));
         }
+        // One that is closed already needs no closing. One that is encrypted may have to wait for room
+        // to say so.
+        io.is_shut = io.is_shut || Pin::new(&mut io.client).poll_shutdown(context).is_ready();
         loop {
             let mut room = ReadBuf::new(room);
             let polled = Pin::new(&mut io.client).poll_read(context, &mut room);
             let length = room.filled().len();
             match polled {
-                Poll::Pending if io.is_silent() => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) if length == 0 || length >= *unwanted => return Poll::Ready(()),
-                Poll::Ready(Ok(())) => {
+                Poll::Ready(Ok(())) if length >= *unwanted => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if length > 0 => {
                     *unwanted -= length;
                     io.is_spoilt = true;
                 }
+                Poll::Ready(Ok(())) if io.is_shut => return Poll::Ready(()),
+                Poll::Pending if io.is_shut && io.is_silent() => return Poll::Ready(()),
+                _ => return Poll::Pending,
             }
         }
     }
@@ -514,9 +522,11 @@ impl Io {
         while !self.leave.is_empty() {
             let length = ready!(Pin::new(&mut self.client).poll_write(context, self.leave))?;
             self.leave = self.leave.get(length..).unwrap_or_default();
-            if self.leave.is_empty() {
-                ready!(Pin::new(&mut self.client).poll_flush(context))?;
-            }
+            self.is_leave_held = true;
+        }
+        if self.is_leave_held {
+            ready!(Pin::new(&mut self.client).poll_flush(context))?;
+            self.is_leave_held = false;
         }
         Poll::Ready(Ok(()))
     }
