@@ -190,16 +190,19 @@ const BUILDS: &str = r#"echo "cargo ${CARGO_TARGET_DIR##*/} ${LEADSMAN_PGO_FLAG%
 mkdir -p "$CARGO_TARGET_DIR/release"
 [ -e "$CARGO_TARGET_DIR/release/leadsman" ] || touch -d '1 minute ago' "$CARGO_TARGET_DIR/release/leadsman""#;
 
+/// An llvm-profdata that makes a profile of what a request passes through.
+const PROFILES: &str = r#"case "$1" in
+    merge) echo "profile of ${5##*/}"; touch "$4" ;;
+    show) echo _ZN14leadsman_proxy6worker7forward10Forwarding5beginE ;;
+esac"#;
+
 #[test]
 fn what_is_given_out_is_built_again_by_what_was_seen_once() {
     let tools = tools(&[
         ("cargo", BUILDS),
         ("rustc", r#"echo "${0%/*}/lib""#),
         ("lib/libstd.so", ""),
-        (
-            "bin/llvm-profdata",
-            "echo \"profile of ${5##*/}\"; touch \"$4\"",
-        ),
+        ("bin/llvm-profdata", PROFILES),
     ]);
     let target = tools.path().join("target folder");
     let script = format!(
