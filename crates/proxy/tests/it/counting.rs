@@ -166,7 +166,7 @@ fn one_of_several_instances_is_counted_by_itself_too() {
     let many = world.figures("many", |counted| counted.figures.requests >= 30);
     let reference = many.reference.unwrap();
     assert_eq!((many.figures.requests, reference.requests), (30, 10));
-    backends[0].comes_to(10);
+    assert_eq!(backends[0].requests(), 10);
     assert_eq!(reference.latency.count(), 10);
     let single = world.figures("single", |counted| counted.figures.requests >= 30);
     assert_eq!(single.reference, None);

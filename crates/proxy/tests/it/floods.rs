@@ -1,7 +1,5 @@
 //! What a hostile client of HTTP/2 can do: nothing much.
 
-use std::sync::atomic::Ordering;
-
 use crate::frames::{
     ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, HEADERS, PADDED, PING, PRIORITY, PROTOCOL_ERROR,
@@ -406,12 +404,12 @@ fn what_is_badly_formed_reaches_no_instance() {
             Reset(FLOW_CONTROL_ERROR),
         ),
     ] {
-        let before = backend.requests.load(Ordering::SeqCst);
+        let before = backend.requests();
         let mut raw = Raw::new(address);
         assert!(raw.send(&bytes), "{what}");
         assert_eq!(fate(&mut raw), Some(expected), "{what}");
         if !matches!(expected, Answered(_)) {
-            assert_eq!(backend.requests.load(Ordering::SeqCst), before, "{what}");
+            assert_eq!(backend.requests(), before, "{what}");
         }
     }
     let mut raw = Raw::silent(address);

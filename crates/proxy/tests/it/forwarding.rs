@@ -4,7 +4,7 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::world::{Backend, Visitor, World, eventually, get, nobody, read_head, side, table};
+use crate::world::{Backend, Visitor, World, eventually, get, nobody, side, table};
 
 #[test]
 fn a_dead_instance_costs_no_request() {
@@ -156,7 +156,7 @@ fn speaks_in_its_own_voice_only_when_nobody_else_can() {
 
 #[test]
 fn an_instance_that_hangs_is_given_up() {
-    let hanging = Backend::raw(|reader, _| read_head(reader).is_some());
+    let hanging = Backend::with(|_, _| true);
     let world = World::with(|config| config.answer_timeout = Duration::from_millis(200));
     let address = world.apply(&table(1, [side("web", 10_000, &[hanging.address])]));
     let answered = get(address, "/");
@@ -201,14 +201,14 @@ fn a_slow_upload_is_not_taken_for_a_slow_answer() {
 
 #[test]
 fn clients_that_gave_up_on_a_hanging_side_are_counted_against_it() {
-    let hanging = Backend::raw(|reader, _| read_head(reader).is_some());
+    let hanging = Backend::with(|_, _| true);
     let world = World::with(|config| config.patience = Duration::from_millis(100));
     let address = world.apply(&table(1, [side("web", 10_000, &[hanging.address])]));
     let mut visitor = Visitor::new(address);
     visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     // Who leaves before the request is on its way has changed his mind.
     eventually("the request has arrived", || {
-        (hanging.requests.load(Ordering::SeqCst) == 1).then_some(())
+        (hanging.requests() == 1).then_some(())
     });
     visitor
         .stream
@@ -222,14 +222,14 @@ fn clients_that_gave_up_on_a_hanging_side_are_counted_against_it() {
 
 #[test]
 fn clients_that_changed_their_mind_are_not_counted() {
-    let hanging = Backend::raw(|reader, _| read_head(reader).is_some());
+    let hanging = Backend::with(|_, _| true);
     let good = Backend::named("good");
     let world = World::new();
     let address = world.apply(&table(1, [side("hanging", 10_000, &[hanging.address])]));
     let mut visitor = Visitor::new(address);
     visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     eventually("the request has arrived", || {
-        (hanging.requests.load(Ordering::SeqCst) == 1).then_some(())
+        (hanging.requests() == 1).then_some(())
     });
     let both = [
         side("good", 10_000, &[good.address]),

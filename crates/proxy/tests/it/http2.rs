@@ -97,7 +97,7 @@ fn requests_share_a_connection() {
         world.status().arrivals[&crate::world::any_port()].connections,
         1
     );
-    backend.comes_to(100);
+    assert_eq!(backend.requests(), 100);
 }
 
 #[test]

@@ -23,10 +23,6 @@ fn adjusted(
     table
 }
 
-fn requests(backend: &Backend) -> usize {
-    backend.requests.load(Ordering::SeqCst)
-}
-
 fn ejection(time: Duration) -> Option<Ejection> {
     Some(Ejection {
         failures: 3,
@@ -79,10 +75,10 @@ fn an_instance_whose_answers_fail_is_left_out_until_one_request_finds_it_well() 
         asked = again;
     }
     is_well.store(true, Ordering::SeqCst);
-    let before = requests(&moody);
+    let before = moody.requests();
     eventually("it is asked like the other one", || {
         assert_eq!(visitor.get("/").status, 200);
-        (requests(&moody) > before + 10).then_some(())
+        (moody.requests() > before + 10).then_some(())
     });
     let windows = world.block_on(world.client().windows(0)).unwrap();
     let ejected: u64 = windows.iter().filter_map(|w| w.ejected.get("web-0")).sum();
@@ -105,7 +101,7 @@ fn the_last_instance_is_never_left_out() {
         for _ in 0..50 {
             assert_eq!(visitor.get("/").text(), "bad");
         }
-        let asked = requests(&backends[0]);
+        let asked = backends[0].requests();
         assert!(asked == 3 || asked >= 47, "{asked}");
     }
 }
@@ -247,7 +243,7 @@ fn a_side_that_is_full_passes_nothing_on_to_the_others() {
         visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     }
     eventually("stable has answered what it has to", || {
-        (requests(&stable) >= 3).then_some(())
+        (stable.requests() >= 3).then_some(())
     });
     goes_on.store(true, Ordering::SeqCst);
     let texts = visitors
@@ -280,7 +276,7 @@ fn a_new_instance_gets_a_growing_share_and_its_side_the_same() {
         (began.elapsed() > ramp).then_some(())
     });
     // From before it is added on: its share is smaller than that, if anything.
-    let (adding, before) = (Instant::now(), requests(&other));
+    let (adding, before) = (Instant::now(), other.requests());
     apply(2, 3);
     for _ in 0..200 {
         visitor.get("/");
@@ -288,15 +284,15 @@ fn a_new_instance_gets_a_growing_share_and_its_side_the_same() {
     // Chance decides on each request: allow for four deviations.
     let part = (adding.elapsed().as_secs_f64() / ramp.as_secs_f64()).clamp(0.1, 1.0);
     let most = 100.0 * part / 3.0;
-    let got = requests(&backends[2]);
+    let got = backends[2].requests();
     assert!(
         got as f64 <= most + 4.0 * most.sqrt(),
         "{got} of at most {most}"
     );
-    assert_eq!(requests(&other) - before, 100);
+    assert_eq!(other.requests() - before, 100);
     eventually("it has its whole share", || {
-        let before = requests(&backends[2]);
+        let before = backends[2].requests();
         (0..60).for_each(|_| drop(visitor.get("/")));
-        (requests(&backends[2]) - before >= 9).then_some(())
+        (backends[2].requests() - before >= 9).then_some(())
     });
 }

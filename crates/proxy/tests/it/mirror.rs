@@ -165,7 +165,7 @@ fn copies_that_hang_hold_up_nobody_and_are_bounded() {
     assert_eq!(of_copies.figures.requests, 4);
     assert_eq!(visitor.get("/").text(), "stable");
     eventually("there is room again", || {
-        (canary.requests.load(Ordering::SeqCst) == 5).then_some(())
+        (canary.requests() == 5).then_some(())
     });
 }
 

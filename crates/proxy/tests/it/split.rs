@@ -167,7 +167,7 @@ fn instances_of_a_side_share_its_requests() {
         assert_eq!(visitor.get("/").status, 200);
     }
     for backend in backends.iter() {
-        backend.comes_to(10);
+        assert_eq!(backend.requests(), 10);
     }
 }
 

@@ -18,7 +18,7 @@ const COST: usize = 3;
 /// it can be one more each time: how much a failure proves depends on how much was asked of stable
 /// in the milliseconds around it.
 fn assert_cost(canary: &Backend, times: usize) {
-    let asked = requests(canary);
+    let asked = canary.requests();
     assert!(
         (COST * times..=(COST + 1) * times).contains(&asked),
         "{asked}"
@@ -45,10 +45,6 @@ fn rollout(generation: u64, stable: &Backend, canary: &Backend) -> Table {
         side("canary", 500, &[canary.address]),
     ];
     armed(generation, sides, 0)
-}
-
-fn requests(backend: &Backend) -> usize {
-    backend.requests.load(Ordering::SeqCst)
 }
 
 /// Sends requests until the canary was cut off.
@@ -103,14 +99,14 @@ fn every_worker_may_see_as_many() {
     let address = world.apply(&rollout(1, &stable, &canary));
     let mut visitors: Vec<Visitor> = (0..8).map(|_| Visitor::new(address)).collect();
     until_cut_off(&world, &mut visitors, |_| true);
-    assert!(requests(&canary) <= 2 * (COST + 1), "{}", requests(&canary));
-    let before = requests(&canary);
+    assert!(canary.requests() <= 2 * (COST + 1), "{}", canary.requests());
+    let before = canary.requests();
     for visitor in &mut visitors {
         for _ in 0..40 {
             assert_eq!(visitor.get("/").status, 200);
         }
     }
-    assert_eq!(requests(&canary), before);
+    assert_eq!(canary.requests(), before);
 }
 
 #[test]
@@ -134,7 +130,7 @@ fn an_outage_of_both_sides_cuts_off_nothing() {
         assert_eq!(visitor.get("/").status, 500);
     }
     // Each of the canary's failures was counted by now.
-    assert_eq!(requests(&canary), 100);
+    assert_eq!(canary.requests(), 100);
     assert_eq!(world.status().tripped.len(), 0);
 }
 
@@ -148,7 +144,7 @@ fn without_a_tripwire_nothing_is_cut_off() {
     for _ in 0..400 {
         visitor.get("/");
     }
-    assert_eq!(requests(&canary), 20);
+    assert_eq!(canary.requests(), 20);
     assert_eq!(world.status().tripped.len(), 0);
 }
 
@@ -178,10 +174,10 @@ fn a_crash_in_the_middle_is_found_across_tables() {
         // Something else has changed; the evidence goes on.
         world.apply(&rollout(generation, &stable, &canary));
     }
-    let before = requests(&canary);
+    let before = canary.requests();
     crashed.store(true, Ordering::SeqCst);
     until_cut_off(&world, std::slice::from_mut(&mut visitor), |_| true);
-    let cost = requests(&canary) - before;
+    let cost = canary.requests() - before;
     assert!((COST..=3 * COST).contains(&cost), "{cost}");
     let tripped = world.status().tripped.remove("canary").unwrap();
     assert!(tripped.seen.canary.answers < 20, "{}", tripped.sentence);

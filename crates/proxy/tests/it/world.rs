@@ -259,7 +259,7 @@ fn values<'a>(head: &'a str, name: &str) -> Vec<&'a str> {
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) connections: Arc<AtomicUsize>,
-    pub(crate) requests: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
     closed: Arc<AtomicBool>,
 }
 
@@ -273,8 +273,8 @@ impl Backend {
     pub(crate) fn named_on(listener: TcpListener, name: &str) -> Self {
         let length = name.len();
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{name}");
-        Self::on(listener, move |reader, stream| {
-            receive(reader).is_some() && stream.write_all(answer.as_bytes()).is_ok()
+        Self::responding(listener, move |_, stream| {
+            stream.write_all(answer.as_bytes()).is_ok()
         })
     }
 
@@ -288,22 +288,35 @@ impl Backend {
     pub(crate) fn with(
         respond: impl Fn(Received, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self::raw(move |reader, stream| match receive(reader) {
-            Some(received) => respond(received, stream),
-            None => false,
-        })
+        Self::responding(TcpListener::bind(any_port()).unwrap(), respond)
     }
 
     /// Calls `serve` on every connection until it returns false.
     pub(crate) fn raw(
         serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self::on(TcpListener::bind(any_port()).unwrap(), serve)
+        let listener = TcpListener::bind(any_port()).unwrap();
+        Self::on(listener, move |reader, stream, _| serve(reader, stream))
+    }
+
+    fn responding(
+        listener: TcpListener,
+        respond: impl Fn(Received, &mut TcpStream) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self::on(listener, move |reader, stream, requests| {
+            receive(reader).is_some_and(|received| {
+                requests.fetch_add(1, Ordering::SeqCst);
+                respond(received, stream)
+            })
+        })
     }
 
     fn on(
         listener: TcpListener,
-        serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream) -> bool + Send + Sync + 'static,
+        serve: impl Fn(&mut BufReader<TcpStream>, &mut TcpStream, &AtomicUsize) -> bool
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         let service = Self {
             address: listener.local_addr().unwrap(),
@@ -328,21 +341,17 @@ impl Backend {
                     let Ok(mut stream) = stream else { return };
                     stream.set_nodelay(true).unwrap();
                     let mut reader = BufReader::new(stream.try_clone().unwrap());
-                    while serve(&mut reader, &mut stream) {
-                        requests.fetch_add(1, Ordering::SeqCst);
-                    }
+                    while serve(&mut reader, &mut stream, &requests) {}
                 });
             }
         });
         service
     }
 
-    /// Waits until it counts so many requests: it counts one once it has answered it, so whoever
-    /// has the answer may be earlier.
-    pub(crate) fn comes_to(&self, requests: usize) {
-        eventually("the requests of a backend", || {
-            (self.requests.load(Ordering::SeqCst) == requests).then_some(())
-        });
+    /// Returns how many requests it has received. It counts one before it answers, so whoever has the
+    /// answer finds it counted. Of a `raw` one only its test knows where a request ends: it counts none.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 }
 
