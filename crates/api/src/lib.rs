@@ -102,6 +102,6 @@ pub const REQUEST_ID_HEADER: &str = "leadsman-request-id";
 /// new for every act.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
-/// The header in which a client gives the reason for what it asks. All but ASCII, and `%` itself, is
-/// percent-encoded UTF-8.
+/// The header in which a client gives the reason for what it asks. All but printable ASCII, and `%`
+/// itself, is percent-encoded UTF-8.
 pub const REASON_HEADER: &str = "leadsman-reason";

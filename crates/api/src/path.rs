@@ -141,6 +141,24 @@ pub(crate) fn encode(text: &str, into: &mut String) {
     }
 }
 
+/// Returns the text that was percent-encoded as `text`; `None` if a `%` begins no byte in hexadecimal,
+/// or what comes out is no UTF-8. Everything else stands for itself.
+pub fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high * 16 + low).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +174,19 @@ mod tests {
             "/v1/environments/..%2Fx/%2E%2E/why"
         );
         assert_eq!(fill(ARTIFACT, &["sha256:ab"]), "/v1/artifacts/sha256:ab");
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded_and_what_cannot_be_is_refused() {
+        for text in ["", "a b", "..", "5 % of ä/\n"] {
+            let mut encoded = String::new();
+            encode(text, &mut encoded);
+            assert_eq!(decode(&encoded).as_deref(), Some(text));
+        }
+        assert_eq!(decode("a b+%c3%A4").as_deref(), Some("a b+ä"));
+        for bad in ["%", "%2", "%zz", "50 % more", "%ff"] {
+            assert_eq!(decode(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use leadsman_api::{BeginSignIn, FinishSignIn, Secret};
+use leadsman_api::{BeginSignIn, FinishSignIn, Secret, path};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -141,7 +141,10 @@ fn read(line: &str, state: &str) -> Option<Back> {
     for field in target.split('&') {
         let (name, value) = field.split_once('=')?;
         // What is said twice is said by somebody else than the provider.
-        if fields.insert(name, decoded(value)?).is_some() {
+        if fields
+            .insert(name, path::decode(&value.replace('+', " "))?)
+            .is_some()
+        {
             return None;
         }
     }
@@ -159,23 +162,6 @@ fn read(line: &str, state: &str) -> Option<Back> {
         }
         (Some(_), Some(_)) | (None, None) => None,
     }
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Keeps a token in a file that nobody else may read.

@@ -1,12 +1,12 @@
 //! Why somebody asks, as they say it in a header.
 
 use axum::http::HeaderMap;
-use leadsman_api::REASON_HEADER;
+use leadsman_api::{REASON_HEADER, path};
 
 use crate::problem::Failure;
 
-/// What the header may hold, as a regular expression: ASCII as it is, but for `%`, which begins a byte
-/// in hexadecimal. By it is described what [`said`] takes.
+/// What the header may hold, as a regular expression: printable ASCII as it is, but for `%`, which
+/// begins a byte in hexadecimal. By it is described what [`said`] takes.
 pub(crate) const PATTERN: &str = "^([ !-$&-~]|%[0-9A-Fa-f]{2})*$";
 
 /// Returns why something is asked for, where that is said.
@@ -18,31 +18,16 @@ pub(crate) fn said(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     let Some(value) = headers.get(REASON_HEADER) else {
         return Ok(None);
     };
-    let text = decoded(value.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok());
+    // A header may hold tabs, too, which nobody means.
+    let text = value.to_str().ok().filter(|text| !text.contains('\t'));
+    let text = text.and_then(path::decode);
     let text = text.ok_or_else(|| {
         Failure::bad_request(format!(
-            "`{REASON_HEADER}` cannot be read: it is text in which all but ASCII, and `%` itself, is \
-             percent-encoded UTF-8, such as `5%25 errors`"
+            "`{REASON_HEADER}` cannot be read: it is text in which all but printable ASCII, and `%` itself, \
+             is percent-encoded UTF-8, such as `5%25 errors`"
         ))
     })?;
     Ok(Some(text))
-}
-
-fn decoded(encoded: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.iter().copied();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high * 16 + low).ok()?
-            }
-            b' '..=b'~' => byte,
-            _ => return None,
-        });
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ pub(super) fn of_acts() -> Vec<Value> {
         "name": REASON_HEADER,
         "in": "header",
         "required": false,
-        "description": "Why it is asked for, for the audit. All but ASCII, and `%` itself, is \
-                        percent-encoded UTF-8.",
+        "description": "Why it is asked for, for the audit. All but printable ASCII, and `%` itself, \
+                        is percent-encoded UTF-8.",
         "schema": { "type": "string", "pattern": why::PATTERN },
     });
     vec![key, reason]

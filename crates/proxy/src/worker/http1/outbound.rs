@@ -204,17 +204,16 @@ impl Outbox {
                 None => false,
             };
             ready!(self.poll_write(wire, context)).map_err(Stuck::Wire)?;
-            if waits || sending.is_none() {
-                // What is encrypted is taken before there is room for it on the connection, and
-                // nobody writes after it who would take it along.
-                ready!(Pin::new(&mut *wire).poll_flush(context)).map_err(Stuck::Wire)?;
+            if sending.is_some() && !waits {
+                continue;
             }
-            if sending.is_none() {
-                return Poll::Ready(Ok(()));
-            }
-            if waits {
-                return Poll::Pending;
-            }
+            // What is encrypted is taken before there is room for it on the connection, and nobody
+            // writes after it who would take it along.
+            ready!(Pin::new(&mut *wire).poll_flush(context)).map_err(Stuck::Wire)?;
+            return match waits {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(())),
+            };
         }
     }
 
