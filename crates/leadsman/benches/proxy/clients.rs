@@ -1,37 +1,58 @@
-//! A client of its own connection, for what `h2load` does not do: idling, and a fixed rate.
+//! A client of its own connection, for what is not left to `h2load`.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::case::SMALL;
+use crate::case::Body;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection on which one small body at a time is asked for.
+/// How much is read at once, in bytes.
+pub(crate) const ROOM: usize = 64 * 1024;
+
+/// What every body consists of.
+static BODY: [u8; ROOM] = [b'x'; ROOM];
+
+/// No head is longer, in bytes.
+const HEAD_MAX: usize = 1024;
+
+/// A connection on which one body at a time is asked for.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
-    /// What came of the answer so far.
-    answer: Vec<u8>,
+    body: Body,
+    /// What came of the head of the answer so far.
+    head: Vec<u8>,
+    /// How much is to come of its body, once its head is there.
+    left: Option<usize>,
 }
 
 impl Client {
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(address: SocketAddr, body: Body) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         Ok(Self {
             stream,
-            answer: Vec::new(),
+            body,
+            head: Vec::new(),
+            left: None,
         })
     }
 
     /// Asks.
     pub(crate) fn ask(&mut self) -> io::Result<()> {
-        self.answer.clear();
-        let request =
-            b"GET /small HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n";
+        self.head.clear();
+        self.left = None;
+        let request: &[u8] = match self.body {
+            Body::Small => {
+                b"GET /small HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
+            }
+            Body::Large => {
+                b"GET /large HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
+            }
+        };
         let written = self.stream.write(request)?;
         if written == request.len() {
             Ok(())
@@ -40,37 +61,47 @@ impl Client {
         }
     }
 
-    /// Reads once, and says whether the whole answer is there. Anything else than status 200 with
-    /// the right body is an error.
-    pub(crate) fn take(&mut self) -> io::Result<bool> {
-        let mut buffer = [0; 4096];
-        match self.stream.read(&mut buffer) {
+    /// Reads once, by way of `room`, and says whether the whole answer is there. Anything else than
+    /// status 200 with the right body is an error.
+    pub(crate) fn take(&mut self, room: &mut [u8]) -> io::Result<bool> {
+        let mut came = match self.stream.read(room) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
-            Ok(read) => self.answer.extend(&buffer[..read]),
+            Ok(read) => &room[..read],
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
-        }
-        let wrong = || Err(io::Error::other("an answer that no backend gave"));
-        let Some(end) = self.answer.windows(4).position(|it| it == b"\r\n\r\n") else {
-            return Ok(false);
         };
-        let body = &self.answer[end + 4..];
-        if !self.answer.starts_with(b"HTTP/1.1 200") || body.len() > SMALL {
-            return wrong();
+        let wrong = || io::Error::other("an answer that no backend gave");
+        let left = match self.left {
+            Some(left) => left,
+            None => {
+                let before = self.head.len();
+                self.head.extend(came.iter().take(HEAD_MAX));
+                let Some(end) = self.head.windows(4).position(|it| it == b"\r\n\r\n") else {
+                    return match self.head.len() < HEAD_MAX {
+                        true => Ok(false),
+                        false => Err(wrong()),
+                    };
+                };
+                if !self.head.starts_with(b"HTTP/1.1 200") {
+                    return Err(wrong());
+                }
+                came = &came[end + 4 - before..];
+                self.body.bytes()
+            }
+        };
+        let left = left.checked_sub(came.len()).ok_or_else(wrong)?;
+        if !BODY.starts_with(came) {
+            return Err(wrong());
         }
-        if body.len() < SMALL {
-            return Ok(false);
-        }
-        if body.iter().any(|byte| *byte != b'x') {
-            return wrong();
-        }
-        Ok(true)
+        self.left = Some(left);
+        Ok(left == 0)
     }
 
     /// Asks and waits for the answer.
     pub(crate) fn exchange(&mut self) -> io::Result<()> {
         self.ask()?;
-        while !self.take()? {}
+        let mut room = [0; HEAD_MAX];
+        while !self.take(&mut room)? {}
         Ok(())
     }
 }

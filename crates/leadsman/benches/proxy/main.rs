@@ -17,6 +17,8 @@ mod case;
 mod certificate;
 mod clients;
 mod closed;
+mod eager;
+mod h2load;
 mod machine;
 mod measure;
 mod open;

@@ -7,17 +7,14 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
 
 use crate::Error;
 use crate::backends::{Backends, SHARES};
 use crate::case::{Body, Case, Load, Metric, Protocol};
 use crate::certificate::Certificate;
 use crate::clients::Client;
-use crate::closed::Closed;
+use crate::closed::{Asking, Closed};
 use crate::machine::{self, Cores};
 use crate::processor::worked;
 use crate::running::Running;
@@ -45,8 +42,7 @@ const SPARE_FILES: usize = 200;
 pub(crate) struct Bench {
     backends: Backends,
     site: Site,
-    h2load: PathBuf,
-    folder: TempDir,
+    asking: Asking,
     seconds: f64,
     files_max: usize,
 }
@@ -141,8 +137,10 @@ impl Bench {
         Ok(Self {
             backends,
             site,
-            h2load: tool("h2load")?,
-            folder,
+            asking: Asking {
+                h2load: tool("h2load")?,
+                folder,
+            },
             seconds,
             files_max,
         })
@@ -250,19 +248,15 @@ impl Bench {
         let most_kib = Cell::new(0.0_f64);
         let mut looked = Duration::ZERO;
         let stretch = Stretch::begin(self, proxy)?;
-        let mut answered = closed.run(
-            &self.h2load,
-            proxy.address(closed.protocol),
-            requests,
-            self.folder.path(),
-            |now| {
-                if now >= looked + LOOK {
-                    looked = now;
-                    most_kib.set(most_kib.get().max(proxy.resident_kib()?));
-                }
-                Ok(())
-            },
-        )?;
+        let mut answered =
+            self.asking
+                .run(closed, proxy.address(closed.protocol), requests, |now| {
+                    if now >= looked + LOOK {
+                        looked = now;
+                        most_kib.set(most_kib.get().max(proxy.resident_kib()?));
+                    }
+                    Ok(())
+                })?;
         let others = stretch.end(requests, figures)?;
         figures.insert(Metric::PerSecond, answered.per_second);
         figures.insert(Metric::Resident, most_kib.get() / 1024.0);
@@ -276,13 +270,8 @@ impl Bench {
             Body::Small => WARM_UP * 4,
             Body::Large => WARM_UP,
         };
-        closed.run(
-            &self.h2load,
-            proxy.address(closed.protocol),
-            requests,
-            self.folder.path(),
-            |_| Ok(()),
-        )
+        let address = proxy.address(closed.protocol);
+        self.asking.run(closed, address, requests, |_| Ok(()))
     }
 
     /// Sends requests at a fixed rate, first to a backend itself and then to the proxy.
@@ -322,7 +311,7 @@ impl Bench {
         let before = proxy.resident_kib()?;
         let mut clients = Vec::new();
         for _ in 0..idle {
-            let mut client = Client::connect(proxy.plain)?;
+            let mut client = Client::connect(proxy.plain, Body::Small)?;
             client.exchange()?;
             clients.push(client);
         }

@@ -14,7 +14,8 @@ use rustix::time::{
 };
 
 use crate::Error;
-use crate::clients::Client;
+use crate::case::Body;
+use crate::clients::{Client, ROOM};
 use crate::polling::Polling;
 
 /// How long the last answers may take after the last request was due.
@@ -31,7 +32,7 @@ pub(crate) fn run(
     let mut polling = Polling::new()?;
     let mut clients = Vec::new();
     for number in 0..connections {
-        let client = Client::connect(address)?;
+        let client = Client::connect(address, Body::Small)?;
         client.stream.set_nonblocking(true)?;
         polling.add(&client.stream, number)?;
         clients.push(client);
@@ -48,6 +49,7 @@ pub(crate) fn run(
     let mut free: VecDeque<usize> = (0..connections).collect();
     let mut asked_for = vec![0; connections];
     let mut ready = Vec::new();
+    let mut room = vec![0; ROOM];
     while (took.len() as u64) < requests {
         polling.wait(&mut ready)?;
         for number in &ready {
@@ -55,7 +57,7 @@ pub(crate) fn run(
                 rustix::io::read(&timer, &mut [0; 8])?;
                 continue;
             };
-            if client.take()? {
+            if client.take(&mut room)? {
                 let late = begun.elapsed().saturating_sub(due(asked_for[*number]));
                 took.push(u32::try_from(late.as_micros())?);
                 free.push_back(*number);
