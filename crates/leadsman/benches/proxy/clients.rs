@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::case::Body;
+use crate::polling::Polling;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +22,7 @@ const HEAD_MAX: usize = 1024;
 /// A connection on which one body at a time is asked for.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
+    request: Vec<u8>,
     body: Body,
     /// What came of the head of the answer so far.
     head: Vec<u8>,
@@ -28,13 +30,34 @@ pub(crate) struct Client {
     left: Option<usize>,
 }
 
+/// Makes so many that wait for nothing themselves: `polling` does, where each has its number.
+pub(crate) fn connect_all(
+    address: SocketAddr,
+    count: usize,
+    body: Body,
+    polling: &Polling,
+) -> io::Result<Vec<Client>> {
+    let connect = |number| {
+        let client = Client::connect(address, body)?;
+        client.stream.set_nonblocking(true)?;
+        polling.add(&client.stream, number)?;
+        Ok(client)
+    };
+    (0..count).map(connect).collect()
+}
+
 impl Client {
     pub(crate) fn connect(address: SocketAddr, body: Body) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        let path = body.path();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
+        );
         Ok(Self {
             stream,
+            request: request.into_bytes(),
             body,
             head: Vec::new(),
             left: None,
@@ -45,16 +68,8 @@ impl Client {
     pub(crate) fn ask(&mut self) -> io::Result<()> {
         self.head.clear();
         self.left = None;
-        let request: &[u8] = match self.body {
-            Body::Small => {
-                b"GET /small HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
-            }
-            Body::Large => {
-                b"GET /large HTTP/1.1\r\nhost: site\r\nuser-agent: bench\r\naccept: */*\r\n\r\n"
-            }
-        };
-        let written = self.stream.write(request)?;
-        if written == request.len() {
+        let written = self.stream.write(&self.request)?;
+        if written == self.request.len() {
             Ok(())
         } else {
             Err(ErrorKind::WriteZero.into())

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::clients::{Client, ROOM};
+use crate::clients::{self, ROOM};
 use crate::closed::{Answered, Closed};
 use crate::polling::Polling;
 
@@ -19,21 +19,14 @@ pub(crate) fn run(
     mut meanwhile: impl FnMut(Duration) -> Result<(), Error>,
 ) -> Result<Answered, Error> {
     let mut polling = Polling::new()?;
-    let mut clients = Vec::new();
-    for number in 0..closed.connections {
-        let client = Client::connect(address, closed.body)?;
-        client.stream.set_nonblocking(true)?;
-        polling.add(&client.stream, number)?;
-        clients.push(client);
-    }
+    let mut clients = clients::connect_all(address, closed.connections, closed.body, &polling)?;
+    let mut to_ask = requests
+        .checked_sub(clients.len() as u64)
+        .ok_or("there are fewer requests than connections")?;
     let begun = Instant::now();
     let mut asked_at = vec![begun; clients.len()];
-    let mut to_ask = requests;
     for client in &mut clients {
         client.ask()?;
-        to_ask = to_ask
-            .checked_sub(1)
-            .ok_or("there are fewer requests than connections")?;
     }
     let mut took = Vec::with_capacity(usize::try_from(requests)?);
     let mut ready = Vec::new();

@@ -1,4 +1,4 @@
-//! Requests by `h2load`: a program that is not ours, that speaks all protocols that are measured, and
+//! Requests over TLS by `h2load`: a program that is not ours, that speaks HTTP/1.1 and HTTP/2 there, and
 //! that is lean.
 
 use std::fs;
@@ -29,10 +29,6 @@ pub(crate) fn run(
     let (log, said) = (folder.join("h2load.log"), folder.join("h2load.said"));
     // It would add to what is there.
     drop(fs::remove_file(&log));
-    let scheme = match closed.protocol {
-        Protocol::Http1 => "http",
-        Protocol::Tls | Protocol::Http2 => "https",
-    };
     let mut command = Command::new(&asking.h2load);
     if closed.protocol != Protocol::Http2 {
         command.arg("--h1");
@@ -44,7 +40,7 @@ pub(crate) fn run(
         .arg(format!("--clients={}", closed.connections))
         .arg(format!("--max-concurrent-streams={}", closed.streams))
         .arg(format!("--log-file={}", log.display()))
-        .arg(format!("{scheme}://{address}{}", closed.body.path()))
+        .arg(format!("https://{address}{}", closed.body.path()))
         .stdin(Stdio::null())
         .stdout(fs::File::create(&said)?)
         .stderr(Stdio::null())
@@ -80,11 +76,11 @@ fn check(closed: Closed, said: &str, requests: u64) -> Result<(), Error> {
     if !said.contains(&format!("({bytes}) data")) {
         return Err(format!("the bodies are not {bytes} bytes together:\n{said}").into());
     }
-    let wanted: &[&str] = match closed.protocol {
-        Protocol::Http1 => &[],
-        Protocol::Tls => &["TLS Protocol: TLSv1.3", "Application protocol: http/1.1"],
-        Protocol::Http2 => &["TLS Protocol: TLSv1.3", "Application protocol: h2"],
+    let agreed = match closed.protocol {
+        Protocol::Http2 => "Application protocol: h2",
+        Protocol::Tls | Protocol::Http1 => "Application protocol: http/1.1",
     };
+    let wanted = ["TLS Protocol: TLSv1.3", agreed];
     match wanted.iter().find(|wanted| !said.contains(**wanted)) {
         Some(missing) => Err(format!("it is not `{missing}`:\n{said}").into()),
         None => Ok(()),

@@ -15,7 +15,7 @@ use rustix::time::{
 
 use crate::Error;
 use crate::case::Body;
-use crate::clients::{Client, ROOM};
+use crate::clients::{self, ROOM};
 use crate::polling::Polling;
 
 /// How long the last answers may take after the last request was due.
@@ -30,13 +30,7 @@ pub(crate) fn run(
     length: Duration,
 ) -> Result<Vec<u32>, Error> {
     let mut polling = Polling::new()?;
-    let mut clients = Vec::new();
-    for number in 0..connections {
-        let client = Client::connect(address, Body::Small)?;
-        client.stream.set_nonblocking(true)?;
-        polling.add(&client.stream, number)?;
-        clients.push(client);
-    }
+    let mut clients = clients::connect_all(address, connections, Body::Small, &polling)?;
     let requests = (rate * length.as_secs_f64()) as u64;
     let due = |request: u64| Duration::from_secs_f64(request as f64 / rate);
     let timer = timer(Duration::from_secs_f64(1.0 / rate))?;

@@ -242,7 +242,7 @@ fn a_side_that_is_full_passes_nothing_on_to_the_others() {
     for visitor in &mut visitors {
         visitor.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     }
-    eventually("stable has answered what it has to", || {
+    eventually("stable has got what it is to get", || {
         (stable.requests() >= 3).then_some(())
     });
     goes_on.store(true, Ordering::SeqCst);
