@@ -65,7 +65,7 @@ use crate::journal::Inlet;
 use crate::snapshot::{Instance, Snapshot};
 use care::Ejected;
 use date::Date;
-use door::http1::{Lines, WaitingRoom, call_in};
+use door::http1::{Line, Lines, Turns, WaitingRoom, call_in};
 use door::{Door, Entrance};
 use note::Observer;
 use rescue::Refused;
@@ -208,6 +208,8 @@ pub(crate) struct Worker {
     resting: Resting,
     /// The connections to clients of HTTP/1.1.
     lines: Lines,
+    /// Whose turn it is of those, when more is asked than is answered.
+    turns: Turns<Rc<Line>>,
     /// Those of them that have been silent for a while.
     waiting_room: WaitingRoom,
     /// What comes first on a connection is read by way of this.
@@ -242,6 +244,7 @@ impl Worker {
             hurry: Notify::new(),
             resting: Resting::default(),
             lines,
+            turns: Turns::new(),
             waiting_room: WaitingRoom::new(watch),
             room: RefCell::new(vec![0; ROOM]),
             date: RefCell::new(Date::now()),
@@ -251,6 +254,8 @@ impl Worker {
     async fn run(self: Rc<Self>, mut inbox: mpsc::UnboundedReceiver<Message>) -> Ended {
         let (ending, mut ended) = mpsc::channel(1);
         tokio::task::spawn_local(Rc::clone(&self.observer).hand_over());
+        let worker = Rc::clone(&self);
+        tokio::task::spawn_local(async move { worker.turns.run(|line| line.call()).await });
         let calling = call_in(Rc::clone(&self));
         tokio::task::spawn_local(async {
             if let Err(error) = calling.await {

@@ -42,6 +42,7 @@ mod succession;
 mod tls;
 mod tracing;
 mod tripwire;
+mod turns;
 mod unix;
 mod upstream_http2;
 mod world;

@@ -9,11 +9,12 @@ mod client;
 mod head;
 mod line;
 mod lines;
+mod turns;
 mod waiting_room;
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use http::StatusCode;
@@ -33,9 +34,10 @@ use crate::worker::rescue::{Failure, HEAD_STALLED, rescue};
 
 pub(in crate::worker) use self::body::{Body, Upgrade};
 pub(super) use self::client::Client;
-pub(in crate::worker) use self::line::Error;
-pub(super) use self::line::{Line, Waits};
+pub(super) use self::line::Waits;
+pub(in crate::worker) use self::line::{Error, Line};
 pub(in crate::worker) use self::lines::Lines;
+pub(in crate::worker) use self::turns::Turns;
 pub(in crate::worker) use self::waiting_room::{WaitingRoom, call_in, watch};
 
 /// An answer that is being written.
@@ -119,7 +121,9 @@ impl Speaking<'_> {
             let asked = head.asked;
             let (request, upgrade) = self.request(*head);
             let answering = answer(self.guest, &peer, request, upgrade);
+            let under_way = self.guest.worker.turns.begin();
             let answer = self.unless_left(answering).await?;
+            drop(under_way);
             // Outside of what is waited for, or there would be room for it twice.
             let mut saying = self.begin(answer, asked);
             match self.say(&mut saying).await {
@@ -139,6 +143,7 @@ impl Speaking<'_> {
     async fn hear(&self) -> Heard {
         let worker = &self.guest.worker;
         let heard = std::future::poll_fn(|context| {
+            ready!(self.line.poll_turn(context, &worker.turns));
             let bytes_max = worker.config.head_bytes_max;
             let mut room = worker.room.borrow_mut();
             self.line.poll_head(context, &mut room, bytes_max)
