@@ -65,7 +65,7 @@ use crate::journal::Inlet;
 use crate::snapshot::{Instance, Snapshot};
 use care::Ejected;
 use date::Date;
-use door::http1::{Line, Lines, Turns, WaitingRoom, call_in};
+use door::http1::{Lines, Turns, WaitingRoom, call_in};
 use door::{Door, Entrance};
 use note::Observer;
 use rescue::Refused;
@@ -209,7 +209,7 @@ pub(crate) struct Worker {
     /// The connections to clients of HTTP/1.1.
     lines: Lines,
     /// Whose turn it is of those, when more is asked than is answered.
-    turns: Turns<Rc<Line>>,
+    turns: Turns,
     /// Those of them that have been silent for a while.
     waiting_room: WaitingRoom,
     /// What comes first on a connection is read by way of this.
@@ -244,7 +244,7 @@ impl Worker {
             hurry: Notify::new(),
             resting: Resting::default(),
             lines,
-            turns: Turns::new(),
+            turns: Turns::default(),
             waiting_room: WaitingRoom::new(watch),
             room: RefCell::new(vec![0; ROOM]),
             date: RefCell::new(Date::now()),
@@ -255,7 +255,7 @@ impl Worker {
         let (ending, mut ended) = mpsc::channel(1);
         tokio::task::spawn_local(Rc::clone(&self.observer).hand_over());
         let worker = Rc::clone(&self);
-        tokio::task::spawn_local(async move { worker.turns.run(|line| line.call()).await });
+        tokio::task::spawn_local(async move { worker.turns.call().await });
         let calling = call_in(Rc::clone(&self));
         tokio::task::spawn_local(async {
             if let Err(error) = calling.await {

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::client::Client;
 use super::head::{self, Head, Unreadable};
 use super::lines::Limits;
-use super::turns::Turns;
+use super::turns::Turn;
 use crate::worker::door::Entrance;
 use crate::worker::http1::{Found, Inbound, Inbox, Undelimited};
 
@@ -42,7 +42,7 @@ pub(in crate::worker) struct Line {
     rests: Cell<bool>,
     /// Who speaks on it.
     task: OnceCell<Waker>,
-    turn: Cell<Turn>,
+    turn: Turn,
     /// Whether the connection ends with the request that it is at.
     closes: Cell<bool>,
     /// Whether somebody may still read the body of the request.
@@ -84,16 +84,6 @@ pub(in crate::worker::door) enum Waits {
     Unwanted(Instant),
     /// Nothing: it waits for its answer, or takes it.
     Nothing,
-}
-
-/// Whether it is the turn of a connection to be heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Turn {
-    /// That is to be asked once something is said on it.
-    Unknown,
-    /// It waits to be called.
-    Queued,
-    Its,
 }
 
 /// Whose a connection is.
@@ -150,7 +140,7 @@ impl Line {
             is_late: Cell::new(false),
             rests: Cell::new(false),
             task: OnceCell::new(),
-            turn: Cell::new(Turn::Unknown),
+            turn: Turn::default(),
             closes: Cell::new(false),
             is_body_held: Cell::new(false),
             stage: Cell::new(Stage::Http),
@@ -183,8 +173,8 @@ impl Line {
     pub(super) fn comes_to_rest(&self, then: Instant) -> bool {
         let rests = matches!(self.waits.get(), Waits::Next(since) if since <= then);
         let comes_to_rest = !self.rests.replace(rests) && rests;
-        if comes_to_rest {
-            self.wake_task();
+        if comes_to_rest && let Some(task) = self.task.get() {
+            task.wake_by_ref();
         }
         comes_to_rest
     }
@@ -225,39 +215,9 @@ impl Line {
 
     // ---- requests ----------------------------------------------------------------------------
 
-    /// Waits until it is its turn to be heard.
-    pub(super) fn poll_turn(
-        self: &Rc<Self>,
-        context: &mut Context<'_>,
-        turns: &Turns<Rc<Self>>,
-    ) -> Poll<()> {
-        match self.turn.get() {
-            Turn::Its => return Poll::Ready(()),
-            Turn::Unknown if turns.is_free() => {
-                self.turn.set(Turn::Its);
-                return Poll::Ready(());
-            }
-            Turn::Unknown => {
-                self.task.get_or_init(|| context.waker().clone());
-                self.turn.set(Turn::Queued);
-                turns.queue(Rc::clone(self));
-            }
-            Turn::Queued => {}
-        }
-        Poll::Pending
-    }
-
-    /// Tells it that it is its turn.
-    pub(in crate::worker) fn call(&self) {
-        self.turn.set(Turn::Its);
-        self.wake_task();
-    }
-
-    /// Wakes who speaks on it, and has waited already.
-    fn wake_task(&self) {
-        if let Some(task) = self.task.get() {
-            task.wake_by_ref();
-        }
+    /// Returns whether it is its turn to be heard.
+    pub(super) fn turn(&self) -> &Turn {
+        &self.turn
     }
 
     /// Waits for the head of a request, up to so many bytes; what is read comes by way of `room`.
@@ -288,7 +248,7 @@ impl Line {
                     }
                     _ => {
                         self.task.get_or_init(|| context.waker().clone());
-                        self.turn.set(Turn::Unknown);
+                        self.turn.give_up();
                         return Poll::Pending;
                     }
                 },

@@ -34,8 +34,8 @@ use crate::worker::rescue::{Failure, HEAD_STALLED, rescue};
 
 pub(in crate::worker) use self::body::{Body, Upgrade};
 pub(super) use self::client::Client;
-pub(super) use self::line::Waits;
-pub(in crate::worker) use self::line::{Error, Line};
+pub(in crate::worker) use self::line::Error;
+pub(super) use self::line::{Line, Waits};
 pub(in crate::worker) use self::lines::Lines;
 pub(in crate::worker) use self::turns::Turns;
 pub(in crate::worker) use self::waiting_room::{WaitingRoom, call_in, watch};
@@ -143,7 +143,7 @@ impl Speaking<'_> {
     async fn hear(&self) -> Heard {
         let worker = &self.guest.worker;
         let heard = std::future::poll_fn(|context| {
-            ready!(self.line.poll_turn(context, &worker.turns));
+            ready!(self.line.turn().poll(context, &worker.turns));
             let bytes_max = worker.config.head_bytes_max;
             let mut room = worker.room.borrow_mut();
             self.line.poll_head(context, &mut room, bytes_max)

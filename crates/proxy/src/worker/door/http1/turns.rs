@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
@@ -22,48 +23,85 @@ const AT_LEAST: usize = 16;
 ///
 /// This bounds nothing: who is in the queue is called while other requests wait for their answers. It
 /// is a matter of order, and answers are first.
-pub(in crate::worker) struct Turns<T> {
+#[derive(Default)]
+pub(in crate::worker) struct Turns {
     /// How many requests wait for their answers.
     under_way: Cell<usize>,
-    queue: RefCell<VecDeque<T>>,
+    /// The tasks of those that wait to be called, in the order of their numbers.
+    queue: RefCell<VecDeque<Waker>>,
+    /// How many were called so far: all with smaller numbers.
+    called: Cell<u64>,
     /// Says that somebody is in the queue.
     queued: Notify,
+}
+
+/// Whether it is the turn of somebody who asks.
+#[derive(Debug, Default)]
+pub(super) struct Turn(Cell<Stand>);
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Stand {
+    /// That is to be found out.
+    #[default]
+    Unknown,
+    /// It waits until this number is called.
+    Queued(u64),
+    Its,
 }
 
 /// A request that waits for its answer, until this is dropped.
 pub(super) struct UnderWay<'a>(&'a Cell<usize>);
 
-impl<T> Turns<T> {
-    pub(in crate::worker) fn new() -> Self {
-        Self {
-            under_way: Cell::new(0),
-            queue: RefCell::default(),
-            queued: Notify::new(),
+impl Turn {
+    /// Waits until it is its turn, which it stays until it is given up.
+    pub(super) fn poll(&self, context: &mut Context<'_>, turns: &Turns) -> Poll<()> {
+        let is_its = match self.0.get() {
+            Stand::Its => return Poll::Ready(()),
+            Stand::Unknown => turns.is_free(),
+            Stand::Queued(number) => number < turns.called.get(),
+        };
+        if is_its {
+            self.0.set(Stand::Its);
+            return Poll::Ready(());
         }
+        if let Stand::Unknown = self.0.get() {
+            self.0.set(Stand::Queued(turns.queue(context.waker())));
+        }
+        Poll::Pending
     }
 
+    /// Gives it up: the next time it is to be found out again.
+    pub(super) fn give_up(&self) {
+        self.0.set(Stand::Unknown);
+    }
+}
+
+impl Turns {
     /// Counts a request as one that waits for its answer.
     pub(super) fn begin(&self) -> UnderWay<'_> {
         self.under_way.set(self.under_way.get() + 1);
         UnderWay(&self.under_way)
     }
 
-    /// Returns whether another request can be heard at once.
-    pub(super) fn is_free(&self) -> bool {
-        self.under_way.get() < AT_ONCE
+    /// Returns whether somebody else can be heard at once, without going before others.
+    fn is_free(&self) -> bool {
+        self.under_way.get() < AT_ONCE && self.queue.borrow().is_empty()
     }
 
-    /// Has `who` wait until it is called.
-    pub(super) fn queue(&self, who: T) {
-        self.queue.borrow_mut().push_back(who);
+    /// Has a task wait until it is called, and returns its number.
+    fn queue(&self, task: &Waker) -> u64 {
+        let mut queue = self.queue.borrow_mut();
+        let number = self.called.get() + queue.len() as u64;
+        queue.push_back(task.clone());
         self.queued.notify_one();
+        number
     }
 
-    /// Tells whose turn it is to `call`, for ever.
-    pub(in crate::worker) async fn run(&self, call: impl Fn(T)) {
+    /// Calls whose turn it is, for ever.
+    pub(in crate::worker) async fn call(&self) {
         loop {
             self.queued.notified().await;
-            while self.call(&call) {
+            while self.call_some() {
                 // Until the runtime has asked the system what has come: whose answer is there is woken
                 // by that, and comes before who is called next.
                 tokio::task::yield_now().await;
@@ -72,11 +110,12 @@ impl<T> Turns<T> {
     }
 
     /// Calls some, and returns whether there are more.
-    fn call(&self, call: impl Fn(T)) -> bool {
+    fn call_some(&self) -> bool {
         let mut queue = self.queue.borrow_mut();
         let room = AT_ONCE.saturating_sub(self.under_way.get());
         let length = queue.len().min(room.max(AT_LEAST));
-        queue.drain(..length).for_each(call);
+        self.called.set(self.called.get() + length as u64);
+        queue.drain(..length).for_each(Waker::wake);
         !queue.is_empty()
     }
 }
@@ -95,34 +134,47 @@ mod tests {
 
     use super::*;
 
-    /// Returns turns at which so many requests wait for their answers, and so many others in the queue.
-    fn turns(under_way: usize, queued: usize) -> Turns<usize> {
-        let turns = Turns::new();
-        (0..under_way).for_each(|_| std::mem::forget(turns.begin()));
-        (0..queued).for_each(|who| turns.queue(who));
+    /// Returns turns at which so many requests wait for their answers.
+    fn turns(under_way: usize) -> Turns {
+        let turns = Turns::default();
+        turns.under_way.set(under_way);
         turns
     }
 
-    /// Returns who is called at once.
-    fn called(turns: &Turns<usize>) -> Vec<usize> {
-        let called = RefCell::default();
-        turns.call(|who| Vec::push(&mut called.borrow_mut(), who));
-        called.into_inner()
+    /// Returns so many that ask whether it is their turn.
+    fn asking(many: usize) -> Vec<Turn> {
+        Vec::from_iter((0..many).map(|_| Turn::default()))
+    }
+
+    /// Returns whose turn it is.
+    fn whose(turns: &Turns, asking: &[Turn]) -> Vec<usize> {
+        let mut context = Context::from_waker(Waker::noop());
+        let who = asking.iter().enumerate();
+        who.filter(|(_, turn)| turn.poll(&mut context, turns).is_ready())
+            .map(|(who, _)| who)
+            .collect()
     }
 
     #[test]
-    fn nobody_waits_for_a_turn_while_few_requests_are_under_way() {
-        let turns = turns(AT_ONCE - 1, 0);
-        assert!(turns.is_free());
+    fn nobody_waits_while_few_requests_are_under_way() {
+        let turns = turns(AT_ONCE - 1);
+        let asking = asking(3);
+        assert_eq!(whose(&turns, &asking[..1]), [0]);
         let last = turns.begin();
-        assert!(!turns.is_free());
+        assert_eq!(whose(&turns, &asking[..2]), [0], "it stays its turn");
+        asking[0].give_up();
         drop(last);
-        assert!(turns.is_free());
+        assert!(
+            whose(&turns, &asking).is_empty(),
+            "nobody goes before who waits"
+        );
+        assert!(!turns.call_some());
+        assert_eq!(whose(&turns, &asking), [0, 1, 2]);
     }
 
     #[test]
     fn as_many_are_called_as_there_is_room_for_and_some_where_there_is_none() {
-        for (under_way, queued, expected) in [
+        for (under_way, many, expected) in [
             (0, 10, 10),
             (0, 1_000, AT_ONCE),
             (24, 1_000, AT_ONCE - 24),
@@ -131,51 +183,49 @@ mod tests {
             (10_000, 1_000, AT_LEAST),
             (10_000, 3, 3),
         ] {
-            let turns = turns(under_way, queued);
-            let called = called(&turns);
-            assert_eq!(called, Vec::from_iter(0..expected), "{under_way} {queued}");
+            let (turns, asking) = (turns(AT_ONCE), asking(many));
+            assert!(whose(&turns, &asking).is_empty());
+            turns.under_way.set(under_way);
+            assert_eq!(turns.call_some(), expected < many, "{under_way}, {many}");
+            let called = Vec::from_iter(0..expected);
+            assert_eq!(whose(&turns, &asking), called, "{under_way}, {many}");
         }
     }
 
     #[test]
     fn all_are_called_in_the_order_in_which_they_came() {
-        let turns = turns(AT_ONCE, 100);
-        let all: Vec<usize> = std::iter::repeat_with(|| called(&turns))
-            .take_while(|called| !called.is_empty())
-            .flatten()
-            .collect();
-        assert_eq!(all, Vec::from_iter(0..100));
-    }
-
-    /// What came about, in its order.
-    #[derive(Debug, PartialEq, Eq)]
-    enum Event {
-        Called(usize),
-        Answered,
+        let (turns, asking) = (turns(AT_ONCE), asking(100));
+        assert!(whose(&turns, &asking).is_empty());
+        for called in [16, 32, 48, 64, 80, 96, 100] {
+            assert_eq!(turns.call_some(), called < 100);
+            assert_eq!(whose(&turns, &asking), Vec::from_iter(0..called));
+        }
     }
 
     #[tokio::test(flavor = "local")]
     async fn an_answer_that_is_there_comes_before_who_is_called_next() {
         let (mut instance, mut connection) = tokio::net::UnixStream::pair().unwrap();
-        let events = Rc::new(RefCell::new(Vec::new()));
-        let answered = Rc::clone(&events);
+        let turns = Rc::new(turns(AT_ONCE));
+        let heard = Rc::new(Cell::new(0));
+        let (at_answer, of_answer) = (Rc::clone(&heard), Rc::clone(&heard));
         let answer = tokio::task::spawn_local(async move {
             connection.read_u8().await.unwrap();
-            answered.borrow_mut().push(Event::Answered);
+            of_answer.get()
         });
-        // It waits for the answer.
+        for _ in 0..3 * AT_LEAST {
+            let (turns, heard) = (Rc::clone(&turns), Rc::clone(&heard));
+            tokio::task::spawn_local(async move {
+                let turn = Turn::default();
+                std::future::poll_fn(|context| turn.poll(context, &turns)).await;
+                heard.set(heard.get() + 1);
+            });
+        }
+        // The answer is waited for, and all the others for their turn.
         tokio::task::yield_now().await;
+        assert_eq!(at_answer.get(), 0);
 
-        let turns = turns(AT_ONCE, 100);
-        let called = Rc::clone(&events);
-        tokio::task::spawn_local(async move {
-            let call = |who| called.borrow_mut().push(Event::Called(who));
-            turns.run(call).await;
-        });
+        tokio::task::spawn_local(async move { turns.call().await });
         instance.write_u8(1).await.unwrap();
-        answer.await.unwrap();
-        let mut expected: Vec<Event> = (0..AT_LEAST).map(Event::Called).collect();
-        expected.push(Event::Answered);
-        assert_eq!(events.borrow()[..=AT_LEAST], expected);
+        assert!(answer.await.unwrap() <= AT_LEAST);
     }
 }
