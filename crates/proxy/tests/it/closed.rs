@@ -33,7 +33,7 @@ fn requests_of_a_paused_service_wait_until_it_goes_on() {
     }));
     let mut waiting = [Visitor::new(address), Visitor::new(address)];
     for visitor in &mut waiting {
-        visitor.send("GET / HTTP/1.1\r\nhost: site.example\r\n\r\n");
+        visitor.ask_for("/");
     }
     // As soon as both wait there is room for nobody else.
     let refused = eventually("both wait", || {
@@ -42,7 +42,7 @@ fn requests_of_a_paused_service_wait_until_it_goes_on() {
             .stream
             .set_read_timeout(Some(Duration::from_millis(200)))
             .unwrap();
-        visitor.send("GET / HTTP/1.1\r\nhost: site.example\r\n\r\n");
+        visitor.ask_for("/");
         visitor.answer()
     });
     assert_eq!(refused.status, 503);
@@ -92,7 +92,7 @@ fn a_request_waits_for_an_instance_that_is_being_started_again() {
     });
     // The one that follows is not even tried.
     let mut second = Visitor::new(address);
-    second.send("GET / HTTP/1.1\r\nhost: site.example\r\n\r\n");
+    second.ask_for("/");
     // It is back, at the same address.
     socket.listen(16).unwrap();
     let _backend = Backend::named_on(socket.into(), "web");

@@ -1,39 +1,21 @@
 //! Many clients that ask at the same time, and some whose answers do not come.
 
 use std::io::Write as _;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::world::{Backend, Received, Visitor, World, eventually, side, table};
 
 /// More than are let under way before others wait for their turn.
 const HELD: usize = 100;
 
-/// What holds answers back until it is opened.
-#[derive(Default)]
-struct Gate {
-    is_open: Mutex<bool>,
-    opened: Condvar,
-}
-
-impl Gate {
-    fn open(&self) {
-        *self.is_open.lock().unwrap() = true;
-        self.opened.notify_all();
-    }
-
-    fn pass(&self) {
-        let is_open = self.is_open.lock().unwrap();
-        drop(self.opened.wait_while(is_open, |is_open| !*is_open));
-    }
-}
-
-/// Answers with the path that it is asked for; at `/held` when the gate is open.
-fn echo(gate: &Arc<Gate>) -> Backend {
-    let gate = Arc::clone(gate);
+/// Answers with the path that it is asked for; at `/held` once it may go on.
+fn echo(goes_on: &Arc<AtomicBool>) -> Backend {
+    let may = Arc::clone(goes_on);
     Backend::with(move |Received { head, .. }, stream| {
         let path = head.split(' ').nth(1).unwrap();
         if path == "/held" {
-            gate.pass();
+            eventually("it may go on", || may.load(Ordering::SeqCst).then_some(()));
         }
         let length = path.len();
         write!(
@@ -44,21 +26,17 @@ fn echo(gate: &Arc<Gate>) -> Backend {
     })
 }
 
-fn ask(visitor: &mut Visitor, path: &str) {
-    visitor.send(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"));
-}
-
 #[test]
 fn nobody_waits_for_the_answers_of_others() {
-    let gate = Arc::default();
-    let backend = echo(&gate);
+    let goes_on = Arc::default();
+    let backend = echo(&goes_on);
     let world = World::with(|config| config.cores = Some(1));
     let address = world.apply(&table(1, [side("web", 10_000, &[backend.address])]));
     let visitors = |many: usize| Vec::from_iter((0..many).map(|_| Visitor::new(address)));
 
     let mut held = visitors(HELD);
     for visitor in &mut held {
-        ask(visitor, "/held");
+        visitor.ask_for("/held");
     }
     eventually("all that is asked for is under way", || {
         (backend.requests() == HELD).then_some(())
@@ -68,7 +46,7 @@ fn nobody_waits_for_the_answers_of_others() {
     let mut others = visitors(3 * HELD);
     for round in 0..3 {
         for (index, visitor) in others.iter_mut().enumerate() {
-            ask(visitor, &format!("/{round}/{index}"));
+            visitor.ask_for(&format!("/{round}/{index}"));
         }
         for (index, visitor) in others.iter_mut().enumerate() {
             let answer = visitor.answer().unwrap();
@@ -76,7 +54,7 @@ fn nobody_waits_for_the_answers_of_others() {
         }
     }
 
-    gate.open();
+    goes_on.store(true, Ordering::SeqCst);
     for visitor in &mut held {
         assert_eq!(visitor.answer().unwrap().text(), "/held");
     }

@@ -458,11 +458,16 @@ impl Visitor {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Gets `path` and keeps the connection.
-    pub(crate) fn get(&mut self, path: &str) -> Answered {
+    /// Asks for `path`, and leaves the answer for later.
+    pub(crate) fn ask_for(&mut self, path: &str) {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nhost: site.example\r\n\r\n"
         ));
+    }
+
+    /// Gets `path` and keeps the connection.
+    pub(crate) fn get(&mut self, path: &str) -> Answered {
+        self.ask_for(path);
         self.answer().expect("an answer")
     }
 

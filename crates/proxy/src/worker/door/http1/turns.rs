@@ -55,19 +55,17 @@ pub(super) struct UnderWay<'a>(&'a Cell<usize>);
 impl Turn {
     /// Waits until it is its turn, which it stays until it is given up.
     pub(super) fn poll(&self, context: &mut Context<'_>, turns: &Turns) -> Poll<()> {
-        let is_its = match self.0.get() {
-            Stand::Its => return Poll::Ready(()),
-            Stand::Unknown => turns.is_free(),
-            Stand::Queued(number) => number < turns.called.get(),
+        let stand = match self.0.get() {
+            Stand::Unknown if turns.is_free() => Stand::Its,
+            Stand::Unknown => Stand::Queued(turns.queue(context.waker())),
+            Stand::Queued(number) if number < turns.called.get() => Stand::Its,
+            stand => stand,
         };
-        if is_its {
-            self.0.set(Stand::Its);
-            return Poll::Ready(());
+        self.0.set(stand);
+        match stand {
+            Stand::Its => Poll::Ready(()),
+            _ => Poll::Pending,
         }
-        if let Stand::Unknown = self.0.get() {
-            self.0.set(Stand::Queued(turns.queue(context.waker())));
-        }
-        Poll::Pending
     }
 
     /// Gives it up: the next time it is to be found out again.
