@@ -45,6 +45,21 @@ pub(crate) struct Recorded {
     pub(crate) step: (Weight, Timestamp),
 }
 
+impl Recorded {
+    /// Whether it is the judge's: those say how strongly the figures speak. What the data plane cuts
+    /// off by itself has a verdict too.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.verdict.evidence.is_some()
+    }
+}
+
+impl Rollout {
+    /// Whether what was recorded says all there is to say, though its judge was told nothing.
+    pub(crate) fn needs_no_judge(&self) -> bool {
+        !self.verdicts.is_empty() && !self.verdicts.iter().any(Recorded::is_judged)
+    }
+}
+
 /// Returns what `events` say of deployment `number`; `None` where there is no such deployment.
 pub(crate) fn deployment(
     environment: &EnvironmentId,

@@ -23,6 +23,7 @@ pub struct FakePlane {
     routes: Mutex<BTreeMap<EnvironmentId, Routes>>,
     draining: Mutex<BTreeMap<EnvironmentId, AcknowledgedRoutes>>,
     failing: Mutex<BTreeSet<ReleaseNumber>>,
+    doomed: Mutex<BTreeSet<ReleaseNumber>>,
     silent: Mutex<bool>,
     /// The second in which the last window ended.
     ended: Mutex<u64>,
@@ -47,6 +48,7 @@ impl FakePlane {
             routes: Mutex::default(),
             draining: Mutex::default(),
             failing: Mutex::default(),
+            doomed: Mutex::default(),
             silent: Mutex::default(),
             ended: Mutex::new(clock.now().as_millis() / SECOND),
             kept: Mutex::default(),
@@ -74,19 +76,29 @@ impl FakePlane {
             };
             let sides = routes.services.values().flatten();
             for side in sides.filter(|side| side.revision.release == release) {
-                let tripped = Tripped {
-                    at: self.clock.now(),
-                    requests: 3,
-                    sentence: "3 of 3 answers failed on the new revision while 0 of 57 did on \
-                               stable: cut off by the data plane"
-                        .to_owned(),
-                };
-                acknowledged.tripped.insert(side.revision.clone(), tripped);
+                let revision = side.revision.clone();
+                acknowledged.tripped.insert(revision, self.tripped());
             }
             routes.cut_off(&acknowledged.tripped);
             acknowledged.weights = routes.weights();
         }
         self.changed.notify_one();
+    }
+
+    /// Cuts this release off as soon as it has requests: that it had any is heard together with
+    /// that it has none any more.
+    pub fn doom(&self, release: ReleaseNumber) {
+        locked(&self.doomed).insert(release);
+    }
+
+    fn tripped(&self) -> Tripped {
+        Tripped {
+            at: self.clock.now(),
+            requests: 3,
+            sentence: "3 of 3 answers failed on the new revision while 0 of 57 did on stable: cut \
+                       off by the data plane"
+                .to_owned(),
+        }
     }
 
     /// Makes it stop answering, or answer again.
@@ -119,9 +131,13 @@ impl FakePlane {
         let mut sides = BTreeMap::new();
         for (environment, routes) in &*locked(&self.routes) {
             for side in routes.services.values().flatten() {
+                let watch = routes.watches.get(&side.revision.service);
+                let limits = watch.map(|watch| watch.over);
+                let limits = limits.filter(|limits| limits.iter().any(Option::is_some));
                 let requests = u64::from(side.weight.hundredths()) / 100;
                 let mut figures = Figures {
                     requests,
+                    over: limits.map(|_| [0; 2]),
                     ..Figures::default()
                 };
                 for request in 0..requests {
@@ -129,6 +145,10 @@ impl FakePlane {
                     let faster = if request == 0 { second % 9 } else { 0 };
                     let took = Duration::from_millis(10 - faster);
                     figures.latency.record(took);
+                    let counts = figures.over.iter_mut().flatten();
+                    for (count, limit) in counts.zip(limits.iter().flatten()) {
+                        *count += u64::from(limit.is_some_and(|limit| took > limit));
+                    }
                 }
                 if failing.contains(&side.revision.release) {
                     figures.errors = requests;
@@ -168,6 +188,12 @@ impl DataPlane for FakePlane {
                 let mut sides = routes.services.values().flatten();
                 sides.any(|side| side.revision == *revision)
             });
+            let doomed = locked(&self.doomed).clone();
+            let sides = routes.services.values().flatten();
+            let sides = sides.filter(|side| side.weight > Weight::NONE);
+            for side in sides.filter(|side| doomed.contains(&side.revision.release)) {
+                tripped.insert(side.revision.clone(), self.tripped());
+            }
             let mut routes = routes.clone();
             routes.cut_off(&tripped);
             let (weights, instances) = (routes.weights(), routes.instances());

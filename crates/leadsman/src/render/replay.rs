@@ -84,7 +84,12 @@ impl Rollout<'_> {
                 format!("by other limits: {}", limits.join(", "))
             };
             let name = format!("  {}  ", paint::strong(&clean(&head.service)));
-            text.push_str(&wrapped(&name, &format!("judged again {history}, {by}")));
+            let what = if self.steps.is_empty() {
+                "nothing is kept that could be judged again".to_owned()
+            } else {
+                format!("judged again {history}, {by}")
+            };
+            text.push_str(&wrapped(&name, &what));
         }
         let mut table = Table::default();
         for step in &self.steps {
@@ -333,9 +338,29 @@ mod tests {
                 _ => unreachable!("it is made above"),
             }
         };
-        let text = text(vec![rollout(true), ReplayLine::Recorded(cut)]);
-        assert!(text.contains("not by the judge: errors 5.8 %"), "{text}");
-        assert!(!text.contains("came out again"), "{text}");
+        let step = || ReplayLine::Step(step(1, 5.0, pass()));
+        let told = text(vec![
+            rollout(true),
+            step(),
+            ReplayLine::Recorded(cut.clone()),
+        ]);
+        assert!(told.contains("not by the judge: errors 5.8 %"), "{told}");
+        assert!(!told.contains("came out again"), "{told}");
+
+        // It may have been faster than the judge.
+        let told = text(vec![
+            ReplayLine::Deployment(deployment(Phase::RolledBack)),
+            rollout(false),
+            ReplayLine::Recorded(cut),
+        ]);
+        let here = Clock::at(Moment(1_790_000_000_000)).long(Moment(1_790_000_000_000));
+        expect![[r#"
+            shop/production  deployment 4: release 4 went back
+              web  nothing is kept that could be judged again
+                recorded at 2026-09-21 14:13:20, not by the judge: errors 5.8 % against
+                0.1 % on stable (limit +1 point) after 310 requests
+        "#]]
+        .assert_eq(&told.replace(&here, "2026-09-21 14:13:20"));
     }
 
     #[test]

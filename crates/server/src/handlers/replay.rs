@@ -52,7 +52,7 @@ pub(crate) async fn post(
             .engine
             .told(&environment, number, &service, None)
             .await?;
-        if !first.is_empty() {
+        if !first.is_empty() || rollout.needs_no_judge() {
             kept.push((service, rollout, first));
         }
     }

@@ -123,6 +123,41 @@ async fn a_rollout_is_judged_again_by_its_own_limits_and_by_others() {
     assert!(windows.is_sorted() && windows.len() > 1, "{windows:?}");
 }
 
+/// The data plane may be faster than the judge: then all there is to tell is what it did.
+#[tokio::test]
+async fn what_was_cut_off_before_its_judge_was_told_anything_is_told_as_it_was_recorded() {
+    let served = Served::start().await;
+    assert_eq!(ship(&served, 1).await, Phase::Settled);
+    served.world.plane.doom(ReleaseNumber(2));
+    assert_eq!(ship(&served, 2).await, Phase::RolledBack);
+
+    for limits in [None, Some("{ errors: null }".to_owned())] {
+        let same_limits = limits.is_none();
+        let replayed = Replay {
+            limits,
+            ..Replay::default()
+        };
+        let lines = replay(&served, &replayed).await.expect("it is told");
+        let [
+            ReplayLine::Deployment(deployment),
+            ReplayLine::Rollout(rollout),
+            ReplayLine::Recorded(recorded),
+        ] = lines.as_slice()
+        else {
+            unreachable!("a deployment, its rollout and what was recorded: {lines:?}")
+        };
+        assert_eq!(
+            (deployment.number, deployment.phase),
+            (2, Phase::RolledBack)
+        );
+        assert_eq!(rollout.same_limits, same_limits);
+        assert_eq!(recorded.verdict.outcome, Outcome::Fail);
+        assert!(recorded.verdict.sentence.ends_with("by the data plane"));
+        assert_eq!((recorded.judged, recorded.same), (false, None));
+        assert_eq!(recorded.again, None);
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_judged_again_is_said() {
     let served = Served::start().await;
