@@ -21,6 +21,29 @@ pub enum Told {
     Failed(Failed),
 }
 
+impl Told {
+    /// Forgets what was counted exactly against the absolute limits on latency, for a judge that has
+    /// other ones: of what was counted against those, it would take every number for its own.
+    pub fn forget_over(&mut self) {
+        let figures = match self {
+            Self::History(history) => [
+                Some(&mut history.baseline),
+                history.reference.as_mut(),
+                None,
+            ],
+            Self::Window(window) => [
+                Some(&mut window.canary),
+                window.baseline.as_mut(),
+                window.reference.as_mut(),
+            ],
+            Self::Step(_) | Self::Sample(_) | Self::Failed(_) => return,
+        };
+        for figures in figures.into_iter().flatten() {
+            figures.over = None;
+        }
+    }
+}
+
 /// A closed interval from before the rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct History {

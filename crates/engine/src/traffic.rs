@@ -144,7 +144,7 @@ impl Minute {
                 deployment: DeploymentNumber(deployment),
             },
             seconds,
-            figures: figures.figures(),
+            figures: of_any_limits(&figures.figures()),
         })
     }
 
@@ -174,8 +174,9 @@ impl Record {
                 continue;
             }
             let key = (environment.id.clone(), revision.clone());
-            let figures = window.sides.get(&key).cloned().unwrap_or_default();
-            let reference = window.references.get(&key).cloned();
+            let figures = window.sides.get(&key).map(of_any_limits);
+            let figures = figures.unwrap_or_default();
+            let reference = window.references.get(&key).map(of_any_limits);
             let known = self
                 .services
                 .entry(service.clone())
@@ -301,6 +302,15 @@ impl Service {
             all -= first.seconds;
             self.recent.pop_front();
         }
+    }
+}
+
+/// Returns figures without what was counted exactly: it was counted against the limits of the time,
+/// and whoever is told of it may have others.
+fn of_any_limits(figures: &Figures) -> Figures {
+    Figures {
+        over: None,
+        ..figures.clone()
     }
 }
 

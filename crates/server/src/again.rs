@@ -23,6 +23,8 @@ pub(crate) struct Again {
     /// What was recorded; compared only under the same limits.
     recorded: Vec<Compared>,
     same_limits: bool,
+    /// Whether what was counted exactly was counted against the absolute limits it is held to now.
+    same_over: bool,
 }
 
 /// A step as far as it was judged again.
@@ -67,6 +69,9 @@ impl Again {
             weights: steps.map(|step| step.weight).collect(),
             windows,
             same_limits: limits.is_none(),
+            same_over: limits.as_ref().is_none_or(|limits| {
+                [limits.p95, limits.p99] == [rollout.limits.p95, rollout.limits.p99]
+            }),
             judge: Judge::new(limits.unwrap_or_else(|| rollout.limits.clone())),
             step: None,
             count: 0,
@@ -85,7 +90,13 @@ impl Again {
                 let failed = self.judge.verdict().outcome == Outcome::Fail;
                 self.step = Some(Step::begin(*split, !failed));
             }
-            self.judge.tell(told);
+            if self.same_over {
+                self.judge.tell(told);
+            } else {
+                let mut told = told.clone();
+                told.forget_over();
+                self.judge.tell(&told);
+            }
             let verdict = self.judge.verdict();
             self.compare(&verdict);
             if let (Told::Window(window), Some(step)) = (told, &mut self.step) {
@@ -114,8 +125,7 @@ impl Again {
             let Recorded {
                 at, event, verdict, ..
             } = &compared.recorded;
-            // The judge's verdicts say how strongly the figures speak.
-            let judged = verdict.evidence.is_some();
+            let judged = compared.recorded.is_judged();
             let comparable = judged && self.same_limits;
             let differs = comparable && found.is_none();
             lines.push(ReplayLine::Recorded(RecordedVerdict {
@@ -369,6 +379,38 @@ mod tests {
         let lines = judged_again(&rollout, None);
         let one = [Some(true), Some(true), Some(true), Some(false), Some(true)];
         assert_eq!(same(&lines), one);
+    }
+
+    /// The data plane counts exactly what is slower than the limit of the time.
+    #[test]
+    fn what_was_counted_against_another_limit_is_not_held_against_this_one() {
+        let slow = |over| Figures {
+            over: Some([over, 0]),
+            ..figures(50, 0)
+        };
+        let strict = Limits {
+            p95: Some(Duration::from_millis(5)),
+            ..Limits::default()
+        };
+        let judged = |limits| {
+            let rollout = Rollout {
+                limits: strict.clone(),
+                ..rollout(&[])
+            };
+            let mut again = Again::new("web".parse().unwrap(), &rollout, limits, false);
+            let mut told = vec![step(50.0)];
+            told.extend((0..60).map(|_| window(slow(50), slow(0))));
+            again.tell(Timestamp::default(), &told);
+            let lines = again.end();
+            steps(&lines)[0].verdict.outcome
+        };
+        assert_eq!(judged(None), leadsman_api::Outcome::Fail);
+        let lenient = Limits {
+            p95: Some(Duration::from_secs(10)),
+            ..strict.clone()
+        };
+        assert_eq!(judged(Some(lenient)), leadsman_api::Outcome::Pass);
+        assert_eq!(judged(Some(strict.clone())), leadsman_api::Outcome::Fail);
     }
 
     #[test]

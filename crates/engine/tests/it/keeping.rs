@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leadsman_analysis::{Judge, Told, Verdict};
+use leadsman_analysis::{History, Judge, Told, Verdict};
 use leadsman_core::id::{DeploymentNumber, ReleaseNumber, ServiceName};
 use leadsman_core::weight::Weight;
 use leadsman_core::{Event, Passed};
@@ -162,6 +162,42 @@ async fn a_judge_is_told_ten_minutes_of_history_before_its_first_step() {
         seconds += history.seconds;
     }
     assert!((600.0..602.0).contains(&seconds), "{seconds}");
+}
+
+/// The data plane counts exactly what is slower than the limits of the release that serves, and the
+/// next one may have others.
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_against_limits_of_before_is_not_held_against_those_of_now() {
+    let mut world = World::start().await;
+    let first = world.ship_limited(1, "{ p95: 5ms }").await;
+    first.expect("it is the first release");
+    world.until_settled().await;
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    world.restart_engine().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let lately = world.engine.traffic(&World::environment(), &web()).await;
+    assert_eq!(lately.expect("readable").figures.over, None);
+    let second = world.ship_limited(2, "{ p95: 1s }").await;
+    second.expect("nothing stands in the way");
+    world
+        .until(|_| world.plane.share(TWO) == Weight::percent(5))
+        .await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (mut before, mut during) = (0, 0);
+    for told in told(&world).await {
+        match told {
+            Told::History(History { baseline, .. }) => {
+                assert_eq!((baseline.over, baseline.latency.count() > 0), (None, true));
+                before += 1;
+            }
+            Told::Window(window) if window.canary.requests > 0 => {
+                assert_eq!(window.canary.over, Some([0, 0]));
+                during += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(before > 300 && during > 5, "{before}, {during}");
 }
 
 #[tokio::test(start_paused = true)]

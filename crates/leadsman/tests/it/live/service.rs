@@ -13,6 +13,9 @@ use super::client;
 /// and, after a blank, how it behaves.
 const TIDEWATER: &str = "TIDEWATER";
 
+/// How long an answer of what is slow takes.
+const SLOW: Duration = Duration::from_millis(50);
+
 /// How much is hoarded, in MiB.
 const HOARD_MAX: usize = 256;
 
@@ -21,11 +24,11 @@ const NAME: &str = "live::service::the_service_answers_with_its_name";
 
 /// Returns the lines of a project file that run the service. `version` may say after a blank how
 /// it behaves: `errors` answers 500, `ailing` does so until there is a file `cured` in its working
-/// folder, `frail` does so once there is a file `sick`, `unhealthy` is never ready, `mute` never
-/// answers `/health`, and `brood` has a child in a session of its own. `/give/N` is answered with so
-/// many bytes, `/take` with how many came, and `/wait/N` after so many milliseconds; `/hoard` takes
-/// memory and is never answered. What `/metrics` shows is in the file `metrics-VERSION` of its
-/// working folder, if it is there.
+/// folder, `frail` does so once there is a file `sick`, `slow` takes its time, `unhealthy` is never
+/// ready, `mute` never answers `/health`, and `brood` has a child in a session of its own. `/give/N`
+/// is answered with so many bytes, `/take` with how many came, and `/wait/N` after so many
+/// milliseconds; `/hoard` takes memory and is never answered. What `/metrics` shows is in the file
+/// `metrics-VERSION` of its working folder, if it is there.
 pub(super) fn lines(version: &str) -> String {
     let program = std::env::current_exe().unwrap();
     let program = program.display();
@@ -129,6 +132,9 @@ fn answer_all(stream: TcpStream, told: &str) -> std::io::Result<()> {
         }
         if let Some(millis) = path.strip_prefix("/wait/") {
             std::thread::sleep(Duration::from_millis(millis.parse().unwrap()));
+        }
+        if behaviour == "slow" && path != "/health" {
+            std::thread::sleep(SLOW);
         }
         if path == "/hoard" {
             hoard();
