@@ -212,14 +212,28 @@ impl Judge {
         let Outlook {
             fails_in,
             passes_in,
-        } = self.comparison.outlook();
+        } = self.outlook();
         Evidence {
             log_e: recorded(total.beyond),
             log_e_strict: recorded(total.at_all),
             log_e_alone: self.is_alone().then(|| recorded(self.alone.capital())),
             warn: self.warned,
             fails_in: fails_in.filter(|seconds| seconds.is_finite()),
-            passes_in: passes_in.filter(|seconds| seconds.is_finite() && !self.is_alone()),
+            passes_in: passes_in.filter(|seconds| seconds.is_finite()),
+        }
+    }
+
+    /// Returns what comes if things go on like this. Where there is nothing to compare the canary
+    /// with, there is nobody else to blame either.
+    fn outlook(&self) -> Outlook {
+        if !self.is_alone() {
+            return self.comparison.outlook();
+        }
+        let needed = self.comparison.needed().alone;
+        let recent = self.comparison.recent_on_limits();
+        Outlook {
+            fails_in: recent.and_then(|recent| self.alone.fails_in(recent, needed)),
+            passes_in: None,
         }
     }
 

@@ -81,6 +81,20 @@ impl Alone {
         })
     }
 
+    /// Returns in how many seconds a limit is shown to be exceeded, which takes `needed` (a logarithm),
+    /// if each brings errors and requests over the limits on p95 and p99 like these; `None` is never.
+    pub(crate) fn fails_in(&self, rates: [Tally; 3], needed: f64) -> Option<f64> {
+        let judged = self.limits.iter().flatten().count();
+        let needed = needed + (judged as f64).ln();
+        let exceeded_in = |i: usize| {
+            let (limit, seen) = (self.limits[i]?, rates[i]);
+            let growth = growth(seen, alternatives(limit), [limit; 6]);
+            let exceeds = seen.hits > limit * seen.of;
+            exceeds.then(|| self.exceeded[i].rich_in(needed, growth))?
+        };
+        (0..3).filter_map(exceeded_in).reduce(f64::min)
+    }
+
     /// Returns the logarithm of the capital of those who bet that a limit is kept, for those that
     /// are judged.
     pub(crate) fn gates(&self) -> [Option<f64>; 3] {

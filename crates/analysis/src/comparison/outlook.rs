@@ -37,6 +37,16 @@ impl Comparison {
         }
     }
 
+    /// Returns what comes in an average second of the recent blocks of this step: the canary's errors,
+    /// and its requests over the limits on p95 and p99; `None` before the first block is closed.
+    pub(crate) fn recent_on_limits(&self) -> Option<[Tally; 3]> {
+        let (counts, seconds) = &self.recent;
+        (*seconds > 0.0).then(|| {
+            let rates = counts.rates(*seconds);
+            [0, 1, 2].map(|i| self.of_limit(i, &rates).0.canary)
+        })
+    }
+
     /// The first limit that is shown to be exceeded decides.
     fn fails_in(&self, rates: &Counts) -> Option<f64> {
         let (beside, limits) = self.config.weights();
@@ -109,18 +119,7 @@ impl Comparison {
 
     /// Returns in how many seconds the first of the bettors will be rich enough by himself.
     fn rich_in(&self, process: &Process, weight: f64, growth: Option<[f64; 6]>) -> Option<f64> {
-        let growth = growth?;
-        if growth.iter().all(|growth| *growth <= 0.0) {
-            return None;
-        }
-        let needed = self.config.needed.at_all - weight.ln();
-        let times = growth
-            .into_iter()
-            .zip(process.ln())
-            .filter(|(growth, _)| *growth > 0.0);
-        times
-            .map(|(growth, ln)| ((needed - ln) / growth).max(0.0))
-            .reduce(f64::min)
+        process.rich_in(self.config.needed.at_all - weight.ln(), growth?)
     }
 
     /// The last limit that is shown to be kept decides.

@@ -48,6 +48,16 @@ impl Process {
         self.0.sum(&SHARES, Capital::new(rest.max(0.0)))
     }
 
+    /// Returns in how many seconds the first of the bettors will have `needed`, a logarithm, by
+    /// himself, where each grows by so much in a second; `None` is never.
+    pub(crate) fn rich_in(&self, needed: f64, growth: [f64; 6]) -> Option<f64> {
+        let bettors = growth.into_iter().zip(self.ln());
+        let growing = bettors.filter(|(growth, _)| *growth > 0.0);
+        growing
+            .map(|(growth, ln)| ((needed - ln) / growth).max(0.0))
+            .reduce(f64::min)
+    }
+
     /// Returns the logarithm of the share of each bettor in the total.
     pub(crate) fn ln(&self) -> [f64; 6] {
         let mut ln = self.0.ln();

@@ -285,6 +285,31 @@ fn alone_only_absolute_limits_are_judged() {
 }
 
 #[test]
+fn alone_it_says_what_comes_if_things_go_on_like_this() {
+    let after_90_requests = |arm| {
+        let mut rollout = Rollout::cold(Limits::default());
+        rollout.step(1.0, 0.0);
+        for _ in 0..90 {
+            rollout.second(arm, None);
+        }
+        rollout
+    };
+    let first = |rollout: &Rollout| rollout.judge.verdict().evidence.unwrap().fails_first();
+    let bad = after_90_requests(Arm::good(1).failing(8));
+    let sentence = expect![
+        "not sure of errors after 90 requests: what was seen so far speaks against it, at this rate it fails in about 3 min (140 more requests)"
+    ];
+    says(&bad, Outcome::Inconclusive, &sentence);
+    assert!(first(&bad));
+    let fair = after_90_requests(Arm::good(1).failing(25));
+    let sentence = expect![
+        "not sure of errors after 90 requests: nothing speaks against it, at this rate errors cannot be told"
+    ];
+    says(&fair, Outcome::Inconclusive, &sentence);
+    assert!(!first(&fair));
+}
+
+#[test]
 fn a_restart_fails_even_without_a_request() {
     let mut rollout = Rollout::new(Limits::default());
     let mut window = rollout.window(Arm::good(0), Some(Arm::good(95)));

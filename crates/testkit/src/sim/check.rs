@@ -309,12 +309,16 @@ impl Checks {
         self.check("no-silent-pass", at, broken);
         if !self.figures_tampered && soaks {
             // A handful of requests shows nothing, and the strategy says that this is enough.
-            let judged = match passed {
-                Passed::Judged { .. } => true,
-                Passed::Unproven { verdict } => verdict.requests > 50,
-                Passed::Ready | Passed::ByHand { .. } => false,
+            let by = match passed {
+                Passed::Judged { verdict } => Some(verdict),
+                Passed::Unproven { verdict } => Some(verdict).filter(|it| it.requests > 50),
+                Passed::Ready | Passed::ByHand { .. } => None,
             };
-            let broken = (plainly_bad && judged).then(|| format!("{to} passed a step"));
+            let broken = by.filter(|_| plainly_bad).map(|verdict| {
+                let findings = verdict.findings.iter().map(|finding| &*finding.sentence);
+                let findings: Vec<&str> = findings.collect();
+                format!("{to} passed a step: {}", findings.join(", "))
+            });
             self.check("bad-is-not-promoted", at, broken);
         }
     }
