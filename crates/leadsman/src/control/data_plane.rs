@@ -25,8 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long the data plane may take to end after its requests in flight had their time.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long after a shim could not be started it is tried again.
+/// How long after a shim could not be started, or was gone before the data plane answered, it is
+/// tried again.
 const START_AGAIN: Duration = Duration::from_millis(200);
+
+/// What is said then, once it had been started.
+const GONE: &str = "warning: the data plane's shim is gone, and both are started anew";
 
 /// The data plane, and who sees to it that a shim holds it.
 pub(super) struct DataPlane {
@@ -51,11 +55,18 @@ pub(super) async fn start(context: &Context, setup: &Setup) -> Result<DataPlane,
     let executable = super::executable()?;
     let output = state.path().join("logs").join("proxy");
     let spec = spec(state, &executable, setup, &output);
-    let supervised = Supervised::start(&executable, &state.proxy_shim(), &spec)
-        .await
-        .map_err(|error: SuperviseError| Failure::of(Code::NotStarted, &error))?;
     let client = Client::new(state.proxy_socket());
-    let status = wait_for(&client, &output).await?;
+    let begun = Instant::now();
+    let (supervised, status) = loop {
+        let mut supervised = Supervised::start(&executable, &state.proxy_shim(), &spec)
+            .await
+            .map_err(|error: SuperviseError| Failure::of(Code::NotStarted, &error))?;
+        tokio::select! {
+            status = wait_for(&client, &output, begun) => break (supervised, status?),
+            () = gone(&mut supervised) => context.output.talk(GONE),
+        }
+        tokio::time::sleep(START_AGAIN).await;
+    };
     let is_other = status.program != program();
     if is_other || supervised.spec().as_ref() != Some(&spec) {
         let said = match supervised.succeed(&spec).await {
@@ -86,18 +97,12 @@ async fn keep(mut supervised: Supervised, anew: Anew, mut stopped: oneshot::Rece
     loop {
         let told = tokio::select! {
             told = &mut stopped => Some(told),
-            // A status is of no concern here; none means that nothing is left of the shim.
-            status = supervised.next() => match status {
-                Some(_) => continue,
-                None => None,
-            },
+            () = gone(&mut supervised) => None,
         };
         match told {
             Some(Ok(())) => return supervised.stop().await,
             Some(Err(_)) => return,
-            None => anew
-                .output
-                .talk("warning: the data plane's shim is gone, and both are started anew"),
+            None => anew.output.talk(GONE),
         }
         supervised = loop {
             match Supervised::start(&anew.executable, &anew.folder, &anew.spec).await {
@@ -114,6 +119,12 @@ async fn keep(mut supervised: Supervised, anew: Anew, mut stopped: oneshot::Rece
             }
         };
     }
+}
+
+/// Waits until nothing is left of the shim and of what it holds.
+async fn gone(supervised: &mut Supervised) {
+    // What comes before is how it is with what it holds, and of no concern here.
+    while supervised.next().await.is_some() {}
 }
 
 fn spec(state: &StateFolder, executable: &Path, setup: &Setup, output: &Path) -> Spec {
@@ -175,8 +186,7 @@ fn not_upgraded(error: &SuperviseError) -> String {
     )
 }
 
-async fn wait_for(client: &Client, output: &Path) -> Result<Status, Failure> {
-    let begun = Instant::now();
+async fn wait_for(client: &Client, output: &Path, begun: Instant) -> Result<Status, Failure> {
     let mut pause = Duration::from_millis(2);
     loop {
         let error = match client.status().await {

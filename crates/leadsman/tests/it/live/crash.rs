@@ -152,6 +152,31 @@ fn the_data_plane_comes_back_after_its_shim_was_killed() {
 }
 
 #[test]
+fn a_data_plane_whose_shim_is_killed_while_control_waits_for_it_is_started_anew() {
+    let mut machine = Machine::with_first_release();
+    machine.kill_control();
+    let before = machine.proxy();
+    // It does not answer: whoever asks it waits.
+    processes::stop(before.pid, true);
+    let socket = machine.state().join("proxy.sock");
+    let asking = || {
+        let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+        let path = socket.to_str().unwrap();
+        sockets.lines().filter(|line| line.contains(path)).count()
+    };
+    let asked = asking();
+    assert!(asked > 0, "it listens");
+    machine.launch();
+    machine.wait_until("control asks it", || asking() > asked);
+    processes::kill(before.parent);
+    machine.wait_until("control answers", || {
+        machine.run(&["status", "--json"]).status == 0
+    });
+    machine.wait_for_version("one");
+    assert_ne!(machine.proxy().parent, before.parent);
+}
+
+#[test]
 fn an_instance_that_is_killed_is_started_again() {
     let machine = Machine::with_first_release();
     let [killed] = &machine.instances()[..] else {
