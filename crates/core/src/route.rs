@@ -140,6 +140,10 @@ pub struct Tripwire {
 /// What the data plane acknowledged last.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AcknowledgedRoutes {
+    /// Grows with whatever is put into force, also for other environments: what was counted under a
+    /// smaller one was counted before.
+    #[serde(default)]
+    pub generation: u64,
     /// The weights in force, by service.
     pub weights: BTreeMap<ServiceName, BTreeMap<RevisionId, Weight>>,
     /// The instances that may still get new requests.

@@ -62,6 +62,9 @@ pub struct SideWindow {
     pub fresh: bool,
     /// How long it was, in seconds.
     pub seconds: f64,
+    /// Which routes were in force at its end, as in [`AcknowledgedRoutes::generation`]; `None` where
+    /// the data plane does not say so.
+    pub generation: Option<u64>,
     /// What was counted, by environment and revision. A side without requests is left out.
     pub sides: BTreeMap<(EnvironmentId, RevisionId), Figures>,
     /// Those of the figures that one instance of a revision counted by itself, always the same one.

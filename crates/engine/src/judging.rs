@@ -44,6 +44,8 @@ struct Seat {
     split_since: Option<Timestamp>,
     /// When this control told it; `None` where an earlier one did.
     split_told: Option<Timestamp>,
+    /// Which routes were in force then. What was counted under earlier ones says nothing of it.
+    generation: Option<u64>,
     /// What the canary is compared with, where it is compared with anything.
     beside: Option<Revision>,
     /// The restarts that the judge was told of.
@@ -110,6 +112,7 @@ impl Judging {
         self.seats.retain(|service, seat| {
             seat.deployment == deployment.number && deployment.rollouts.contains_key(service)
         });
+        let generation = observed.routes.as_ref().map(|routes| routes.generation);
         for (service, rollout) in &deployment.rollouts {
             let (Some(since), Some((split, beside))) =
                 (watched_since(rollout), split(service, rollout, observed))
@@ -133,7 +136,10 @@ impl Judging {
                 seat.split = Some(split);
                 seat.split_since = None;
                 seat.split_told = Some(now);
+                seat.generation = generation;
             }
+            // A data plane that has lost what it knew begins anew.
+            seat.generation = seat.generation.min(generation);
             seat.split_since.get_or_insert(since);
         }
     }
@@ -155,7 +161,7 @@ impl Judging {
             };
             // Moments are compared for old windows alone: a clock that is set back must not make
             // the judge deaf.
-            if !sides.fresh && seat.knows(sides) {
+            if seat.is_before_split(sides) || (!sides.fresh && seat.knows(sides)) {
                 continue;
             }
             let window = seat.window(&environment.id, rollout, observed, sides);
@@ -299,6 +305,7 @@ impl Seat {
             split: None,
             split_since: None,
             split_told: None,
+            generation: None,
             beside: None,
             restarts: 0,
             known,
@@ -308,6 +315,13 @@ impl Seat {
             heard,
             kept: None,
         }
+    }
+
+    /// Whether a window closed before requests were split as they are. A control that was stopped for
+    /// a while may read it after it has put the split into force.
+    fn is_before_split(&self, window: &SideWindow) -> bool {
+        let both = window.generation.zip(self.generation);
+        both.is_some_and(|(window, split)| window < split)
     }
 
     /// Whether an old window was told already, or is none of this rollout's.

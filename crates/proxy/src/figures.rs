@@ -22,6 +22,10 @@ pub struct Window {
     pub started_at_ms: u64,
     /// How long it was by the monotonic clock, in seconds; greater than 0, usually about 1.
     pub seconds: f64,
+    /// The generation of the table that was in force at its end; `None` from a program that did not
+    /// say so yet.
+    #[serde(default)]
+    pub generation: Option<u64>,
     /// The figures by name of the side; sides without requests are left out.
     pub sides: BTreeMap<String, SideFigures>,
     /// The same of testers, which the others do not have in them.
@@ -143,13 +147,20 @@ impl Windows {
         self.next
     }
 
-    /// Closes a window that ended now.
-    pub(crate) fn push(&mut self, ended_at_ms: u64, length: Duration, counted: Counted) {
+    /// Closes a window that ended now, with the table of `generation` in force.
+    pub(crate) fn push(
+        &mut self,
+        ended_at_ms: u64,
+        length: Duration,
+        generation: u64,
+        counted: Counted,
+    ) {
         let length_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
         let window = Window {
             sequence: self.next,
             started_at_ms: ended_at_ms.saturating_sub(length_ms),
             seconds: length.as_secs_f64(),
+            generation: Some(generation),
             sides: counted.sides,
             testers: counted.testers,
             mirrored: counted.mirrored,
@@ -189,12 +200,13 @@ mod tests {
     fn keeps_the_last_windows_in_order() {
         let mut windows = Windows::new(1000);
         for _ in 0..310 {
-            windows.push(5_000, Duration::from_secs(1), Counted::default());
+            windows.push(5_000, Duration::from_secs(1), 7, Counted::default());
         }
         let all = windows.after(0);
         assert_eq!(all.len(), 300);
         assert_eq!(read(all[0]).sequence, 1010);
         assert_eq!(read(all[0]).started_at_ms, 4_000);
+        assert_eq!(read(all[0]).generation, Some(7));
         assert_eq!(windows.after(1308).len(), 1);
         assert_eq!(windows.after(1309).len(), 0);
     }
@@ -203,11 +215,11 @@ mod tests {
     fn another_process_goes_on_with_the_same_numbers() {
         let mut before = Windows::new(1000);
         for _ in 0..310 {
-            before.push(0, Duration::from_secs(1), Counted::default());
+            before.push(0, Duration::from_secs(1), 7, Counted::default());
         }
         let closed = before.after(0).into_iter().map(RawValue::to_owned);
         let mut windows = Windows::resume(before.next(), closed.collect());
-        windows.push(0, Duration::from_secs(1), Counted::default());
+        windows.push(0, Duration::from_secs(1), 8, Counted::default());
         let sequences = windows.after(0).into_iter().map(|raw| read(raw).sequence);
         assert!(sequences.eq(1011..=1310));
         assert_eq!(windows.after(1309).len(), 1);
@@ -216,7 +228,7 @@ mod tests {
     #[test]
     fn a_number_of_an_earlier_life_gets_everything() {
         let mut windows = Windows::new(10);
-        windows.push(0, Duration::from_secs(1), Counted::default());
+        windows.push(0, Duration::from_secs(1), 8, Counted::default());
         assert_eq!(windows.after(5_000).len(), 1);
     }
 }

@@ -25,6 +25,12 @@ pub struct FakePlane {
     failing: Mutex<BTreeSet<ReleaseNumber>>,
     doomed: Mutex<BTreeSet<ReleaseNumber>>,
     silent: Mutex<bool>,
+    /// Whether who listens is not told of windows for now.
+    held: Mutex<bool>,
+    /// The windows that were held back.
+    unread: Mutex<Vec<SideWindow>>,
+    /// How often something was put into force.
+    generation: Mutex<u64>,
     /// The second in which the last window ended.
     ended: Mutex<u64>,
     /// The last windows, which whoever begins to listen is told again.
@@ -50,6 +56,9 @@ impl FakePlane {
             failing: Mutex::default(),
             doomed: Mutex::default(),
             silent: Mutex::default(),
+            held: Mutex::default(),
+            unread: Mutex::default(),
+            generation: Mutex::default(),
             ended: Mutex::new(clock.now().as_millis() / SECOND),
             kept: Mutex::default(),
             untold: Mutex::default(),
@@ -105,6 +114,12 @@ impl FakePlane {
     pub fn silence(&self, silent: bool) {
         *locked(&self.silent) = silent;
         self.changed.notify_one();
+    }
+
+    /// Holds windows back until they are all told together, as one who was stopped for a while hears
+    /// of them.
+    pub fn hold_windows(&self, held: bool) {
+        *locked(&self.held) = held;
     }
 
     /// Returns the share of `release` over all services; of the service where it is largest.
@@ -166,6 +181,7 @@ impl FakePlane {
             started_at: Timestamp::from_millis(second * SECOND),
             fresh: true,
             seconds: 1.0,
+            generation: Some(*locked(&self.generation)),
             sides,
             references: BTreeMap::new(),
             ejected: BTreeMap::new(),
@@ -211,7 +227,10 @@ impl DataPlane for FakePlane {
                     )
                 })
                 .collect();
+            let mut generation = locked(&self.generation);
+            *generation += 1;
             let acknowledged = AcknowledgedRoutes {
+                generation: *generation,
                 weights,
                 instances,
                 draining,
@@ -250,22 +269,28 @@ impl DataPlane for FakePlane {
                 };
                 return Ok(untold.map(old).collect());
             }
-            // Windows end on the second, whether or not somebody listens.
-            while *locked(&self.ended) == self.second() {
-                let under_way = self.clock.now().as_millis() % SECOND;
-                tokio::time::sleep(Duration::from_millis(SECOND - under_way)).await;
+            loop {
+                // Windows end on the second, whether or not somebody listens.
+                while *locked(&self.ended) == self.second() {
+                    let under_way = self.clock.now().as_millis() % SECOND;
+                    tokio::time::sleep(Duration::from_millis(SECOND - under_way)).await;
+                }
+                let begun = std::mem::replace(&mut *locked(&self.ended), self.second());
+                if *locked(&self.silent) {
+                    return Err("the data plane does not answer".to_owned());
+                }
+                let fresh: Vec<_> = (begun..self.second()).map(|at| self.figures(at)).collect();
+                let mut kept = locked(&self.kept);
+                kept.extend(fresh.iter().cloned());
+                while kept.len() > KEPT {
+                    kept.pop_front();
+                }
+                let mut unread = locked(&self.unread);
+                unread.extend(fresh);
+                if !*locked(&self.held) {
+                    return Ok(std::mem::take(&mut *unread));
+                }
             }
-            let begun = std::mem::replace(&mut *locked(&self.ended), self.second());
-            if *locked(&self.silent) {
-                return Err("the data plane does not answer".to_owned());
-            }
-            let fresh: Vec<_> = (begun..self.second()).map(|at| self.figures(at)).collect();
-            let mut kept = locked(&self.kept);
-            kept.extend(fresh.iter().cloned());
-            while kept.len() > KEPT {
-                kept.pop_front();
-            }
-            Ok(fresh)
         })
     }
 }

@@ -95,6 +95,7 @@ pub(super) fn acknowledged(status: &Status, environment: &EnvironmentId) -> Ackn
         .as_ref()
         .map(|why| format!("the routes could not be saved: {why}"));
     AcknowledgedRoutes {
+        generation: status.generation,
         weights,
         instances,
         draining,
@@ -143,6 +144,7 @@ pub(super) fn sides(window: Window, series: u64, fresh: bool) -> SideWindow {
         started_at: Timestamp::from_millis(window.started_at_ms),
         fresh,
         seconds: window.seconds,
+        generation: window.generation,
         sides,
         references,
         ejected: window
@@ -294,6 +296,7 @@ mod tests {
             sequence: 1,
             started_at_ms: 0,
             seconds: 1.0,
+            generation: Some(4),
             sides: BTreeMap::from([
                 (
                     "shop/production/web@r1.d7".to_owned(),
@@ -308,6 +311,7 @@ mod tests {
         };
         let window = sides(window, 7, true);
         let key = |release| (environment(), web(release));
+        assert_eq!(window.generation, Some(4));
         let both = [(key(1), figures(30)), (key(2), figures(30))];
         assert_eq!(window.sides, BTreeMap::from(both));
         let ejected = InstanceId::from_text("shop.production.web.r1.d7.2");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use leadsman_analysis::{History, Judge, Told, Verdict};
 use leadsman_core::id::{DeploymentNumber, ReleaseNumber, ServiceName};
 use leadsman_core::weight::Weight;
-use leadsman_core::{Event, Passed};
+use leadsman_core::{Command, Event, Passed};
 use leadsman_engine::Traffic;
 use leadsman_store::StreamName;
 use leadsman_testkit::World;
@@ -162,6 +162,42 @@ async fn a_judge_is_told_ten_minutes_of_history_before_its_first_step() {
         seconds += history.seconds;
     }
     assert!((600.0..602.0).contains(&seconds), "{seconds}");
+}
+
+/// A control that was stopped for a while acts before it has read what was counted meanwhile.
+#[tokio::test(start_paused = true)]
+async fn what_was_counted_before_a_step_is_not_told_as_of_that_step() {
+    let world = World::start().await;
+    reach_the_first_step(&world, Duration::ZERO).await;
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    world.plane.hold_windows(true);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let (environment, promote) = (World::environment(), Command::Promote { all: false });
+    let promoted = world.engine.command(&environment, promote, "ann").await;
+    promoted.expect("it soaks");
+    world
+        .until(|_| world.plane.share(TWO) == Weight::percent(50))
+        .await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    world.plane.hold_windows(false);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let told = told(&world).await;
+    let is_second = |told: &Told| matches!(told, Told::Step(split) if split.canary > 0.4);
+    let second = told.iter().position(is_second).expect("it has begun");
+    let canary = |told: &Told| match told {
+        Told::Window(window) => Some(window.canary.requests),
+        _ => None,
+    };
+    let before: Vec<u64> = told[..second].iter().filter_map(canary).collect();
+    let during: Vec<u64> = told[second..].iter().filter_map(canary).collect();
+    assert!(
+        before.len() >= 35 && before.iter().all(|it| *it == 5),
+        "{before:?}"
+    );
+    assert!(
+        during.len() >= 5 && during.iter().all(|it| *it == 50),
+        "{during:?}"
+    );
 }
 
 /// The data plane counts exactly what is slower than the limits of the release that serves, and the

@@ -485,7 +485,10 @@ impl Keeper {
         self.sum_up(&all);
         let ended = Instant::now();
         let length = ended.duration_since(self.began.replace(ended));
-        self.windows.borrow_mut().push(unix_ms(), length, all);
+        let generation = self.state.borrow().snapshot.table.generation;
+        let mut windows = self.windows.borrow_mut();
+        windows.push(unix_ms(), length, generation, all);
+        drop(windows);
         self.news.send_replace(());
         true
     }

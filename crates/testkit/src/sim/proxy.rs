@@ -162,6 +162,7 @@ impl Proxy {
                 (id.clone(), draining)
             });
         AcknowledgedRoutes {
+            generation: self.generation,
             weights: routes.weights(),
             instances: routes.instances(),
             draining: draining.collect(),
@@ -243,6 +244,7 @@ impl Proxy {
             started_at: now.wall,
             fresh: true,
             seconds,
+            generation: Some(self.generation),
             sides,
             references: BTreeMap::new(),
             ejected: BTreeMap::new(),
