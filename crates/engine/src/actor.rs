@@ -547,7 +547,9 @@ impl Actor {
             // It may have been overtaken by somebody who knows more.
             drop(self.catch_up().await);
         }
-        before != after
+        // Each attempt is of a generation of its own: that alone changes nothing.
+        let said = AcknowledgedRoutes::of_any_generation;
+        before.map(said) != after.map(said)
     }
 
     async fn have_run(&mut self, workloads: &Workloads) -> bool {

@@ -179,10 +179,11 @@ impl Hands {
         before
             .keys()
             .for_each(|environment| self.refresh(environment));
-        let said = |known: BTreeMap<_, (Moment, _)>| {
-            let said = known
-                .into_iter()
-                .map(|(environment, (_, answer))| (environment, answer));
+        let said = |known: BTreeMap<_, (Moment, Option<AcknowledgedRoutes>)>| {
+            let said = known.into_iter().map(|(environment, (_, answer))| {
+                let answer = answer.map(AcknowledgedRoutes::of_any_generation);
+                (environment, answer)
+            });
             said.collect::<Vec<_>>()
         };
         said(before) != said(known())
