@@ -151,9 +151,9 @@ fn v7_a_step_waits_for_its_windows_to_be_closed_and_read() {
         45.000 s  records weight_shifted: web 50 %
         45.000 s  records soak_started: web step 2
         45.000 s  records verdict_reached: web NoData: no request has reached the new revision so far
-        46.000 s  records verdict_reached: web Inconclusive: not sure of errors, p95 and p99 after 40 requests: nothing speaks against it, at this rate errors, p95 and p99 cannot be told
-        58.000 s  records verdict_reached: web Pass: worse than stable, but within every limit after 1,040 requests
-        65.000 s  records step_passed: web judged: worse than stable, but within every limit after 2,440 requests
+        56.000 s  records verdict_reached: web Inconclusive: not sure of errors and p99 after 200 requests: nothing speaks against it, at this rate errors and p99 cannot be told
+        58.000 s  records verdict_reached: web Pass: every limit is kept after 600 requests
+        65.000 s  records step_passed: web judged: every limit is kept after 2,000 requests
         66.000 s  records weight_shifted: web 100 %
         66.000 s  records service_promoted: web ready
         66.000 s  records deployment_promoted
