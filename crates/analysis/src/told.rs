@@ -22,8 +22,7 @@ pub enum Told {
 }
 
 impl Told {
-    /// Forgets what was counted exactly against the absolute limits on latency, for a judge that has
-    /// other ones: of what was counted against those, it would take every number for its own.
+    /// Does as [`Figures::forget_over`], with all figures that it has.
     pub fn forget_over(&mut self) {
         let figures = match self {
             Self::History(history) => [
@@ -38,9 +37,7 @@ impl Told {
             ],
             Self::Step(_) | Self::Sample(_) | Self::Failed(_) => return,
         };
-        for figures in figures.into_iter().flatten() {
-            figures.over = None;
-        }
+        figures.into_iter().flatten().for_each(Figures::forget_over);
     }
 }
 

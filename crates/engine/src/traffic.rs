@@ -136,6 +136,8 @@ impl Minute {
     pub(crate) fn of_row(service: &ServiceName, row: &FigureRow) -> Option<Self> {
         let Body(release, deployment, Number(seconds), figures) =
             serde_json::from_str(&row.body).ok()?;
+        let mut figures = figures.figures();
+        figures.forget_over();
         Some(Self {
             started_at: row.at,
             revision: RevisionId {
@@ -144,7 +146,7 @@ impl Minute {
                 deployment: DeploymentNumber(deployment),
             },
             seconds,
-            figures: of_any_limits(&figures.figures()),
+            figures,
         })
     }
 
@@ -174,9 +176,11 @@ impl Record {
                 continue;
             }
             let key = (environment.id.clone(), revision.clone());
-            let figures = window.sides.get(&key).map(of_any_limits);
-            let figures = figures.unwrap_or_default();
-            let reference = window.references.get(&key).map(of_any_limits);
+            let mut figures = window.sides.get(&key).cloned().unwrap_or_default();
+            let mut reference = window.references.get(&key).cloned();
+            // The next release, or a plan, may have other limits.
+            let all = [Some(&mut figures), reference.as_mut()];
+            all.into_iter().flatten().for_each(Figures::forget_over);
             let known = self
                 .services
                 .entry(service.clone())
@@ -302,15 +306,6 @@ impl Service {
             all -= first.seconds;
             self.recent.pop_front();
         }
-    }
-}
-
-/// Returns figures without what was counted exactly: it was counted against the limits of the time,
-/// and whoever is told of it may have others.
-fn of_any_limits(figures: &Figures) -> Figures {
-    Figures {
-        over: None,
-        ..figures.clone()
     }
 }
 

@@ -65,6 +65,11 @@ impl Alone {
         self.capital = Capital::sum(self.parts().map(|part| (part, 1.0))).ln();
     }
 
+    /// How many limits are judged: each has as much of the whole.
+    fn judged(&self) -> f64 {
+        self.limits.iter().flatten().count() as f64
+    }
+
     /// Returns the logarithm of what all have together who bet that a limit is exceeded; of nothing
     /// where there is none.
     pub(crate) fn capital(&self) -> f64 {
@@ -74,9 +79,9 @@ impl Alone {
     /// Returns the capital of those who bet that a limit is exceeded: errors, p95, p99, each with
     /// its part of the whole.
     pub(crate) fn parts(&self) -> [Capital; 3] {
-        let judged = self.limits.iter().flatten().count();
+        let judged = self.judged();
         std::array::from_fn(|i| match self.limits[i] {
-            Some(_) => self.exceeded[i].total(self.rest).share(1.0 / judged as f64),
+            Some(_) => self.exceeded[i].total(self.rest).share(1.0 / judged),
             None => Capital::NONE,
         })
     }
@@ -84,15 +89,9 @@ impl Alone {
     /// Returns in how many seconds a limit is shown to be exceeded, which takes `needed` (a logarithm),
     /// if each brings errors and requests over the limits on p95 and p99 like these; `None` is never.
     pub(crate) fn fails_in(&self, rates: [Tally; 3], needed: f64) -> Option<f64> {
-        let judged = self.limits.iter().flatten().count();
-        let needed = needed + (judged as f64).ln();
-        let exceeded_in = |i: usize| {
-            let (limit, seen) = (self.limits[i]?, rates[i]);
-            let growth = growth(seen, alternatives(limit), [limit; 6]);
-            let exceeds = seen.hits > limit * seen.of;
-            exceeds.then(|| self.exceeded[i].rich_in(needed, growth))?
-        };
-        (0..3).filter_map(exceeded_in).reduce(f64::min)
+        let needed = needed + self.judged().ln();
+        let exceeds_in = |i: usize| self.exceeded[i].exceeds_in(rates[i], self.limits[i]?, needed);
+        (0..3).filter_map(exceeds_in).reduce(f64::min)
     }
 
     /// Returns the logarithm of the capital of those who bet that a limit is kept, for those that

@@ -86,12 +86,8 @@ impl Comparison {
     fn exceeds_in(&self, i: usize, limit: f64, weight: f64, rates: &Counts) -> Option<f64> {
         let (seen, usual) = self.of_limit(i, rates);
         let seen = tempered(seen, self.block.effects[i]);
-        let alone = seen.canary;
-        if alone.hits <= limit * alone.of {
-            return None;
-        }
-        let growths = growth(alone, alternatives(limit), [limit; 6]);
-        let exceeded = self.rich_in(&self.absolute[i].exceeded, weight, Some(growths))?;
+        let process = &self.absolute[i].exceeded;
+        let exceeded = process.exceeds_in(seen.canary, limit, self.needed_of(weight))?;
         if !self.config.attribute {
             return Some(exceeded);
         }
@@ -119,7 +115,12 @@ impl Comparison {
 
     /// Returns in how many seconds the first of the bettors will be rich enough by himself.
     fn rich_in(&self, process: &Process, weight: f64, growth: Option<[f64; 6]>) -> Option<f64> {
-        process.rich_in(self.config.needed.at_all - weight.ln(), growth?)
+        process.rich_in(self.needed_of(weight), growth?)
+    }
+
+    /// How rich, as a logarithm, one with this part of the whole has to be.
+    fn needed_of(&self, weight: f64) -> f64 {
+        self.config.needed.at_all - weight.ln()
     }
 
     /// The last limit that is shown to be kept decides.

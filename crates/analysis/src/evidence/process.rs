@@ -1,6 +1,6 @@
 //! Several bettors on several alternatives, one of whom is right.
 
-use super::bernoulli::odds_times;
+use super::bernoulli::{Tally, growth, odds_times};
 use super::capital::{Capital, Capitals};
 use super::prior::AT_START;
 
@@ -46,6 +46,15 @@ impl Process {
     /// Returns the capital of all together, with the `rest` that does not bet yet.
     pub(crate) fn total(&self, rest: f64) -> Capital {
         self.0.sum(&SHARES, Capital::new(rest.max(0.0)))
+    }
+
+    /// Returns in how many seconds a share of more than `limit` is shown, which takes `needed`, if each
+    /// brings what is `seen`; `None` is never.
+    pub(crate) fn exceeds_in(&self, seen: Tally, limit: f64, needed: f64) -> Option<f64> {
+        if seen.hits <= limit * seen.of {
+            return None;
+        }
+        self.rich_in(needed, growth(seen, alternatives(limit), [limit; 6]))
     }
 
     /// Returns in how many seconds the first of the bettors will have `needed`, a logarithm, by

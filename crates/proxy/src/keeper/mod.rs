@@ -486,9 +486,9 @@ impl Keeper {
         let ended = Instant::now();
         let length = ended.duration_since(self.began.replace(ended));
         let generation = self.state.borrow().snapshot.table.generation;
-        let mut windows = self.windows.borrow_mut();
-        windows.push(unix_ms(), length, generation, all);
-        drop(windows);
+        self.windows
+            .borrow_mut()
+            .push(unix_ms(), length, generation, all);
         self.news.send_replace(());
         true
     }

@@ -248,7 +248,7 @@ impl Counter {
 
     fn forget_over(&self) {
         if let Some(counted) = &mut *self.counted.borrow_mut() {
-            counted.figures.over = None;
+            counted.figures.forget_over();
         }
     }
 

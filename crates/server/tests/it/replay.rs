@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use leadsman_api::{Error, Outcome, Phase, Problem, Replay, ReplayLine, ReplayedStep, StatusQuery};
+use leadsman_api::{
+    Error, Outcome, Phase, Problem, Replay, ReplayLine, ReplayedRollout, ReplayedStep, StatusQuery,
+};
 use leadsman_core::id::ReleaseNumber;
 use leadsman_core::time::Timestamp;
 
@@ -48,6 +50,23 @@ fn problem(result: Result<Vec<ReplayLine>, Error>) -> Problem {
     }
 }
 
+/// Returns what is told of the rollout of deployment 2, which went back: its head, and the rest.
+fn of_the_second(lines: &[ReplayLine]) -> (&ReplayedRollout, &[ReplayLine]) {
+    let [
+        ReplayLine::Deployment(deployment),
+        ReplayLine::Rollout(rollout),
+        rest @ ..,
+    ] = lines
+    else {
+        unreachable!("a deployment and its rollout: {lines:?}")
+    };
+    assert_eq!(
+        (deployment.number, deployment.phase),
+        (2, Phase::RolledBack)
+    );
+    (rollout, rest)
+}
+
 fn steps(lines: &[ReplayLine]) -> Vec<&ReplayedStep> {
     let steps = lines.iter().filter_map(|line| match line {
         ReplayLine::Step(step) => Some(step),
@@ -65,18 +84,7 @@ async fn a_rollout_is_judged_again_by_its_own_limits_and_by_others() {
 
     let newest = Replay::default();
     let lines = replay(&served, &newest).await.expect("it was judged");
-    let [
-        ReplayLine::Deployment(deployment),
-        ReplayLine::Rollout(rollout),
-        ..,
-    ] = lines.as_slice()
-    else {
-        unreachable!("a deployment and its rollout: {lines:?}")
-    };
-    assert_eq!(
-        (deployment.number, deployment.phase),
-        (2, Phase::RolledBack)
-    );
+    let (rollout, _) = of_the_second(&lines);
     assert!(rollout.same_limits);
     let [step] = steps(&lines)[..] else {
         unreachable!("it failed in its first step: {lines:?}")
@@ -138,18 +146,9 @@ async fn what_was_cut_off_before_its_judge_was_told_anything_is_told_as_it_was_r
             ..Replay::default()
         };
         let lines = replay(&served, &replayed).await.expect("it is told");
-        let [
-            ReplayLine::Deployment(deployment),
-            ReplayLine::Rollout(rollout),
-            ReplayLine::Recorded(recorded),
-        ] = lines.as_slice()
-        else {
-            unreachable!("a deployment, its rollout and what was recorded: {lines:?}")
+        let (rollout, [ReplayLine::Recorded(recorded)]) = of_the_second(&lines) else {
+            unreachable!("its rollout and what was recorded: {lines:?}")
         };
-        assert_eq!(
-            (deployment.number, deployment.phase),
-            (2, Phase::RolledBack)
-        );
         assert_eq!(rollout.same_limits, same_limits);
         assert_eq!(recorded.verdict.outcome, Outcome::Fail);
         assert!(recorded.verdict.sentence.ends_with("by the data plane"));

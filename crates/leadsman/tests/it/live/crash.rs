@@ -158,6 +158,7 @@ fn a_data_plane_whose_shim_is_killed_while_control_waits_for_it_is_started_anew(
     let before = machine.proxy();
     // It does not answer: whoever asks it waits.
     processes::stop(before.pid, true);
+    // It was bound under this name with an ending.
     let socket = machine.state().join("proxy.sock");
     let asking = || {
         let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
@@ -169,9 +170,7 @@ fn a_data_plane_whose_shim_is_killed_while_control_waits_for_it_is_started_anew(
     machine.launch();
     machine.wait_until("control asks it", || asking() > asked);
     processes::kill(before.parent);
-    machine.wait_until("control answers", || {
-        machine.run(&["status", "--json"]).status == 0
-    });
+    machine.wait_for_control();
     machine.wait_for_version("one");
     assert_ne!(machine.proxy().parent, before.parent);
 }

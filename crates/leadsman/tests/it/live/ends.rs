@@ -19,7 +19,7 @@ fn down_ends_everything_and_the_next_up_serves_again_by_itself() {
     machine.wait_for_version("one");
     let took = begun.elapsed().as_millis();
     println!("from `up` to the first answer of what served before: {took} ms");
-    machine.wait_until("control answers", || machine.run(&["status"]).status == 0);
+    machine.wait_for_control();
     assert_eq!(machine.phase(), "settled");
     let events = machine.events();
     let started = events.iter().filter(|kind| *kind == "deployment_started");

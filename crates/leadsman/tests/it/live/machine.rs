@@ -120,6 +120,11 @@ impl Machine {
     /// Starts control with options, and waits until it answers.
     pub(super) fn up_with(&mut self, options: &[&str]) {
         self.launch_with(options);
+        self.wait_for_control();
+    }
+
+    /// Waits until control answers.
+    pub(super) fn wait_for_control(&self) {
         self.wait_until("control answers", || {
             self.run(&["status", "--json"]).status == 0
         });

@@ -16,6 +16,15 @@ fn wait_for_requests(machine: &Machine, more: u64) {
     machine.wait_until("requests are judged", || requests() >= before + more);
 }
 
+/// Returns what a command tells line by line.
+fn lines(machine: &Machine, arguments: &[&str]) -> Vec<Value> {
+    let lines = machine.run(arguments).succeeds().stdout;
+    let lines = lines.lines();
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
 #[test]
 fn what_was_recorded_comes_out_again_though_control_was_killed() {
     let mut machine = Machine::with_first_release();
@@ -44,11 +53,7 @@ fn what_was_recorded_comes_out_again_though_control_was_killed() {
     let named = machine.run(&["replay", "quay/production", "2", "--service", "web"]);
     assert_eq!(named.succeeds().stdout, again);
 
-    let lines = machine.run(&["replay", "2", "--json"]).succeeds().stdout;
-    let lines: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines = lines(&machine, &["replay", "2", "--json"]);
     let kinds: Vec<&str> = lines
         .iter()
         .map(|line| line["line"].as_str().unwrap())
@@ -77,10 +82,7 @@ fn other_limits_are_read_with_care_and_show_what_would_have_been() {
     machine.wait_for_phase("rolled_back");
     traffic.end_without_failure();
     let step = |replay: &[&str]| {
-        let lines = machine.run(replay).succeeds().stdout;
-        let mut lines = lines
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut lines = lines(&machine, replay).into_iter();
         lines.find(|line| line["line"] == "step").unwrap()
     };
     assert!(step(&["replay", "--json"])["fails_after_ms"].is_u64());
